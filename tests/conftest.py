@@ -1,0 +1,28 @@
+"""Shapes and dtypes in the package's signatures are checked at every call while the tests run."""
+
+import jaxtyping
+import pytest
+import torch
+
+hook = jaxtyping.install_import_hook("ddpm_lite", "beartype.beartype")
+hook.__enter__()
+
+
+@pytest.fixture
+def unchecked():
+    """Without the shape checks, as a user runs the package: for tests of the package's own error messages."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
+def g() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def pytest_collection_modifyitems(items):
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="no CUDA GPU"))
