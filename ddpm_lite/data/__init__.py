@@ -1,0 +1,1 @@
+"""The data: a file for each set."""

@@ -1,0 +1,190 @@
+"""python -m ddpm_lite train | sample | score | lab"""
+
+import argparse
+import io
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from . import distributed
+from .device import choose_device
+
+
+class Stopped(Exception):
+    """A run that ended before its time: Ctrl-C, a signal, a lost process."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; `--help` of each command says what it takes."""
+    from .scores import MEANING  # not at the top: `lab` and `--version` need no torch
+
+    top = argparse.ArgumentParser(prog="python -m ddpm_lite", description="Train, sample and score the models of ddpm_lite.")
+    top.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = top.add_subparsers(dest="command", required=True)
+
+    def command(name: str, help: str, **more) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=help, description=help, **more)
+
+    train = command("train", "Train a model; torchrun --nproc-per-node N -m ddpm_lite train ... does it on N GPUs.")
+    train.add_argument("name", metavar="NAME", help="which preset: digits or digits-classifier")
+    train.add_argument("--out", metavar="DIR", type=Path, required=True, help="the run's folder: its checkpoint is kept there")
+    how_long = train.add_mutually_exclusive_group()
+    how_long.add_argument("--steps", type=int, metavar="N", help="train for N steps (default: as the preset says)")
+    how_long.add_argument("--minutes", type=float, metavar="M", help="train for about M minutes: the first steps are timed")
+    train.add_argument("--resume", action="store_true", help="go on with the run in DIR, if there is one")
+    train.add_argument("--seed", type=int, default=0, metavar="S", help="fixes the first weights and all random draws (default 0)")
+    train.add_argument("--batch-size", type=int, metavar="B", help="pictures a step, over all processes (default: as the preset says)")
+    train.add_argument("--compile", action="store_true", help="use torch.compile: slow to start, then somewhat faster")
+
+    sample = command("sample", "Draw pictures into one PNG.")
+    sample.add_argument("name", metavar="NAME", help="a shipped model (digits) or the folder of a run")
+    sample.add_argument("labels", metavar="LABEL", nargs="*", type=int, help="what to draw, one picture each (default: all classes in turn)")
+    sample.add_argument("-n", type=int, metavar="N", help="how many pictures, going through the labels in turn (default: one a label, or 16)")
+    sample.add_argument("-o", "--out", type=Path, default=Path("samples.png"), metavar="FILE", help="the PNG to write (default samples.png)")
+    sample.add_argument("--seed", type=int, default=0, metavar="S", help="fixes the noise (default 0)")
+    sample.add_argument("--steps", type=int, default=50, metavar="N", help="network calls for each picture (default 50)")
+    sample.add_argument("--scale", type=float, default=2.0, metavar="S", help="guidance: 1 none, more is clearer and less varied (default 2)")
+    sample.add_argument("--method", default="ddim", choices=["ddpm", "ddim", "dpm-solver++"], help="the sampler (default ddim)")
+
+    meanings = "keys of the result:\n" + "\n".join(f"  {key:20s} {meaning}" for key, meaning in MEANING.items())
+    score = command("score", "Measure how good a model is.", epilog=meanings, formatter_class=argparse.RawDescriptionHelpFormatter)
+    score.add_argument("name", metavar="NAME", help="a shipped model or the folder of a run")
+    score.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    score.add_argument("--seed", type=int, default=0, metavar="S", help="fixes the noise (default 0)")
+    score.add_argument("--ship", action="store_true", help="also write weights (bf16) and card into the package's assets")
+
+    for each in (train, sample, score):
+        each.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (default auto)")
+    command("lab", "Open JupyterLab on the notebooks.")
+    return top
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train a preset into a folder, with a progress bar; stop cleanly, go on later."""
+    from tqdm import tqdm
+
+    from . import train as training
+    from . import zoo
+    from .device import place
+
+    preset = zoo.preset(args.name)
+    args.out.mkdir(parents=True, exist_ok=True)
+    checkpoint = args.out / zoo.CHECKPOINT
+    if checkpoint.exists() and not args.resume:
+        raise ValueError(f"{args.out} already holds a run: go on with it by --resume, or choose another folder.")
+    device = distributed.start(choose_device(args.device))
+    settings = {**preset["train"], "steps": args.steps, "minutes": args.minutes}
+    if args.steps is None and args.minutes is None:
+        settings["steps"] = preset["train"]["steps"]
+    if args.batch_size:
+        settings["batch_size"] = args.batch_size
+    long = f"--minutes {args.minutes:g}" if args.minutes else f"--steps {settings['steps']}"
+    made = {"command": f"python -m ddpm_lite train {args.name} --out DIR {long} --seed {args.seed}", "seed": args.seed}
+    config = {"name": args.name, **{k: preset[k] for k in ("net", "schedule") if k in preset}, "made": made}
+
+    import torch
+
+    model = place(zoo.build(preset, args.seed), device)
+    data = tuple(d.to(device) for d in zoo.training_data(args.name))
+    generator = torch.Generator(device).manual_seed(args.seed)
+    steps = training.train(
+        model, data, zoo.make_loss(preset), generator=generator, checkpoint=checkpoint, config=config, compile=args.compile, **settings
+    )
+    stopped_by = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: stopped_by.append(signal.Signals(number).name))
+    step = None
+    with tqdm(unit=" pictures", unit_scale=True, disable=distributed.rank() > 0, dynamic_ncols=True) as bar:
+        try:
+            for step in steps:
+                bar.total = step.steps and step.steps * settings["batch_size"]
+                bar.update(step.step * settings["batch_size"] - bar.n)
+                bar.set_postfix(loss=f"{step.loss:.4f}", step=step.step, refresh=False)
+                if stopped_by:
+                    steps.close()
+                    raise Stopped(f"Stopped by {stopped_by[0]} at step {step.step}; --resume goes on from {checkpoint}.")
+        except RuntimeError as error:
+            if not distributed.running():
+                raise
+            at = f"after step {step.step}" if step else "before the first step"
+            raise Stopped(f"Another process was lost {at}: the run ends here; --resume goes on from {checkpoint}.") from error
+    if distributed.rank() == 0:
+        if step is None:
+            print(f"The run in {args.out} was already complete.")
+        else:
+            print(f"{step.step} steps, loss {float(step.run.history[-20:, 1].mean()) if len(step.run.history) else step.loss:.4f}; saved in {checkpoint}")
+
+
+def sample(args: argparse.Namespace) -> None:
+    """Draw pictures into a PNG file."""
+    import torch
+    from PIL import Image
+
+    from . import zoo
+    from .plots import tiles
+    from .weights import write_atomically
+
+    if not args.out.resolve().parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {args.out.parent} to write {args.out.name} into.")
+    if args.out.suffix.lower() != ".png":
+        raise ValueError(f"{args.out} must end in .png: that is the format written.")
+    n = args.n if args.n is not None else len(args.labels) or 16
+    if n < 1:
+        raise ValueError(f"-n {n}, but at least one picture must be drawn.")
+    device = distributed.start(choose_device(args.device))
+    model = zoo.load(args.name, device)
+    choice = args.labels or list(range(model.config["net"]["num_classes"]))
+    labels = torch.tensor([choice[i % len(choice)] for i in range(n)])
+    images = model.draw(labels, seed=args.seed, steps=args.steps, scale=args.scale, method=args.method)
+    if distributed.rank() == 0:
+        png = io.BytesIO()
+        Image.fromarray(tiles(images, columns=min(n, 10), zoom=8)).save(png, "png")
+        write_atomically(args.out, png.getvalue())
+        print(f"{n} pictures in {args.out}")
+
+
+def score(args: argparse.Namespace) -> None:
+    """Print the numbers of a model."""
+    from . import scores, zoo
+
+    model = zoo.load(args.name, distributed.start(choose_device(args.device)))
+    found = scores.ship(model)["scores"] if args.ship else scores.score(model, args.seed)
+    if distributed.rank() == 0:
+        if args.json:
+            print(json.dumps(found))
+        else:
+            for key, value in found.items():
+                print(f"{key:20s} {value:8.4f}  {scores.MEANING[key]}")
+
+
+def lab(args: argparse.Namespace) -> None:
+    """Open JupyterLab on the notebooks, in this process's place."""
+    import importlib.util
+
+    notebooks = Path(__file__).resolve().parent.parent / "notebooks"
+    if not notebooks.is_dir():
+        raise FileNotFoundError("The notebooks are not beside the package: run this from a clone installed with pip install -e.")
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise FileNotFoundError('JupyterLab is not installed here: pip install -e ".[course]" brings it.')
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", str(notebooks)])
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; an error of the user's is one sentence and exit code 2."""
+    args = parser().parse_args(argv)
+    try:
+        {"train": train, "sample": sample, "score": score, "lab": lab}[args.command](args)
+        return 0
+    except (ValueError, TypeError, OSError, FloatingPointError, Stopped) as error:
+        if args.debug:
+            raise
+        print(f"ddpm_lite: {error}", file=sys.stderr)
+        return 2
+    finally:
+        distributed.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""The one place that chooses a device, a precision and a memory format. Everywhere else the device follows the data."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device called `name`, or the best one there is: cuda, else mps, else cpu. ValueError for one that is not there."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, available in there.items() if available))
+    kind = name.split(":")[0]
+    if not there.get(kind):
+        raise ValueError(f"There is no device {name!r} here: use 'auto' or one of {', '.join(k for k, v in there.items() if v)}.")
+    return torch.device(name)
+
+
+def choose_precision(device: torch.device) -> torch.dtype | None:
+    """The dtype for matrix products and convolutions under autocast on this device; None keeps float32.
+
+    bf16 where the hardware multiplies it (Ampere GPUs and later; CPUs with AVX512-BF16 or AMX), fp16 on older GPUs.
+    """
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    if device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
+        return torch.bfloat16
+    return None
+
+
+def place(model: nn.Module, device: torch.device, precision: torch.dtype | None | str = "auto") -> nn.Module:
+    """Put a network on a device, in the precision and memory format that are fastest there; returns the same network.
+
+    The network keeps its parameters in float32 and reads `precision` at every call (see `autocast`).
+    channels_last lays the channels of one pixel side by side, which is how fast convolutions read them.
+    """
+    model.to(device)
+    if device.type != "mps":
+        model.to(memory_format=torch.channels_last)
+    model.precision = choose_precision(device) if precision == "auto" else precision
+    return model
+
+
+def autocast(device: torch.device, precision: torch.dtype | None) -> AbstractContextManager:
+    """Run what follows in the given precision; None leaves everything as it is."""
+    return nullcontext() if precision is None else torch.autocast(device.type, dtype=precision)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """softmax(q k^T / sqrt(d)) v over (B, heads, places, d), by the fastest kernel of the device (flash attention on cuda).
+
+    On a CPU in float32: there the bf16 kernel's backward is seven times slower than the float32 one.
+    """
+    if q.device.type != "cpu":
+        return F.scaled_dot_product_attention(q, k, v)
+    with torch.autocast("cpu", enabled=False):
+        return F.scaled_dot_product_attention(q.float(), k.float(), v.float())

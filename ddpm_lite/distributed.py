@@ -1,0 +1,86 @@
+"""Several processes that train one network: started by torchrun, found by its environment variables.
+
+Every process draws the same random numbers, for the whole batch, and then keeps its own part (`shard`): so one
+process and many compute the same thing. Without torchrun every function here does nothing.
+"""
+
+import os
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+T = TypeVar("T")
+
+
+def start(device: torch.device) -> torch.device:
+    """Join the other processes, if torchrun started this one; returns this process's device (cuda:0, cuda:1, ...)."""
+    if "WORLD_SIZE" not in os.environ:
+        return device
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return device
+
+
+def stop() -> None:
+    """Leave the other processes, if there are any."""
+    if running():
+        dist.destroy_process_group()
+
+
+def running() -> bool:
+    """Is this one of several processes (or a single one under torchrun)?"""
+    return dist.is_available() and dist.is_initialized()
+
+
+def rank() -> int:
+    """This process's number, 0 for the one that saves and prints."""
+    return dist.get_rank() if running() else 0
+
+
+def world_size() -> int:
+    """How many processes there are."""
+    return dist.get_world_size() if running() else 1
+
+
+def shard(x: Tensor | None) -> Tensor | None:
+    """This process's rows of a batch: every world_size-th, from its rank on. The batch must divide evenly (ValueError)."""
+    if x is None or world_size() == 1:
+        return x
+    if len(x) % world_size():
+        raise ValueError(f"A batch of {len(x)} does not divide among {world_size()} processes: use a multiple.")
+    return x[rank() :: world_size()]
+
+
+def mean(x: Tensor) -> Tensor:
+    """The mean of x over the processes."""
+    return total(x) / world_size()
+
+
+def total(x: Tensor) -> Tensor:
+    """The sum of x over the processes."""
+    if world_size() > 1:
+        x = x.clone()
+        dist.all_reduce(x)
+    return x
+
+
+def from_first(value: T) -> T:
+    """The first process's value, on all of them."""
+    if world_size() == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def gather_all(value: T) -> list[T]:
+    """Everyone's value, in the order of the ranks, on all of them."""
+    if world_size() == 1:
+        return [value]
+    box: list = [None] * world_size()
+    dist.all_gather_object(box, value)
+    return box

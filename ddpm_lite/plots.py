@@ -1,0 +1,59 @@
+"""Figures: arrays in, matplotlib axes out. The look of the course stands here once."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from torch import Tensor
+
+# Okabe & Ito's eight colours, told apart with any colour vision; styles keep lines apart without colour.
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, BLACK = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000",
+)  # fmt: skip
+STYLE = {
+    "font.size": 14,
+    "axes.titlesize": 15,
+    "axes.labelsize": 14,
+    "legend.fontsize": 13,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 2.5,
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 80,
+}
+
+
+def tiles(images: Float[Tensor, "n c h w"], columns: int, zoom: int = 1, gap: int = 1) -> np.ndarray:
+    """Pictures in [-1, 1] side by side on white, as one uint8 array (H, W, 3); grey ones as dark ink on white paper."""
+    n, c, h, w = images.shape
+    pixels = -images if c == 1 else images
+    pixels = ((pixels.clamp(-1, 1) + 1) * 127.5).round().byte().expand(n, 3, h, w).permute(0, 2, 3, 1).cpu().numpy()
+    rows = -(-n // columns)
+    sheet = np.full((rows * (h + gap) + gap, columns * (w + gap) + gap, 3), 255, dtype=np.uint8)
+    for i, picture in enumerate(pixels):
+        top, left = gap + i // columns * (h + gap), gap + i % columns * (w + gap)
+        sheet[top : top + h, left : left + w] = picture
+    return sheet.repeat(zoom, axis=0).repeat(zoom, axis=1)
+
+
+def show_tiles(ax: Axes, images: Float[Tensor, "n c h w"], columns: int, title: str = "") -> Axes:
+    """Draw `tiles` into axes, without ticks."""
+    ax.imshow(tiles(images, columns), interpolation="nearest")
+    ax.set_title(title)
+    ax.set_axis_off()
+    return ax
+
+
+def show_strip(ax: Axes, rows: dict[str, Float[Tensor, "n 1 h w"]], below: Sequence[str]) -> Axes:
+    """A filmstrip: each row of pictures has its name at the left, each column its caption underneath."""
+    pictures = list(rows.values())
+    n, _, h, w = pictures[0].shape
+    ax.imshow(tiles(torch.cat(pictures), columns=n), interpolation="nearest")
+    ax.set_xticks([1 + w / 2 - 0.5 + i * (w + 1) for i in range(n)], below)
+    ax.set_yticks([1 + h / 2 - 0.5 + i * (h + 1) for i in range(len(rows))], list(rows))
+    ax.tick_params(length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    return ax

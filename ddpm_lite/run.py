@@ -1,0 +1,92 @@
+"""The state of a training run: everything that the next step depends on, and its checkpoint."""
+
+import copy
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from . import distributed, weights
+
+BINS = 20  # of equal width in t, for the loss per t
+WINDOW = 20  # steps averaged in a row of the history
+
+
+class Run:
+    """A network in training: model, its moving average, optimizer, generator, step, and the history of the loss.
+
+    history is (rows, 2 + BINS): the last step of the row, the mean loss, and the mean loss in each bin of t (NaN
+    where a bin was empty or the loss has no t).
+    """
+
+    def __init__(self, model: nn.Module, generator: torch.Generator, steps: int | None, lr: float, weight_decay: float, config: dict):
+        self.model, self.generator, self.step, self.steps, self.config = model, generator, 0, steps, config
+        self.ema = copy.deepcopy(model).eval().requires_grad_(False)
+        device = next(model.parameters()).device
+        fused = device.type in ("cuda", "cpu", "mps")
+        self.optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=fused)
+        half = getattr(model, "precision", None) == torch.float16
+        self.scaler = torch.amp.GradScaler(device.type, enabled=half)
+        self.history = torch.zeros(0, 2 + BINS)
+        self._sums = torch.zeros(2, BINS, device=device)  # loss and count in each bin since the last row
+        self._loss = torch.zeros(2, device=device)
+
+    def advance(self, ema_decay: float, per_item: Float[Tensor, " b"] | None, bins: Int[Tensor, " b"] | None) -> None:
+        """Take the optimizer's step with the gradients there are, move the average, note the loss."""
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        # A young average would still be full of the first, random weights: let it forget faster at first.
+        decay = min(ema_decay, self.step / (self.step + 9))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.ema.parameters()), list(self.model.parameters()), 1 - decay)
+            for mine, theirs in zip(self.ema.buffers(), self.model.buffers(), strict=True):
+                mine.copy_(theirs)
+        if per_item is not None:
+            self._loss += torch.stack([per_item.sum(), torch.full_like(per_item[0], len(per_item))])
+        if bins is not None:
+            self._sums[0].index_add_(0, bins, per_item)
+            self._sums[1].index_add_(0, bins, torch.ones_like(per_item))
+        if self.step % WINDOW == 0:
+            loss, sums = distributed.total(self._loss).cpu(), distributed.total(self._sums).cpu()
+            row = torch.cat([torch.tensor([float(self.step), float(loss[0] / loss[1])]), sums[0] / sums[1]])
+            self.history = torch.cat([self.history, row[None]])
+            self._loss.zero_()
+            self._sums.zero_()
+
+    def save(self, path: str | Path) -> None:
+        """Write the checkpoint, whole or not at all."""
+        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        tensors |= {f"ema.{k}": v for k, v in self.ema.state_dict().items()}
+        for name, parameter in self.model.named_parameters():
+            for part, value in self.optimizer.state[parameter].items():
+                tensors[f"optimizer.{part}.{name}"] = value
+        tensors |= {"generator": self.generator.get_state(), "history": self.history, "sums": self._sums, "loss": self._loss}
+        scale = self.scaler.state_dict() or None
+        weights.save(path, tensors, {**self.config, "step": self.step, "steps": self.steps, "scaler": scale})
+
+    def load(self, path: str | Path) -> None:
+        """Go on from a checkpoint: ValueError if it belongs to another network or is damaged."""
+        tensors, config = weights.load(path)
+        if "generator" not in tensors:
+            raise ValueError(f"{path} holds weights but no training run: it can be sampled from, not resumed.")
+        if self.steps not in (None, config["steps"]):
+            raise ValueError(f"{path} is a run of {config['steps']} steps, so it cannot go on as one of {self.steps}.")
+        weights.fill(self.model, _under("model.", tensors), str(path))
+        weights.fill(self.ema, _under("ema.", tensors), str(path))
+        for name, parameter in self.model.named_parameters():
+            for part in ("step", "exp_avg", "exp_avg_sq"):
+                value = tensors[f"optimizer.{part}.{name}"]
+                # The parameter's memory format matters: sums in another order would differ in the last bit.
+                self.optimizer.state[parameter][part] = value.clone() if part == "step" else torch.empty_like(parameter).copy_(value)
+        self.generator.set_state(tensors["generator"])
+        self.history, self._sums, self._loss = tensors["history"], tensors["sums"].to(self._sums), tensors["loss"].to(self._loss)
+        self.step, self.steps = config["step"], config["steps"]
+        if config["scaler"]:
+            self.scaler.load_state_dict(config["scaler"])
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

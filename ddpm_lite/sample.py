@@ -1,0 +1,170 @@
+"""From noise to picture: the steps of DDPM, DDIM and DPM-Solver++, and the loop that takes them.
+
+A step goes from t to any earlier t_next; adjacent steps are the special case t_next = t - 1. The loop is a generator:
+who calls it shows, saves or stops.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from .schedule import Schedule
+
+
+class Frame(NamedTuple):
+    """A moment of sampling: the picture x_t at step t, and the clean picture the network sees in it."""
+
+    t: int
+    x_t: Tensor
+    x0_hat: Tensor
+
+
+def ddpm_step(
+    x_t: Float[Tensor, "*x"],
+    eps_hat: Float[Tensor, "*x"],
+    t: int,
+    t_next: int,
+    schedule: Schedule,
+    z: Float[Tensor, "*x"],
+    var: str | Float[Tensor, " T+1"] = "posterior",
+) -> Float[Tensor, "*x"]:
+    """Algorithm 2 of Ho et al. 2020: x_{t-1} = 1/sqrt(alpha_t) (x_t - (1 - alpha_t)/sqrt(1 - alpha_bar_t) eps_hat) + sigma_t z.
+
+    From t to an earlier t_next, alpha_t is alpha_bar_t / alpha_bar_t_next. sigma_t^2 is the posterior variance
+    (var = "posterior"), beta_t ("beta"), or var[t] of a table of variances. With the first two no noise is added in
+    the step to t_next = 0; a table says so itself, by var[1] = 0.
+    """
+    now, before = float(schedule.alpha_bar[t]), float(schedule.alpha_bar[t_next])
+    alpha = now / before
+    beta = 1 - alpha
+    if isinstance(var, Tensor):
+        sigma = math.sqrt(float(var[t]))
+    elif var == "posterior":
+        sigma = math.sqrt((1 - before) / (1 - now) * beta)
+    elif var == "beta":
+        sigma = math.sqrt(beta) if t_next > 0 else 0.0
+    else:
+        raise ValueError(f"var = {var!r}, but it must be 'posterior', 'beta' or a table of variances over t = 0..T.")
+    return (x_t - beta / math.sqrt(1 - now) * eps_hat) / math.sqrt(alpha) + sigma * z
+
+
+def ddim_step(
+    x_t: Float[Tensor, "*x"],
+    eps_hat: Float[Tensor, "*x"],
+    t: int,
+    t_next: int,
+    schedule: Schedule,
+    z: Float[Tensor, "*x"] | None = None,
+    eta: float = 0.0,
+) -> Float[Tensor, "*x"]:
+    """DDIM (Song et al. 2021, eqs. 12 and 16): back to x0_hat, then forward to t_next along the same noise.
+
+    x_next = sqrt(alpha_bar_next) x0_hat + sqrt(1 - alpha_bar_next - sigma^2) eps_hat + sigma z,
+    sigma = eta * (standard deviation of DDPM's posterior). eta = 0 is deterministic and needs no z; eta = 1 is DDPM.
+    """
+    now, before = float(schedule.alpha_bar[t]), float(schedule.alpha_bar[t_next])
+    x0_hat = (x_t - math.sqrt(1 - now) * eps_hat) / math.sqrt(now)
+    sigma = eta * math.sqrt((1 - before) / (1 - now) * (1 - now / before))
+    x_next = math.sqrt(before) * x0_hat + math.sqrt(max(1 - before - sigma**2, 0.0)) * eps_hat
+    return x_next + sigma * z if sigma else x_next
+
+
+def dpm_solver_step(
+    x_t: Float[Tensor, "*x"],
+    x0_hat: Float[Tensor, "*x"],
+    t: int,
+    t_next: int,
+    schedule: Schedule,
+    last: tuple[int, Tensor] | None = None,
+) -> Float[Tensor, "*x"]:
+    """DPM-Solver++(2M) (Lu et al. 2022b, algorithm 2), deterministic: x0_hat is extrapolated along half the log-SNR, lambda.
+
+    last is the step before and its x0_hat; without it, and in the step to t_next = 0 where lambda is infinite, the
+    step is of first order, which is DDIM.
+    """
+    now, before = float(schedule.alpha_bar[t]), float(schedule.alpha_bar[t_next])
+    if last is not None and t_next > 0:
+        h_last = _half_log_snr(now) - _half_log_snr(float(schedule.alpha_bar[last[0]]))
+        h = _half_log_snr(before) - _half_log_snr(now)
+        x0_hat = x0_hat + h / (2 * h_last) * (x0_hat - last[1])
+    ratio = math.sqrt((1 - before) / (1 - now))
+    return ratio * x_t + (math.sqrt(before) - ratio * math.sqrt(now)) * x0_hat
+
+
+def timesteps(T: int, steps: int | Sequence[int] | None = None) -> list[int]:
+    """The steps to visit, from T down: all of them (None), a number of them, evenly spread, or the given ones.
+
+    A number always includes t = T, where the noise was drawn. ValueError for a number outside 1..T or for steps that
+    do not fall from at most T to at least 1.
+    """
+    if steps is None:
+        return list(range(T, 0, -1))
+    if isinstance(steps, int):
+        if not 1 <= steps <= T:
+            raise ValueError(f"steps = {steps}, but it must lie between 1 and T = {T}.")
+        return [round(T * (steps - i) / steps) for i in range(steps)]
+    steps = [int(t) for t in steps]
+    if not steps or steps[0] > T or steps[-1] < 1 or any(a <= b for a, b in zip(steps, steps[1:], strict=False)):
+        raise ValueError(f"steps must fall strictly, from at most T = {T} to at least 1.")
+    return steps
+
+
+def sample(
+    model: Callable[..., Tensor],
+    x_T: Float[Tensor, "b *d"],
+    schedule: Schedule,
+    *,
+    cond: Shaped[Tensor, "b *c"] | None = None,
+    steps: int | Sequence[int] | None = None,
+    method: str = "ddpm",
+    var: str | Float[Tensor, " T+1"] = "posterior",
+    eta: float = 0.0,
+    clip: bool = False,
+    generator: torch.Generator | None = None,
+) -> Iterator[Frame]:
+    """Draw pictures: yields a Frame for each step visited, from t = T down, and last Frame(0, x_0, x_0).
+
+    model    eps_hat = model(x_t, t, cond), with t (B,): a network in eval mode, `guided(...)`, or an exact `eps_model`
+    x_T      where to start, from N(0, I); the device and the dtype of all that follows
+    steps    see `timesteps`
+    method   "ddpm" (uses var: see `ddpm_step`), "ddim" (uses eta) or "dpm-solver++"
+    clip     keep every x0_hat in [-1, 1], the range of pictures
+    ValueError for unknown methods, steps that do not fit, and a network in training mode.
+    """
+    if method not in ("ddpm", "ddim", "dpm-solver++"):
+        raise ValueError(f"There is no method {method!r}: use 'ddpm', 'ddim' or 'dpm-solver++'.")
+    if getattr(model, "training", False):
+        raise ValueError("The network is in training mode, where dropout is active: call model.eval() before sampling.")
+    return _frames(model, x_T, schedule, cond, timesteps(schedule.T, steps), method, var, eta, clip, generator)
+
+
+@torch.no_grad()
+def _frames(model, x_T, schedule, cond, visit, method, var, eta, clip, generator) -> Iterator[Frame]:
+    """The loop of `sample`, apart from it so that a wrong argument is named at the call, not at the first frame."""
+    x, last = x_T, None
+    for t, t_next in zip(visit, [*visit[1:], 0], strict=True):
+        eps_hat = model(x, torch.full((len(x),), t, device=x.device), cond)
+        signal, noise = math.sqrt(float(schedule.alpha_bar[t])), math.sqrt(1 - float(schedule.alpha_bar[t]))
+        x0_hat = (x - noise * eps_hat) / signal
+        if clip:
+            x0_hat = x0_hat.clamp(-1, 1)
+            eps_hat = (x - signal * x0_hat) / noise
+        yield Frame(t, x, x0_hat)
+        if method == "dpm-solver++":
+            x, last = dpm_solver_step(x, x0_hat, t, t_next, schedule, last), (t, x0_hat)
+        else:
+            random = method == "ddpm" or eta > 0
+            z = torch.randn(x.shape, dtype=x.dtype, device=x.device, generator=generator) if random else None
+            if method == "ddpm":
+                x = ddpm_step(x, eps_hat, t, t_next, schedule, z, var)
+            else:
+                x = ddim_step(x, eps_hat, t, t_next, schedule, z, eta)
+    yield Frame(0, x, x)
+
+
+def _half_log_snr(alpha_bar: float) -> float:
+    return 0.5 * math.log(alpha_bar / (1 - alpha_bar))

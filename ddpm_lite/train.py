@@ -1,0 +1,187 @@
+"""Training: the loss of DDPM, and a loop that serves every network here.
+
+`train` is a generator over any loss(model, batch, generator): who calls it draws the progress bar, plots or stops.
+What it needs to go on after an interruption is in one checkpoint; see `run.Run`.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from . import distributed
+from .gaussian import q_sample
+from .guidance import drop_condition
+from .run import BINS, Run
+from .schedule import Schedule
+
+TIMED = 50  # steps that are timed to turn minutes into a number of steps; the warm-up lasts at least as long
+
+
+class Loss(NamedTuple):
+    """What a loss function returns: the number to minimise, and for diffusion each item's loss and its bin of t."""
+
+    value: Float[Tensor, ""]
+    per_item: Float[Tensor, " b"] | None = None
+    bin: Int[Tensor, " b"] | None = None
+
+
+class TrainStep(NamedTuple):
+    """One step done: its number (from 1) of how many (None while `minutes` is still being timed), its loss, the run."""
+
+    step: int
+    steps: int | None
+    loss: float
+    run: Run
+
+
+def low_discrepancy_t(n: int, T: int, generator: torch.Generator | None = None, device: torch.device | str = "cpu") -> Int[Tensor, " n"]:
+    """n steps, each uniform on 1..T but together evenly spread (one random shift of a regular grid): less noise in the
+    loss than independent draws (Kingma et al. 2021, appendix I.1)."""
+    shift = torch.rand((), generator=generator, device=device, dtype=torch.float32)
+    u = (shift + torch.arange(n, device=device) / n) % 1
+    return (u * T).long().clamp(max=T - 1) + 1
+
+
+def eps_loss(schedule: Schedule, drop: float = 0.1, null: int | Tensor | None = None) -> Callable[..., Loss]:
+    """The loss of Ho et al. 2020, eq. 14 and Algorithm 1: E |eps - eps_theta(sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps, t, c)|^2.
+
+    A batch is (x0,) or (x0, cond); a cond is replaced by `null` with probability `drop`. The mean is over the
+    coordinates too. All random numbers are drawn for the whole batch before the processes share it out.
+    """
+
+    def loss(model: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
+        x0, cond = batch if len(batch) == 2 else (batch[0], None)
+        t = low_discrepancy_t(len(x0), schedule.T, generator, x0.device)
+        eps = torch.randn(x0.shape, generator=generator, device=x0.device, dtype=x0.dtype)
+        if cond is not None and null is not None:
+            cond = drop_condition(cond, drop, null, generator)
+        x0, t, eps, cond = (distributed.shard(a) for a in (x0, t, eps, cond))
+        eps_hat = model(q_sample(x0, t, eps, schedule), t, cond)
+        per_item = ((eps - eps_hat) ** 2).flatten(1).mean(1)
+        return Loss(per_item.mean(), per_item.detach(), (t - 1) * BINS // schedule.T)
+
+    return loss
+
+
+def class_loss(model: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
+    """Cross-entropy of a classifier on a batch (pictures, labels)."""
+    pictures, labels = (distributed.shard(a) for a in batch)
+    per_item = nn.functional.cross_entropy(model(pictures), labels, reduction="none")
+    return Loss(per_item.mean(), per_item.detach())
+
+
+def learning_rate(step: int, steps: int | None, lr: float, warmup: int) -> float:
+    """Up linearly over the first `warmup` steps, then down to 0 along half a cosine. It never reads a clock."""
+    if step < warmup or steps is None:
+        return lr * min(1.0, (step + 1) / warmup)
+    return lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def train(
+    model: nn.Module,
+    data: tuple[Tensor, ...],
+    loss: Callable[..., Loss],
+    *,
+    generator: torch.Generator,
+    steps: int | None = None,
+    minutes: float | None = None,
+    batch_size: int = 128,
+    lr: float = 1e-3,
+    warmup: int = 100,
+    weight_decay: float = 0.0,
+    ema_decay: float = 0.999,
+    clip_norm: float = 1.0,
+    checkpoint: str | Path | None = None,
+    save_every: float = 60.0,
+    config: dict | None = None,
+    compile: bool = False,
+) -> Iterator[TrainStep]:
+    """Train `model` on `data`, tensors of N rows each, on the model's device; yields a TrainStep after each step.
+
+    steps or minutes   how long. Minutes become a number of steps once the first ones are timed.
+    checkpoint         a file: saved after the first step, every save_every seconds, at the end, and when the caller
+                       stops early. If it exists the run goes on from there, with bit-identical parameters to a run
+                       that was never interrupted (on a CPU with the same number of threads).
+    config             stored in the checkpoint, for who reads it
+    AdamW with warm-up and decay, clipped gradients, an exponential moving average of the weights (`step.run.ema`).
+    Rows are drawn with replacement, so that no epoch has to be remembered. ValueError for arguments that do not fit;
+    FloatingPointError if the loss becomes NaN or infinite.
+    """
+    if (steps is None) == (minutes is None) or (steps or minutes) <= 0:
+        raise ValueError("Say how long to train: steps=N or minutes=M, one of the two and more than 0.")
+    if not data or any(len(d) != len(data[0]) for d in data) or not len(data[0]):
+        raise ValueError(f"data must be tensors with the same number of rows, at least one, not {[len(d) for d in data]}.")
+    if batch_size < 1 or batch_size % distributed.world_size():
+        raise ValueError(f"batch_size = {batch_size} must be a positive multiple of the {distributed.world_size()} processes.")
+    run = Run(model, generator, steps, lr, weight_decay, config or {})
+    if checkpoint is not None and Path(checkpoint).exists():
+        run.load(checkpoint)
+    return _steps(run, data, loss, minutes, batch_size, lr, max(warmup, TIMED), ema_decay, clip_norm, checkpoint, save_every, compile)
+
+
+def _steps(
+    run: Run, data, loss, minutes, batch_size, lr, warmup, ema_decay, clip_norm, checkpoint, save_every, compile
+) -> Iterator[TrainStep]:
+    """The loop of `train`, apart from it so that a wrong argument is named at the call, not at the first step."""
+    device, generator, good = data[0].device, run.generator, None
+    model = torch.compile(run.model) if compile else run.model
+    if distributed.running():
+        model = DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
+    has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in run.model.modules())
+
+    def save() -> int:
+        if checkpoint is not None and distributed.rank() == 0:
+            run.save(checkpoint)
+        return run.step
+
+    run.model.train()
+    start = saved = time.monotonic()
+    first = run.step
+    while run.steps is None or run.step < run.steps:
+        for group in run.optimizer.param_groups:
+            group["lr"] = learning_rate(run.step, run.steps, lr, warmup)
+        rows = torch.randint(len(data[0]), (batch_size,), generator=generator, device=device)
+        with _dropout_from(generator, device) if has_dropout else nullcontext():
+            result = loss(model, tuple(d[rows] for d in data), generator)
+            run.scaler.scale(result.value).backward()
+        run.scaler.unscale_(run.optimizer)
+        norm = nn.utils.clip_grad_norm_(run.model.parameters(), clip_norm)
+        value = distributed.mean(result.value.detach().float())
+        # With fp16 an infinite gradient only means that the scaler must lower its scale: it skips the step itself.
+        finite = value.isfinite() if run.scaler.is_enabled() else value.isfinite() & norm.isfinite()
+        if not bool(finite):
+            kept = f"the last good checkpoint is {checkpoint}, step {good}" if good is not None else "no checkpoint was saved"
+            raise FloatingPointError(
+                f"The loss or its gradient became infinite or NaN at step {run.step + 1} (loss {float(value):g}); {kept}. A lower lr may help."
+            )
+        run.advance(ema_decay, result.per_item, result.bin)
+        now = time.monotonic()
+        if run.steps is None and run.step - first >= TIMED:
+            # The first steps are slow (memory is being laid out), so the second half of them is timed.
+            run.steps = distributed.from_first(run.step + max(1, int((60 * minutes - (now - start)) / ((now - middle) / (TIMED - TIMED // 2)))))
+        elif run.step - first == TIMED // 2:
+            middle = now
+        if good is None or now - saved > save_every or run.step == run.steps:
+            good, saved = save(), now
+        try:
+            yield TrainStep(run.step, run.steps, float(value), run)
+        except GeneratorExit:
+            save()
+            raise
+
+
+@contextmanager
+def _dropout_from(generator: torch.Generator, device: torch.device) -> Iterator[None]:
+    """Dropout draws from the global generator: seed that from ours for one step, and put it back."""
+    seed = int(torch.randint(2**62, (), generator=generator, device=device))
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
