@@ -1,5 +1,6 @@
 """ddpm_lite: the models, the maths and the training of denoising diffusion, small enough to read."""
 
+from .device import choose_device, place
 from .gaussian import (
     bound_decoder,
     bound_prior,
@@ -15,5 +16,53 @@ from .gaussian import (
     x0_from_eps,
     x0_from_v,
 )
+from .guidance import drop_condition, guided
+from .nets import Classifier, PointMLP, timestep_embedding
 from .oracle import FiniteData, Floor, GaussianMixture, loss_floor
+from .sample import Frame, ddim_step, ddpm_step, dpm_solver_step, sample, timesteps
 from .schedule import Schedule
+from .train import Loss, TrainStep, class_loss, eps_loss, low_discrepancy_t, train
+from .unet import CIFAR10, UNet, from_diffusers
+
+__all__ = [
+    "CIFAR10",
+    "Classifier",
+    "FiniteData",
+    "Floor",
+    "Frame",
+    "GaussianMixture",
+    "Loss",
+    "PointMLP",
+    "Schedule",
+    "TrainStep",
+    "UNet",
+    "bound_decoder",
+    "bound_prior",
+    "bound_step",
+    "choose_device",
+    "class_loss",
+    "ddim_step",
+    "ddpm_step",
+    "dpm_solver_step",
+    "drop_condition",
+    "eps_from_v",
+    "eps_from_x0",
+    "eps_loss",
+    "from_diffusers",
+    "guided",
+    "kl",
+    "loss_floor",
+    "low_discrepancy_t",
+    "place",
+    "posterior",
+    "posterior_mean_from_eps",
+    "q_sample",
+    "q_step",
+    "sample",
+    "timestep_embedding",
+    "timesteps",
+    "train",
+    "v_from_eps",
+    "x0_from_eps",
+    "x0_from_v",
+]

@@ -116,7 +116,7 @@ def bound_step(
     eps_hat: Float[Tensor, "b *d"],
     t: Steps,
     schedule: Schedule,
-    var: Float[Tensor, " T+1"] | None = None,
+    var: Float[Tensor, " T_plus_1"] | None = None,
 ) -> Float[Tensor, " b"]:
     """L_{t-1} = KL(q(x_{t-1} | x_t, x_0) || p_theta(x_{t-1} | x_t)), 2 <= t <= T (at t = 1 it is `bound_decoder`).
 

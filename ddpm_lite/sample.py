@@ -30,7 +30,7 @@ def ddpm_step(
     t_next: int,
     schedule: Schedule,
     z: Float[Tensor, "*x"],
-    var: str | Float[Tensor, " T+1"] = "posterior",
+    var: str | Float[Tensor, " T_plus_1"] = "posterior",
 ) -> Float[Tensor, "*x"]:
     """Algorithm 2 of Ho et al. 2020: x_{t-1} = 1/sqrt(alpha_t) (x_t - (1 - alpha_t)/sqrt(1 - alpha_bar_t) eps_hat) + sigma_t z.
 
@@ -121,7 +121,7 @@ def sample(
     cond: Shaped[Tensor, "b *c"] | None = None,
     steps: int | Sequence[int] | None = None,
     method: str = "ddpm",
-    var: str | Float[Tensor, " T+1"] = "posterior",
+    var: str | Float[Tensor, " T_plus_1"] = "posterior",
     eta: float = 0.0,
     clip: bool = False,
     generator: torch.Generator | None = None,

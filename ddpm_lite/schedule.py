@@ -24,10 +24,10 @@ class Schedule:
                       (Ho et al. 2020, eq. 7); 0 at t = 0 and at t = 1
     """
 
-    beta: Float64[Tensor, " T+1"]
-    alpha: Float64[Tensor, " T+1"]
-    alpha_bar: Float64[Tensor, " T+1"]
-    posterior_var: Float64[Tensor, " T+1"]
+    beta: Float64[Tensor, " T_plus_1"]
+    alpha: Float64[Tensor, " T_plus_1"]
+    alpha_bar: Float64[Tensor, " T_plus_1"]
+    posterior_var: Float64[Tensor, " T_plus_1"]
 
     @classmethod
     def from_beta(cls, beta: Sequence[float] | Tensor) -> "Schedule":
@@ -66,7 +66,7 @@ class Schedule:
         return len(self.beta) - 1
 
     @property
-    def snr(self) -> Float64[Tensor, " T+1"]:
+    def snr(self) -> Float64[Tensor, " T_plus_1"]:
         """Signal-to-noise ratio alpha_bar_t / (1 - alpha_bar_t) for pictures of unit variance; infinite at t = 0."""
         return self.alpha_bar / (1 - self.alpha_bar)
 
@@ -74,7 +74,7 @@ class Schedule:
         return f"Schedule(T={self.T}, beta_1={self.beta[1]:.3g}, beta_T={self.beta[-1]:.3g}, alpha_bar_T={self.alpha_bar[-1]:.3g})"
 
 
-def gather(table: Float64[Tensor, " T+1"], t: int | Int[Tensor, " batch"], x: Float[Tensor, "..."], first: int = 0) -> Tensor:
+def gather(table: Float64[Tensor, " T_plus_1"], t: int | Int[Tensor, " batch"], x: Float[Tensor, "..."], first: int = 0) -> Tensor:
     """table[t], in the dtype and on the device of x, shaped to multiply x of shape (B, ...).
 
     t is one step for the whole batch (int) or one for each picture ((B,) integers). What is computed from a table

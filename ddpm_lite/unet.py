@@ -77,7 +77,7 @@ class Upsample(nn.Conv2d):
     def __init__(self, channels: int):
         super().__init__(channels, channels, 3, padding=1)
 
-    def forward(self, x: Float[Tensor, "b c h w"], emb: Tensor | None = None) -> Float[Tensor, "b c 2h 2w"]:
+    def forward(self, x: Float[Tensor, "b c h w"], emb: Tensor | None = None) -> Float[Tensor, "b c 2*h 2*w"]:
         return super().forward(F.interpolate(x, scale_factor=2.0, mode="nearest"))
 
 

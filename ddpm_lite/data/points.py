@@ -53,9 +53,9 @@ def letters(text: str, n: int, generator: torch.Generator | None = None) -> Floa
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
-    path = TextPath((0, 0), text, size=1, prop=FontProperties(family="DejaVu Sans", weight="bold"))
-    if not len(path.vertices):
+    if not text.strip():
         raise ValueError(f"{text!r} has no ink to put points on.")
+    path = TextPath((0, 0), text, size=1, prop=FontProperties(family="DejaVu Sans", weight="bold"))
     (left, bottom), (right, top) = path.get_extents().get_points()
     low, size = torch.tensor([left, bottom]), torch.tensor([right - left, top - bottom])
     points = torch.zeros(0, 2, dtype=torch.float64)

@@ -1,0 +1,50 @@
+"""The data: what it holds, and that its parts are apart."""
+
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+from ddpm_lite.data import digits, points
+
+
+def test_the_digits_are_scikit_learn_s_in_the_documented_range():
+    train, held_out = digits.load()
+    assert train.images.shape == (1437, 1, 8, 8) and held_out.images.shape == (360, 1, 8, 8)
+    everything = torch.cat([train.images, held_out.images])
+    assert everything.min() == -1 and everything.max() == 1 and len(everything.unique()) == digits.LEVELS
+    ours = sorted(map(tuple, ((everything + 1) * 8).flatten(1).int().tolist()))
+    assert ours == sorted(map(tuple, load_digits().data.astype(int).tolist()))
+    assert torch.bincount(held_out.labels).min() >= 34  # stratified: each class about a tenth
+
+
+def test_no_digit_is_in_both_parts_or_twice():
+    train, held_out = digits.load()
+    everything = torch.cat([train.images, held_out.images]).flatten(1)
+    assert len(everything.unique(dim=0)) == len(everything)
+
+
+def test_the_split_never_changes():
+    a, b = digits.load(), digits.load()
+    assert all(torch.equal(x, y) for one, two in zip(a, b, strict=True) for x, y in zip(one, two, strict=True))
+
+
+@pytest.mark.parametrize("mixture", [points.two_humps(), points.three_humps(), points.ring()], ids=["two", "three", "ring"])
+def test_mixtures_have_about_unit_variance_and_labels_of_their_components(mixture, g):
+    x, labels = mixture.draw(20_000, g)
+    assert x.mean().abs() < 0.15 and 0.7 < x.var(0).mean() < 1.4
+    nearest = torch.cdist(x, mixture.means).argmin(1)
+    assert (nearest == labels).double().mean() > 0.95
+
+
+@pytest.mark.parametrize("draw", [points.moons, points.swiss_roll, lambda n, g: points.letters("DDPM", n, g)], ids=["moons", "roll", "letters"])
+def test_point_sets_are_centred_of_about_unit_size_and_fixed_by_their_generator(draw):
+    a, b = (draw(4000, torch.Generator().manual_seed(1)) for _ in range(2))
+    assert torch.equal(a, b) and a.shape == (4000, 2) and a.dtype == torch.float32
+    assert a.mean(0).abs().max() < 0.3 and 0.3 < a.std() < 1.5 and a.abs().max() < 3
+
+
+def test_letters_lie_on_their_ink(g):
+    x = points.letters("I", 2000, g)
+    assert x[:, 0].std() < 0.3 * x[:, 1].std()  # a tall, narrow stroke
+    with pytest.raises(ValueError, match="no ink"):
+        points.letters(" ", 10, g)

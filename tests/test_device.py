@@ -1,0 +1,130 @@
+"""The device follows the data: no network, loss or sampler makes a tensor anywhere else; and the choices of device.py."""
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from ddpm_lite import Classifier, FiniteData, GaussianMixture, PointMLP, Schedule, UNet, class_loss, eps_loss, guided, sample
+from ddpm_lite.device import attend, choose_device, choose_precision, place
+
+SMALL = {"size": 8, "channels": 2, "width": 8, "mults": (1, 2), "depth": 1, "attention": (4,), "groups": 4}
+schedule = Schedule.linear(20)
+META = torch.device("meta")
+
+NETWORKS = {
+    "unet": (lambda: UNet(**SMALL), (2, 8, 8), None),
+    "unet with classes": (lambda: UNet(**SMALL, num_classes=3), (2, 8, 8), "labels"),
+    "unet with vectors": (lambda: UNet(**SMALL, cond_dim=5), (2, 8, 8), "vectors"),
+    "mlp": (lambda: PointMLP(width=16, depth=1), (2,), None),
+    "mlp with classes": (lambda: PointMLP(width=16, depth=1, num_classes=3), (2,), "labels"),
+    "mlp with vectors": (lambda: PointMLP(width=16, depth=1, cond_dim=5), (2,), "vectors"),
+}
+
+
+class OneDevice(TorchDispatchMode):
+    """Refuses an operation on tensors of two devices; numbers (tensors without dimensions) may come from anywhere."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        devices = {a.device for a in tree_leaves((args, kwargs)) if isinstance(a, torch.Tensor) and a.ndim}
+        assert len(devices) <= 1, f"{func} mixes {devices}"
+        result = func(*args, **(kwargs or {}))
+        made = {a.device for a in tree_leaves(result) if isinstance(a, torch.Tensor) and a.ndim}
+        if devices == {META} and "_to_copy" not in str(func):
+            assert made <= {META}, f"{func} leaves the device"
+        return result
+
+
+def inputs(shape, kind):
+    x = torch.randn(4, *shape, device=META)
+    cond = {None: None, "labels": torch.zeros(4, dtype=torch.long, device=META), "vectors": torch.zeros(4, 5, device=META)}[kind]
+    return x, torch.full((4,), 3, device=META), cond
+
+
+def test_the_mode_itself_refuses_a_mix():
+    with pytest.raises(AssertionError, match="mixes"), OneDevice():
+        torch.zeros(3) + torch.zeros(3, device=META)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_forward_loss_and_backward_stay_on_the_device(name):
+    make, shape, kind = NETWORKS[name]
+    net = make().to(META)
+    x, t, cond = inputs(shape, kind)
+    null = {None: None, "labels": 3, "vectors": torch.zeros(5, device=META)}[kind]
+    with OneDevice():
+        assert net(x, t, cond).device == net(x, t).device == META
+        eps_loss(schedule, null=null)(net, (x,) if cond is None else (x, cond)).value.backward()
+    assert all(p.grad is not None and p.grad.device == META for p in net.parameters())
+
+
+def test_the_classifier_stays_on_the_device():
+    net = Classifier(8, 2, 3).to(META)
+    with OneDevice():
+        class_loss(net, (torch.randn(4, 2, 8, 8, device=META), torch.zeros(4, dtype=torch.long, device=META))).value.backward()
+
+
+@pytest.mark.parametrize("method", ["ddpm", "ddim", "dpm-solver++"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_step_of_every_sampler_stays_on_the_device(name, method):
+    make, shape, kind = NETWORKS[name]
+    net = make().to(META).eval()
+    x, _, cond = inputs(shape, kind)
+    model = net if cond is None else guided(net, 2.0, 3 if kind == "labels" else 0)
+    with OneDevice():
+        frames = list(sample(model, x, schedule, cond=cond, steps=5, method=method, eta=0.5, clip=True))
+    assert len(frames) == 6 and all(f.x_t.device == META and f.x0_hat.device == META for f in frames)
+
+
+def test_the_exact_models_follow_their_data():
+    data = FiniteData(torch.randn(6, 2, device=META))
+    mixture = GaussianMixture(torch.ones(2), torch.zeros(2, 2), torch.ones(2))
+    for name in ("weights", "means", "covs", "axes", "axis_var"):
+        setattr(mixture, name, getattr(mixture, name).to(META))
+    for exact in (data, mixture):
+        with OneDevice():
+            assert exact.eps(torch.randn(3, 2, device=META), torch.full((3,), 2, device=META), schedule).device == META
+
+
+def test_a_device_that_is_not_there_is_named():
+    assert choose_device("cpu").type == "cpu"
+    with pytest.raises(ValueError, match="no device 'tpu'"):
+        choose_device("tpu")
+
+
+def test_precision_changes_the_arithmetic_but_not_the_answer(g):
+    net = place(UNet(**SMALL), torch.device("cpu"), torch.bfloat16).eval()
+    torch.nn.init.normal_(net.last.weight, std=0.1, generator=g)
+    x, t = torch.randn(4, 2, 8, 8, generator=g), torch.tensor([1, 5, 10, 20])
+    low = net(x, t)
+    net.precision = None
+    full = net(x, t)
+    assert low.dtype == full.dtype == torch.float32
+    assert not torch.equal(low, full)
+    torch.testing.assert_close(low, full, rtol=0.05, atol=0.05)
+    assert next(net.parameters()).dtype == torch.float32
+    assert choose_precision(torch.device("mps")) is None
+
+
+def test_attention_is_softmax_attention(g):
+    q, k, v = (torch.randn(2, 3, 5, 4, generator=g) for _ in range(3))
+    expected = torch.einsum("bhqk,bhkd->bhqd", (torch.einsum("bhqd,bhkd->bhqk", q, k) / 2).softmax(-1), v)
+    torch.testing.assert_close(attend(q, k, v), expected)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", NETWORKS)
+def test_training_and_sampling_on_the_gpu(name):
+    from ddpm_lite import train
+
+    make, shape, kind = NETWORKS[name]
+    device = choose_device("cuda")
+    net = place(make(), device)
+    x = torch.randn(64, *shape, device=device)
+    cond = {None: (), "labels": (torch.arange(64, device=device) % 3,), "vectors": (torch.randn(64, 5, device=device),)}[kind]
+    generator = torch.Generator(device).manual_seed(0)
+    null = {None: None, "labels": 3, "vectors": 0}[kind]
+    losses = [s.loss for s in train(net, (x, *cond), eps_loss(schedule, null=null), generator=generator, steps=60, batch_size=32)]
+    assert sum(losses[-10:]) < sum(losses[:10])
+    *_, frame = sample(net.eval(), x, schedule, cond=cond[0] if cond else None, generator=generator)
+    assert frame.x_t.device.type == "cuda" and frame.x_t.isfinite().all()
