@@ -65,9 +65,9 @@ def train(args: argparse.Namespace) -> None:
     """Train a preset into a folder, with a progress bar; stop cleanly, go on later."""
     from tqdm import tqdm
 
-    from . import train as training
     from . import zoo
     from .device import place
+    from .train import train as training
 
     preset = zoo.preset(args.name)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -89,9 +89,8 @@ def train(args: argparse.Namespace) -> None:
     model = place(zoo.build(preset, args.seed), device)
     data = tuple(d.to(device) for d in zoo.training_data(args.name))
     generator = torch.Generator(device).manual_seed(args.seed)
-    steps = training.train(
-        model, data, zoo.make_loss(preset), generator=generator, checkpoint=checkpoint, config=config, compile=args.compile, **settings
-    )
+    loss = zoo.make_loss(preset)
+    steps = training(model, data, loss, generator=generator, checkpoint=checkpoint, config=config, compile=args.compile, **settings)
     stopped_by = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: stopped_by.append(signal.Signals(number).name))

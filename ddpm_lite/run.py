@@ -28,6 +28,7 @@ class Run:
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=fused)
         half = getattr(model, "precision", None) == torch.float16
         self.scaler = torch.amp.GradScaler(device.type, enabled=half)
+        self.seconds = 0.0  # spent in training, over all its parts; nothing depends on it
         self.history = torch.zeros(0, 2 + BINS)
         self._sums = torch.zeros(2, BINS, device=device)  # loss and count in each bin since the last row
         self._loss = torch.zeros(2, device=device)
@@ -65,7 +66,7 @@ class Run:
                 tensors[f"optimizer.{part}.{name}"] = value
         tensors |= {"generator": self.generator.get_state(), "history": self.history, "sums": self._sums, "loss": self._loss}
         scale = self.scaler.state_dict() or None
-        weights.save(path, tensors, {**self.config, "step": self.step, "steps": self.steps, "scaler": scale})
+        weights.save(path, tensors, {**self.config, "step": self.step, "steps": self.steps, "seconds": self.seconds, "scaler": scale})
 
     def load(self, path: str | Path) -> None:
         """Go on from a checkpoint: ValueError if it belongs to another network or is damaged."""
@@ -83,7 +84,7 @@ class Run:
                 self.optimizer.state[parameter][part] = value.clone() if part == "step" else torch.empty_like(parameter).copy_(value)
         self.generator.set_state(tensors["generator"])
         self.history, self._sums, self._loss = tensors["history"], tensors["sums"].to(self._sums), tensors["loss"].to(self._loss)
-        self.step, self.steps = config["step"], config["steps"]
+        self.step, self.steps, self.seconds = config["step"], config["steps"], config["seconds"]
         if config["scaler"]:
             self.scaler.load_state_dict(config["scaler"])
 

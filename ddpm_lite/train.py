@@ -57,7 +57,7 @@ def eps_loss(schedule: Schedule, drop: float = 0.1, null: int | Tensor | None = 
     coordinates too. All random numbers are drawn for the whole batch before the processes share it out.
     """
 
-    def loss(model: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
+    def loss(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         x0, cond = batch if len(batch) == 2 else (batch[0], None)
         t = low_discrepancy_t(len(x0), schedule.T, generator, x0.device)
         eps = torch.randn(x0.shape, generator=generator, device=x0.device, dtype=x0.dtype)
@@ -115,7 +115,7 @@ def train(
     Rows are drawn with replacement, so that no epoch has to be remembered. ValueError for arguments that do not fit;
     FloatingPointError if the loss becomes NaN or infinite.
     """
-    if (steps is None) == (minutes is None) or (steps or minutes) <= 0:
+    if (steps is None) == (minutes is None) or (minutes if steps is None else steps) <= 0:
         raise ValueError("Say how long to train: steps=N or minutes=M, one of the two and more than 0.")
     if not data or any(len(d) != len(data[0]) for d in data) or not len(data[0]):
         raise ValueError(f"data must be tensors with the same number of rows, at least one, not {[len(d) for d in data]}.")
@@ -143,7 +143,7 @@ def _steps(
         return run.step
 
     run.model.train()
-    start = saved = time.monotonic()
+    start = last = saved = time.monotonic()
     first = run.step
     while run.steps is None or run.step < run.steps:
         for group in run.optimizer.param_groups:
@@ -164,6 +164,7 @@ def _steps(
             )
         run.advance(ema_decay, result.per_item, result.bin)
         now = time.monotonic()
+        run.seconds, last = run.seconds + now - last, now
         if run.steps is None and run.step - first >= TIMED:
             # The first steps are slow (memory is being laid out), so the second half of them is timed.
             run.steps = distributed.from_first(run.step + max(1, int((60 * minutes - (now - start)) / ((now - middle) / (TIMED - TIMED // 2)))))

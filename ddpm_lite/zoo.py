@@ -32,7 +32,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "about": "draws handwritten digits, 8 x 8 pixels, by class",
         "net": {"size": 8, "channels": 1, "width": 32, "mults": [1, 2], "depth": 1, "attention": [4], "groups": 8, "num_classes": 10},
         "schedule": {"kind": "linear", "T": 1000},
-        "train": {"batch_size": 128, "lr": 2e-3, "steps": 6000},
+        "train": {"batch_size": 128, "lr": 2e-3, "steps": 5000},
     },
     "digits-classifier": {
         "about": "tells digits apart; its 16 features are the space of the Frechet distance",

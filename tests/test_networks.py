@@ -32,7 +32,7 @@ def randomise(net, seed=0):
     """Weights without zeros, so that no part of a network is hidden behind a zero-initialised layer."""
     g = torch.Generator().manual_seed(seed)
     for p in net.parameters():
-        torch.nn.init.normal_(p, std=0.6 / max(1, p[0].numel()) ** 0.5 if p.ndim > 1 else 0.2, generator=g)
+        torch.nn.init.normal_(p, std=1.0 / max(1, p[0].numel()) ** 0.5 if p.ndim > 1 else 0.2, generator=g)
     return net.eval().requires_grad_(False)
 
 
@@ -43,7 +43,7 @@ def test_the_unet_of_ho_et_al_with_the_weights_of_diffusers_gives_their_output(g
     x, t = torch.randn(2, 3, 32, 32, generator=g), torch.tensor([0, 637])
     with torch.no_grad():
         expected, found = theirs(x, t).sample, ours.eval()(x, t)
-    assert expected.std() > 0.1
+    assert expected.std() > 0.05  # not a comparison of zeros
     assert (found - expected).abs().max() < 1e-4
 
 

@@ -1,0 +1,136 @@
+"""The command line as a user meets it: what it writes, what it says, and its exit code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from PIL import Image
+
+from ddpm_lite import __main__ as cli
+from ddpm_lite import weights, zoo
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "short"
+    assert cli.main(["train", "digits", "--out", str(folder), "--steps", "3", "--device", "cpu"]) == 0
+    return folder
+
+
+def said(capsys, *argv, code=2):
+    """What a command says on stderr; it must be one sentence on one line."""
+    assert cli.main([str(a) for a in argv]) == code
+    err = capsys.readouterr().err.strip()
+    assert err.startswith("ddpm_lite: ") and "\n" not in err and "Traceback" not in err
+    return err
+
+
+def test_the_shipped_model_draws_the_digits_asked(tmp_path, capsys):
+    from ddpm_lite.scores import recognise
+
+    out = tmp_path / "pi.png"
+    assert cli.main(["sample", "digits", "3", "1", "4", "1", "5", "-o", str(out), "--device", "cpu"]) == 0
+    assert "5 pictures" in capsys.readouterr().out
+    sheet = torch.tensor(list(Image.open(out).convert("L").tobytes())).reshape(Image.open(out).size[::-1])[4::8, 4::8]
+    pictures = 1 - sheet[1:9, 1:].reshape(8, 5, 9)[:, :, :8].permute(1, 0, 2) / 127.5  # ink is dark on the sheet, 1 in the data
+    assert recognise(pictures[:, None].float()).tolist() == [3, 1, 4, 1, 5]
+    first = out.read_bytes()
+    cli.main(["sample", "digits", "3", "1", "4", "1", "5", "-o", str(out), "--device", "cpu"])
+    assert out.read_bytes() == first
+
+
+def test_train_sample_and_score_take_a_run_s_folder(run_folder, tmp_path, capsys):
+    assert cli.main(["sample", str(run_folder), "-n", "4", "--steps", "2", "-o", str(tmp_path / "a.png"), "--device", "cpu"]) == 0
+    assert Image.open(tmp_path / "a.png").size == (8 * (4 * 9 + 1), 8 * 10)
+    config = weights.load(run_folder / zoo.CHECKPOINT)[1]
+    assert config["step"] == config["steps"] == 3 and "train digits" in config["made"]["command"]
+
+
+def test_a_complete_run_can_be_resumed_for_nothing(run_folder, capsys):
+    before = (run_folder / zoo.CHECKPOINT).read_bytes()
+    assert cli.main(["train", "digits", "--out", str(run_folder), "--steps", "3", "--resume", "--device", "cpu"]) == 0
+    assert "already complete" in capsys.readouterr().out
+    assert (run_folder / zoo.CHECKPOINT).read_bytes() == before
+
+
+def test_score_prints_json(capsys):
+    assert cli.main(["score", "digits-classifier", "--json", "--device", "cpu"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"accuracy": pytest.approx(0.98, abs=0.02)}
+
+
+def test_help_explains_every_key_of_score(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["score", "--help"])
+    text = capsys.readouterr().out
+    for key in ("recognised", "recognised_10_steps", "frechet", "frechet_real", "precision", "recall"):
+        assert f"  {key} " in text
+
+
+def test_unknown_names_list_the_known_ones(tmp_path, capsys):
+    for command in (["sample", "cats"], ["score", "cats"], ["train", "cats", "--out", tmp_path / "x"]):
+        assert "digits, digits-classifier" in said(capsys, *command)
+    assert not (tmp_path / "x").exists()
+    assert "no device 'tpu'" in said(capsys, "sample", "digits", "--device", "tpu")
+    assert "Labels go from 0 to 9" in said(capsys, "sample", "digits", "12", "-o", tmp_path / "a.png")
+    assert "classifier and draws nothing" in said(capsys, "sample", "digits-classifier", "-o", tmp_path / "a.png")
+    assert "steps = 0" in said(capsys, "sample", "digits", "--steps", "0", "-o", tmp_path / "a.png")
+    assert "at least one picture" in said(capsys, "sample", "digits", "-n", "0", "-o", tmp_path / "a.png")
+    assert "must end in .png" in said(capsys, "sample", "digits", "-o", tmp_path / "a.gif")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_folders_damaged_files_and_foreign_runs_are_named(run_folder, tmp_path, capsys):
+    assert "no folder" in said(capsys, "sample", "digits", "-o", tmp_path / "nowhere" / "a.png")
+    assert "no folder" in said(capsys, "score", tmp_path / "nowhere")
+    assert "no weight file" in said(capsys, "score", tmp_path)
+    assert "already holds a run" in said(capsys, "train", "digits", "--out", run_folder, "--steps", "3")
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / zoo.CHECKPOINT).write_bytes((run_folder / zoo.CHECKPOINT).read_bytes()[:-100])
+    assert "damaged" in said(capsys, "sample", damaged)
+    assert "damaged" in said(capsys, "train", "digits", "--out", damaged, "--steps", "3", "--resume")
+    assert "does not fit this network" in said(capsys, "train", "digits-classifier", "--out", run_folder, "--resume", "--steps", "3")
+    (tmp_path / "file").write_text("")
+    assert "file" in said(capsys, "train", "digits", "--out", tmp_path / "file", "--steps", "1")
+
+
+def test_a_full_disk_is_one_sentence(tmp_path, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(weights.os, "fsync", full)
+    assert "No space left on device" in said(capsys, "train", "digits", "--out", tmp_path / "run", "--steps", "2")
+    assert "No space left on device" in said(capsys, "sample", "digits", "1", "-o", tmp_path / "a.png")
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
+def test_debug_shows_the_traceback():
+    with pytest.raises(ValueError, match="no model 'cats'"):
+        cli.main(["--debug", "sample", "cats"])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
+def test_ctrl_c_saves_and_resume_goes_on(tmp_path):
+    command = [sys.executable, "-m", "ddpm_lite", "train", "digits", "--out", str(tmp_path), "--device", "cpu", "--steps"]
+    process = subprocess.Popen([*command, "2000"], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not (tmp_path / zoo.CHECKPOINT).exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    last = process.communicate(timeout=60)[1].strip().splitlines()[-1]
+    step = weights.load(tmp_path / zoo.CHECKPOINT)[1]["step"]
+    assert process.returncode == 2 and step > 1
+    assert last == f"ddpm_lite: Stopped by SIGINT at step {step}; --resume goes on from {tmp_path / zoo.CHECKPOINT}."
+    refused = subprocess.run([*command, "2001", "--resume"], capture_output=True, text=True)
+    assert refused.returncode == 2 and "a run of 2000 steps" in refused.stderr
+    process = subprocess.Popen([*command, "2000", "--resume"], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    time.sleep(8)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert weights.load(tmp_path / zoo.CHECKPOINT)[1]["step"] > step
