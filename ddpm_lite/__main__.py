@@ -34,22 +34,36 @@ def parser() -> argparse.ArgumentParser:
     how_long.add_argument("--steps", type=int, metavar="N", help="train for N steps (default: as the preset says)")
     how_long.add_argument("--minutes", type=float, metavar="M", help="train for about M minutes: the first steps are timed")
     train.add_argument("--resume", action="store_true", help="go on with the run in DIR, if there is one")
-    train.add_argument("--seed", type=int, default=0, metavar="S", help="fixes the first weights and all random draws (default 0)")
-    train.add_argument("--batch-size", type=int, metavar="B", help="pictures a step, over all processes (default: as the preset says)")
+    train.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="fixes the first weights and all random draws (default 0)"
+    )
+    train.add_argument(
+        "--batch-size", type=int, metavar="B", help="pictures a step, over all processes (default: as the preset says)"
+    )
     train.add_argument("--compile", action="store_true", help="use torch.compile: slow to start, then somewhat faster")
 
     sample = command("sample", "Draw pictures into one PNG.")
     sample.add_argument("name", metavar="NAME", help="a shipped model (digits) or the folder of a run")
-    sample.add_argument("labels", metavar="LABEL", nargs="*", type=int, help="what to draw, one picture each (default: all classes in turn)")
-    sample.add_argument("-n", type=int, metavar="N", help="how many pictures, going through the labels in turn (default: one a label, or 16)")
-    sample.add_argument("-o", "--out", type=Path, default=Path("samples.png"), metavar="FILE", help="the PNG to write (default samples.png)")
+    sample.add_argument(
+        "labels", metavar="LABEL", nargs="*", type=int, help="what to draw, one picture each (default: all classes in turn)"
+    )
+    sample.add_argument(
+        "-n", type=int, metavar="N", help="how many pictures, going through the labels in turn (default: one a label, or 16)"
+    )
+    sample.add_argument(
+        "-o", "--out", type=Path, default=Path("samples.png"), metavar="FILE", help="the PNG to write (default samples.png)"
+    )
     sample.add_argument("--seed", type=int, default=0, metavar="S", help="fixes the noise (default 0)")
     sample.add_argument("--steps", type=int, default=50, metavar="N", help="network calls for each picture (default 50)")
-    sample.add_argument("--scale", type=float, default=2.0, metavar="S", help="guidance: 1 none, more is clearer and less varied (default 2)")
+    sample.add_argument(
+        "--scale", type=float, default=2.0, metavar="S", help="guidance: 1 none, more is clearer and less varied (default 2)"
+    )
     sample.add_argument("--method", default="ddim", choices=["ddpm", "ddim", "dpm-solver++"], help="the sampler (default ddim)")
 
     meanings = "keys of the result:\n" + "\n".join(f"  {key:20s} {meaning}" for key, meaning in MEANING.items())
-    score = command("score", "Measure how good a model is.", epilog=meanings, formatter_class=argparse.RawDescriptionHelpFormatter)
+    score = command(
+        "score", "Measure how good a model is.", epilog=meanings, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     score.add_argument("name", metavar="NAME", help="a shipped model or the folder of a run")
     score.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     score.add_argument("--seed", type=int, default=0, metavar="S", help="fixes the noise (default 0)")
@@ -90,7 +104,9 @@ def train(args: argparse.Namespace) -> None:
     data = tuple(d.to(device) for d in zoo.training_data(args.name))
     generator = torch.Generator(device).manual_seed(args.seed)
     loss = zoo.make_loss(preset)
-    steps = training(model, data, loss, generator=generator, checkpoint=checkpoint, config=config, compile=args.compile, **settings)
+    steps = training(
+        model, data, loss, generator=generator, checkpoint=checkpoint, config=config, compile=args.compile, **settings
+    )
     stopped_by = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: stopped_by.append(signal.Signals(number).name))
@@ -113,7 +129,9 @@ def train(args: argparse.Namespace) -> None:
         if step is None:
             print(f"The run in {args.out} was already complete.")
         else:
-            print(f"{step.step} steps, loss {float(step.run.history[-20:, 1].mean()) if len(step.run.history) else step.loss:.4f}; saved in {checkpoint}")
+            history = step.run.history[-20:, 1]
+            loss = float(history.mean()) if len(history) else step.loss
+            print(f"{step.step} steps, loss {loss:.4f}; saved in {checkpoint}")
 
 
 def sample(args: argparse.Namespace) -> None:

@@ -30,7 +30,7 @@ def choose_precision(device: torch.device) -> torch.dtype | None:
     return None
 
 
-def place(model: nn.Module, device: torch.device, precision: torch.dtype | None | str = "auto") -> nn.Module:
+def place(model: nn.Module, device: torch.device, precision: torch.dtype | str | None = "auto") -> nn.Module:
     """Put a network on a device, in the precision and memory format that are fastest there; returns the same network.
 
     The network keeps its parameters in float32 and reads `precision` at every call (see `autocast`).

@@ -139,7 +139,9 @@ def bound_decoder(
     _same_shape(x0=x0, mean=mean)
     var = torch.as_tensor(var, dtype=x0.dtype)
     if not bool((var > 0).all()):
-        raise ValueError("The variance of the last step must be positive here: use beta[1] or posterior_var[2], not posterior_var[1] = 0.")
+        raise ValueError(
+            "The variance of the last step must be positive here: use beta[1] or posterior_var[2], not posterior_var[1] = 0."
+        )
     half = 1 / (levels - 1)
     upper, lower = (x0 - mean + half) / var.sqrt(), (x0 - mean - half) / var.sqrt()
     upper = torch.where(x0 > 1 - half, torch.inf, upper)
@@ -169,4 +171,6 @@ def _same_shape(**tensors: Tensor) -> None:
     """Broadcasting would hide a mistake here: eps of shape (1, ...) gives every picture the same noise."""
     shapes = {name: tuple(x.shape) for name, x in tensors.items()}
     if len(set(shapes.values())) > 1:
-        raise ValueError("These must have the same shape: " + ", ".join(f"{name} is {shape}" for name, shape in shapes.items()) + ".")
+        raise ValueError(
+            "These must have the same shape: " + ", ".join(f"{name} is {shape}" for name, shape in shapes.items()) + "."
+        )

@@ -14,7 +14,9 @@ def drop_condition(
     if not 0 <= p <= 1:
         raise ValueError(f"p = {p}, but a probability lies between 0 and 1.")
     dropped = torch.rand(len(cond), generator=generator, device=cond.device) < p
-    return torch.where(dropped.reshape(-1, *[1] * (cond.ndim - 1)), torch.as_tensor(null, dtype=cond.dtype, device=cond.device), cond)
+    return torch.where(
+        dropped.reshape(-1, *[1] * (cond.ndim - 1)), torch.as_tensor(null, dtype=cond.dtype, device=cond.device), cond
+    )
 
 
 def guided(model: Callable[..., Tensor], scale: float, null: int | Tensor) -> Callable[..., Tensor]:

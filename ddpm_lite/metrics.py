@@ -18,7 +18,9 @@ def frechet(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> float:
     than features, where the covariance cannot be estimated.
     """
     if min(len(a), len(b)) <= a.shape[1]:
-        raise ValueError(f"A Frechet distance in {a.shape[1]} features needs more than {a.shape[1]} items a side, not {len(a)} and {len(b)}.")
+        raise ValueError(
+            f"A Frechet distance in {a.shape[1]} features needs more than {a.shape[1]} items a side, not {len(a)} and {len(b)}."
+        )
     a, b = a.double(), b.double()
     cov_a, cov_b = a.T.cov(), b.T.cov()
     # tr (cov_a cov_b)^(1/2) = tr (root cov_b root)^(1/2), root = cov_a^(1/2): symmetric, so its eigenvalues are real.

@@ -59,7 +59,9 @@ class PointMLP(nn.Module):
 
     precision: torch.dtype | None = None
 
-    def __init__(self, dim: int = 2, width: int = 128, depth: int = 4, num_classes: int | None = None, cond_dim: int | None = None):
+    def __init__(
+        self, dim: int = 2, width: int = 128, depth: int = 4, num_classes: int | None = None, cond_dim: int | None = None
+    ):
         super().__init__()
         self.dim = dim
         self.null_label = num_classes

@@ -60,7 +60,9 @@ class GaussianMixture(_Exact):
     def __init__(self, weights: Tensor, means: Tensor, covs: Tensor, labels: Int[Tensor, " K"] | None = None):
         weights, means, covs = (torch.as_tensor(a, dtype=torch.float64) for a in (weights, means, covs))
         if means.ndim != 2 or weights.shape != means.shape[:1]:
-            raise ValueError(f"means must be (K, D) and weights (K,), but they are {tuple(means.shape)} and {tuple(weights.shape)}.")
+            raise ValueError(
+                f"means must be (K, D) and weights (K,), but they are {tuple(means.shape)} and {tuple(weights.shape)}."
+            )
         K, D = means.shape
         if not (weights > 0).all():
             raise ValueError("Every weight of a mixture must be positive.")
@@ -79,7 +81,9 @@ class GaussianMixture(_Exact):
         """n points, float64, and the class of each (its component's number where there are no classes)."""
         k = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         z = torch.randn(n, self.means.shape[1], dtype=torch.float64, device=self.means.device, generator=generator)
-        return self.means[k] + torch.einsum("ndi,ni->nd", self.axes[k], self.axis_var[k].sqrt() * z), k if self.labels is None else self.labels[k]
+        return self.means[k] + torch.einsum(
+            "ndi,ni->nd", self.axes[k], self.axis_var[k].sqrt() * z
+        ), k if self.labels is None else self.labels[k]
 
     def diffused(self, t: int, schedule: Schedule) -> "GaussianMixture":
         """The distribution of x_t: means sqrt(alpha_bar_t) mean_k, covariances alpha_bar_t cov_k + (1 - alpha_bar_t) I."""
@@ -93,7 +97,9 @@ class GaussianMixture(_Exact):
         each = -0.5 * (along**2 / self.axis_var + torch.log(2 * math.pi * self.axis_var)).sum(-1)
         return torch.logsumexp(each + self.weights.log(), 1).to(x.dtype)
 
-    def x0_mean(self, x_t: Float[Tensor, "b D"], t: Steps, schedule: Schedule, cond: Labels | None = None) -> Float[Tensor, "b D"]:
+    def x0_mean(
+        self, x_t: Float[Tensor, "b D"], t: Steps, schedule: Schedule, cond: Labels | None = None
+    ) -> Float[Tensor, "b D"]:
         """E[x_0 | x_t]: each component's Gaussian posterior mean, weighted by its share of the density at x_t."""
         x = x_t.double()
         a = gather(schedule.alpha_bar, t, x[:, None])
@@ -124,7 +130,9 @@ class FiniteData(_Exact):
         i = torch.randint(len(self.data), (n,), device=self.data.device, generator=generator)
         return self.data[i], i if self.labels is None else self.labels[i]
 
-    def x0_mean(self, x_t: Float[Tensor, "b *d"], t: Steps, schedule: Schedule, cond: Labels | None = None) -> Float[Tensor, "b *d"]:
+    def x0_mean(
+        self, x_t: Float[Tensor, "b *d"], t: Steps, schedule: Schedule, cond: Labels | None = None
+    ) -> Float[Tensor, "b *d"]:
         """E[x_0 | x_t] = sum_i w_i x_i, w = softmax_i(-|x_t - sqrt(alpha_bar_t) x_i|^2 / (2 (1 - alpha_bar_t))), t >= 1.
 
         The data is read in chunks with a running maximum, so memory is B x chunk numbers whatever N is.

@@ -1,11 +1,15 @@
 """Figures: arrays in, matplotlib axes out. The look of the course stands here once."""
 
+import io
 from collections.abc import Sequence
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from IPython.display import Markdown, display
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from torch import Tensor
 
 # Okabe & Ito's eight colours, told apart with any colour vision; styles keep lines apart without colour.
@@ -21,8 +25,23 @@ STYLE = {
     "axes.spines.right": False,
     "lines.linewidth": 2.5,
     "figure.constrained_layout.use": True,
-    "figure.dpi": 80,
 }
+
+
+def figure(columns: int = 1, width: float = 10, height: float = 4, **options) -> tuple[Figure, Axes | np.ndarray]:
+    """A figure in the style of the course with `columns` axes side by side; width and height in inches."""
+    with plt.rc_context(STYLE):
+        return plt.subplots(1, columns, figsize=(width, height), **options)
+
+
+def show(fig: Figure, caption: str) -> None:
+    """Display a figure in a notebook with its caption underneath; the caption is the picture's text alternative too."""
+    png = io.BytesIO()
+    with plt.rc_context(STYLE):
+        fig.savefig(png, format="png", dpi=80)
+    plt.close(fig)
+    display({"image/png": png.getvalue()}, raw=True, metadata={"image/png": {"alt": caption}})
+    display(Markdown(f"*{caption}*"))
 
 
 def tiles(images: Float[Tensor, "n c h w"], columns: int, zoom: int = 1, gap: int = 1) -> np.ndarray:

@@ -20,7 +20,9 @@ class Run:
     where a bin was empty or the loss has no t).
     """
 
-    def __init__(self, model: nn.Module, generator: torch.Generator, steps: int | None, lr: float, weight_decay: float, config: dict):
+    def __init__(
+        self, model: nn.Module, generator: torch.Generator, steps: int | None, lr: float, weight_decay: float, config: dict
+    ):
         self.model, self.generator, self.step, self.steps, self.config = model, generator, 0, steps, config
         self.ema = copy.deepcopy(model).eval().requires_grad_(False)
         device = next(model.parameters()).device
@@ -66,7 +68,9 @@ class Run:
                 tensors[f"optimizer.{part}.{name}"] = value
         tensors |= {"generator": self.generator.get_state(), "history": self.history, "sums": self._sums, "loss": self._loss}
         scale = self.scaler.state_dict() or None
-        weights.save(path, tensors, {**self.config, "step": self.step, "steps": self.steps, "seconds": self.seconds, "scaler": scale})
+        weights.save(
+            path, tensors, {**self.config, "step": self.step, "steps": self.steps, "seconds": self.seconds, "scaler": scale}
+        )
 
     def load(self, path: str | Path) -> None:
         """Go on from a checkpoint: ValueError if it belongs to another network or is damaged."""
@@ -81,7 +85,9 @@ class Run:
             for part in ("step", "exp_avg", "exp_avg_sq"):
                 value = tensors[f"optimizer.{part}.{name}"]
                 # The parameter's memory format matters: sums in another order would differ in the last bit.
-                self.optimizer.state[parameter][part] = value.clone() if part == "step" else torch.empty_like(parameter).copy_(value)
+                self.optimizer.state[parameter][part] = (
+                    value.clone() if part == "step" else torch.empty_like(parameter).copy_(value)
+                )
         self.generator.set_state(tensors["generator"])
         self.history, self._sums, self._loss = tensors["history"], tensors["sums"].to(self._sums), tensors["loss"].to(self._loss)
         self.step, self.steps, self.seconds = config["step"], config["steps"], config["seconds"]

@@ -6,6 +6,7 @@ who calls it shows, saves or stops.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -108,11 +109,12 @@ def timesteps(T: int, steps: int | Sequence[int] | None = None) -> list[int]:
             raise ValueError(f"steps = {steps}, but it must lie between 1 and T = {T}.")
         return [round(T * (steps - i) / steps) for i in range(steps)]
     steps = [int(t) for t in steps]
-    if not steps or steps[0] > T or steps[-1] < 1 or any(a <= b for a, b in zip(steps, steps[1:], strict=False)):
+    if not steps or steps[0] > T or steps[-1] < 1 or any(a <= b for a, b in pairwise(steps)):
         raise ValueError(f"steps must fall strictly, from at most T = {T} to at least 1.")
     return steps
 
 
+@torch.no_grad()
 def sample(
     model: Callable[..., Tensor],
     x_T: Float[Tensor, "b *d"],
@@ -139,12 +141,7 @@ def sample(
         raise ValueError(f"There is no method {method!r}: use 'ddpm', 'ddim' or 'dpm-solver++'.")
     if getattr(model, "training", False):
         raise ValueError("The network is in training mode, where dropout is active: call model.eval() before sampling.")
-    return _frames(model, x_T, schedule, cond, timesteps(schedule.T, steps), method, var, eta, clip, generator)
-
-
-@torch.no_grad()
-def _frames(model, x_T, schedule, cond, visit, method, var, eta, clip, generator) -> Iterator[Frame]:
-    """The loop of `sample`, apart from it so that a wrong argument is named at the call, not at the first frame."""
+    visit = timesteps(schedule.T, steps)
     x, last = x_T, None
     for t, t_next in zip(visit, [*visit[1:], 0], strict=True):
         eps_hat = model(x, torch.full((len(x),), t, device=x.device), cond)

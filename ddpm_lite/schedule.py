@@ -71,10 +71,14 @@ class Schedule:
         return self.alpha_bar / (1 - self.alpha_bar)
 
     def __repr__(self) -> str:
-        return f"Schedule(T={self.T}, beta_1={self.beta[1]:.3g}, beta_T={self.beta[-1]:.3g}, alpha_bar_T={self.alpha_bar[-1]:.3g})"
+        return (
+            f"Schedule(T={self.T}, beta_1={self.beta[1]:.3g}, beta_T={self.beta[-1]:.3g}, alpha_bar_T={self.alpha_bar[-1]:.3g})"
+        )
 
 
-def gather(table: Float64[Tensor, " T_plus_1"], t: int | Int[Tensor, " batch"], x: Float[Tensor, "..."], first: int = 0) -> Tensor:
+def gather(
+    table: Float64[Tensor, " T_plus_1"], t: int | Int[Tensor, " batch"], x: Float[Tensor, "..."], first: int = 0
+) -> Tensor:
     """table[t], in the dtype and on the device of x, shaped to multiply x of shape (B, ...).
 
     t is one step for the whole batch (int) or one for each picture ((B,) integers). What is computed from a table
@@ -87,7 +91,9 @@ def gather(table: Float64[Tensor, " T_plus_1"], t: int | Int[Tensor, " batch"], 
         if t.is_floating_point() or t.is_complex() or t.dtype == torch.bool:
             raise TypeError(f"t must hold integers, the lecture's step numbers, not {t.dtype}.")
         if t.ndim != 1 or x.ndim < 1 or len(t) != len(x):
-            raise ValueError(f"t of shape {tuple(t.shape)} must be one number for each of the {len(x) if x.ndim else 0} items of x.")
+            raise ValueError(
+                f"t of shape {tuple(t.shape)} must be one number for each of the {len(x) if x.ndim else 0} items of x."
+            )
         if t.device.type == "cpu" and len(t) and not (first <= int(t.min()) and int(t.max()) <= last):
             raise ValueError(f"t runs from {int(t.min())} to {int(t.max())}, but this needs {first} <= t <= {last}.")
         return table.to(x.dtype).to(x.device)[t].reshape(-1, *[1] * (x.ndim - 1))

@@ -16,10 +16,10 @@ from . import distributed, metrics, weights, zoo
 from .data import digits
 
 MEANING = {
-    "recognised": "share of 1,000 pictures (100 a class, guidance 2, 50 DDIM steps) that an SVC trained on real digits takes for the digit asked",
+    "recognised": "share of 1,000 pictures (guidance 2, 50 DDIM steps) that an SVC trained on real digits sees as the digit asked",
     "recognised_10_steps": "the same at 10 DDIM steps",
     "recognised_unguided": "the same at 50 steps without guidance (scale 1)",
-    "frechet": "Frechet distance of 800 unguided pictures (50 DDIM steps) to 800 real digits, mean over 5 halves; 16 classifier features",
+    "frechet": "Frechet distance of 800 unguided pictures (50 DDIM steps) to 800 real ones, mean of 5 splits, 16 features",
     "frechet_real": "the yardstick: the same between 800 and 800 other real digits",
     "frechet_null": "the same as frechet for 800 pictures without any label (scale 0)",
     "precision": "share of those 800 pictures that lie among the real digits",
@@ -54,11 +54,19 @@ def features(images: Float[Tensor, "n 1 8 8"]) -> Float[Tensor, "n 16"]:
 
 
 def real_halves() -> list[tuple[Float[Tensor, "800 16"], Float[Tensor, "800 16"]]]:
-    """Features of two disjoint sets of 800 real digits, for each of 5 random splits of all 1,797."""
+    """Features of two disjoint sets of 800 real digits, for each of 5 random splits of all 1,797.
+
+    Each side has 80 digits of each class, as the drawn ones have: else chance in the classes would set the yardstick.
+    """
     train, held_out = digits.load()
-    real = features(torch.cat([train.images, held_out.images]))
-    orders = (torch.randperm(len(real), generator=torch.Generator().manual_seed(i)) for i in range(SPLITS))
-    return [(real[order[:HALF]], real[order[HALF : 2 * HALF]]) for order in orders]
+    images, labels = (torch.cat(pair) for pair in zip(train, held_out, strict=True))
+    real, each, halves = features(images), HALF // digits.NUM_CLASSES, []
+    for seed in range(SPLITS):
+        order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+        by_class = [order[labels[order] == c] for c in range(digits.NUM_CLASSES)]
+        sides = [torch.cat([members[start : start + each] for members in by_class]) for start in (0, each)]
+        halves.append((real[sides[0]], real[sides[1]]))
+    return halves
 
 
 def frechet_to_real(images: Float[Tensor, "800 1 8 8"]) -> float:
@@ -101,8 +109,19 @@ def curves(model: zoo.Trained, seeds: int = 3) -> list[dict[str, float | str]]:
             for seed in range(10, 10 + seeds):
                 drawn = model.draw(asked, seed=seed, steps=steps, method=method, scale=1.0)
                 each.append((metrics.accuracy(recognise(drawn), asked), frechet_to_real(drawn)))
-            (recognised, r_std), (frechet, f_std) = zip(*(f(torch.tensor(each, dtype=torch.float64).T, dim=1).tolist() for f in (torch.mean, torch.std)), strict=True)
-            rows.append({"method": method, "steps": steps, "recognised": recognised, "recognised_std": r_std, "frechet": frechet, "frechet_std": f_std})
+            (recognised, r_std), (frechet, f_std) = zip(
+                *(f(torch.tensor(each, dtype=torch.float64).T, dim=1).tolist() for f in (torch.mean, torch.std)), strict=True
+            )
+            rows.append(
+                {
+                    "method": method,
+                    "steps": steps,
+                    "recognised": recognised,
+                    "recognised_std": r_std,
+                    "frechet": frechet,
+                    "frechet_std": f_std,
+                }
+            )
     return rows
 
 
@@ -123,7 +142,9 @@ def ship(model: zoo.Trained) -> dict:
     if distributed.rank() == 0:
         zoo.ASSETS.mkdir(parents=True, exist_ok=True)
         config = {k: model.config[k] for k in ("name", "net", "schedule") if k in model.config}
-        weights.save(zoo.ASSETS / f"{model.name}.safetensors", {k: v.bfloat16() for k, v in model.net.state_dict().items()}, config)
+        weights.save(
+            zoo.ASSETS / f"{model.name}.safetensors", {k: v.bfloat16() for k, v in model.net.state_dict().items()}, config
+        )
         weights.write_atomically(zoo.ASSETS / f"{model.name}.json", (json.dumps(_rounded(card), indent=2) + "\n").encode())
     return card
 

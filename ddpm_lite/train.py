@@ -42,7 +42,9 @@ class TrainStep(NamedTuple):
     run: Run
 
 
-def low_discrepancy_t(n: int, T: int, generator: torch.Generator | None = None, device: torch.device | str = "cpu") -> Int[Tensor, " n"]:
+def low_discrepancy_t(
+    n: int, T: int, generator: torch.Generator | None = None, device: torch.device | str = "cpu"
+) -> Int[Tensor, " n"]:
     """n steps, each uniform on 1..T but together evenly spread (one random shift of a regular grid): less noise in the
     loss than independent draws (Kingma et al. 2021, appendix I.1)."""
     shift = torch.rand((), generator=generator, device=device, dtype=torch.float32)
@@ -51,7 +53,7 @@ def low_discrepancy_t(n: int, T: int, generator: torch.Generator | None = None, 
 
 
 def eps_loss(schedule: Schedule, drop: float = 0.1, null: int | Tensor | None = None) -> Callable[..., Loss]:
-    """The loss of Ho et al. 2020, eq. 14 and Algorithm 1: E |eps - eps_theta(sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps, t, c)|^2.
+    """The loss of Ho et al. 2020 (eq. 14, Algorithm 1): E |eps - eps_theta(x_t, t, c)|^2 with x_t from `q_sample`.
 
     A batch is (x0,) or (x0, cond); a cond is replaced by `null` with probability `drop`. The mean is over the
     coordinates too. All random numbers are drawn for the whole batch before the processes share it out.
@@ -124,58 +126,53 @@ def train(
     run = Run(model, generator, steps, lr, weight_decay, config or {})
     if checkpoint is not None and Path(checkpoint).exists():
         run.load(checkpoint)
-    return _steps(run, data, loss, minutes, batch_size, lr, max(warmup, TIMED), ema_decay, clip_norm, checkpoint, save_every, compile)
-
-
-def _steps(
-    run: Run, data, loss, minutes, batch_size, lr, warmup, ema_decay, clip_norm, checkpoint, save_every, compile
-) -> Iterator[TrainStep]:
-    """The loop of `train`, apart from it so that a wrong argument is named at the call, not at the first step."""
-    device, generator, good = data[0].device, run.generator, None
-    model = torch.compile(run.model) if compile else run.model
+    device, good = data[0].device, run.step or None
+    inside = torch.compile(model) if compile else model
     if distributed.running():
-        model = DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
-    has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in run.model.modules())
+        inside = DistributedDataParallel(inside, device_ids=[device] if device.type == "cuda" else None)
+    has_dropout = any(isinstance(m, nn.Dropout) and m.p > 0 for m in model.modules())
 
-    def save() -> int:
+    def save() -> int | None:
         if checkpoint is not None and distributed.rank() == 0:
             run.save(checkpoint)
-        return run.step
+        return run.step if checkpoint is not None else None
 
-    run.model.train()
-    start = last = saved = time.monotonic()
-    first = run.step
+    model.train()
+    first, start, warmup = run.step, time.monotonic(), max(warmup, TIMED)
+    last = saved = middle = start
     while run.steps is None or run.step < run.steps:
         for group in run.optimizer.param_groups:
             group["lr"] = learning_rate(run.step, run.steps, lr, warmup)
         rows = torch.randint(len(data[0]), (batch_size,), generator=generator, device=device)
         with _dropout_from(generator, device) if has_dropout else nullcontext():
-            result = loss(model, tuple(d[rows] for d in data), generator)
+            result = loss(inside, tuple(d[rows] for d in data), generator)
             run.scaler.scale(result.value).backward()
         run.scaler.unscale_(run.optimizer)
-        norm = nn.utils.clip_grad_norm_(run.model.parameters(), clip_norm)
+        norm = nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
         value = distributed.mean(result.value.detach().float())
         # With fp16 an infinite gradient only means that the scaler must lower its scale: it skips the step itself.
         finite = value.isfinite() if run.scaler.is_enabled() else value.isfinite() & norm.isfinite()
         if not bool(finite):
-            kept = f"the last good checkpoint is {checkpoint}, step {good}" if good is not None else "no checkpoint was saved"
+            kept = "no checkpoint was saved" if good is None else f"the last good checkpoint is {checkpoint}, step {good}"
             raise FloatingPointError(
-                f"The loss or its gradient became infinite or NaN at step {run.step + 1} (loss {float(value):g}); {kept}. A lower lr may help."
+                f"At step {run.step + 1} the loss ({float(value):g}) or its gradient was not finite; {kept}. A lower lr may help."
             )
         run.advance(ema_decay, result.per_item, result.bin)
         now = time.monotonic()
         run.seconds, last = run.seconds + now - last, now
-        if run.steps is None and run.step - first >= TIMED:
-            # The first steps are slow (memory is being laid out), so the second half of them is timed.
-            run.steps = distributed.from_first(run.step + max(1, int((60 * minutes - (now - start)) / ((now - middle) / (TIMED - TIMED // 2)))))
-        elif run.step - first == TIMED // 2:
+        if run.step - first == TIMED // 2:
             middle = now
+        if run.steps is None and run.step - first >= TIMED:
+            # The first steps are slow (memory is being laid out), so only the second half of the timed ones counts.
+            seconds_a_step = (now - middle) / (TIMED - TIMED // 2)
+            run.steps = distributed.from_first(run.step + max(1, int((60 * minutes - (now - start)) / seconds_a_step)))
         if good is None or now - saved > save_every or run.step == run.steps:
             good, saved = save(), now
         try:
             yield TrainStep(run.step, run.steps, float(value), run)
         except GeneratorExit:
-            save()
+            if good != run.step:
+                save()
             raise
 
 

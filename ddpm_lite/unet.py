@@ -111,9 +111,13 @@ class UNet(nn.Module):
     ):
         super().__init__()
         if size % 2 ** (len(mults) - 1):
-            raise ValueError(f"A {size} x {size} picture cannot be halved {len(mults) - 1} times: use fewer mults or another size.")
+            raise ValueError(
+                f"A {size} x {size} picture cannot be halved {len(mults) - 1} times: use fewer mults or another size."
+            )
         if any(width * m % groups or width * m % heads for m in mults):
-            raise ValueError(f"Every level's channels, {[width * m for m in mults]}, must divide by groups = {groups} and heads = {heads}.")
+            raise ValueError(
+                f"Every level's channels, {[width * m for m in mults]}, must divide by groups = {groups} and heads = {heads}."
+            )
         self.shape = (channels, size, size)
         self.null_label = num_classes
         emb_dim = 4 * width
@@ -157,7 +161,9 @@ class UNet(nn.Module):
         self, x_t: Float[Tensor, "b c h w"], t: Int[Tensor, " b"], cond: Tensor | None = None
     ) -> Float[Tensor, "b c h w"]:
         if tuple(x_t.shape[1:]) != self.shape:
-            raise ValueError(f"This network takes pictures of shape (B, {', '.join(map(str, self.shape))}), not {tuple(x_t.shape)}.")
+            raise ValueError(
+                f"This network takes pictures of shape (B, {', '.join(map(str, self.shape))}), not {tuple(x_t.shape)}."
+            )
         with autocast(x_t.device, self.precision):
             emb = F.silu(self.condition(t, cond))
             h = self.first(x_t)
@@ -195,7 +201,6 @@ def from_diffusers(state: dict[str, Tensor]) -> dict[str, Tensor]:
     parts |= {"conv_shortcut": "skip", "group_norm": "norm", "to_out.0": "out"}
     fixed = {"time_embedding.linear_1": "condition.time.0", "time_embedding.linear_2": "condition.time.2"}
     fixed |= {"conv_in": "first", "conv_norm_out": "last_norm", "conv_out": "last"}
-    levels = 1 + max(int(k.split(".")[1]) for k in state if k.startswith("down_blocks."))
     depth = 1 + max(int(k.split(".")[3]) for k in state if k.startswith("down_blocks.0.resnets."))
 
     def place_of(block: list[str]) -> str:

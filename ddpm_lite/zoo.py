@@ -30,7 +30,16 @@ CHECKPOINT = "checkpoint.safetensors"
 PRESETS: dict[str, dict[str, Any]] = {
     "digits": {
         "about": "draws handwritten digits, 8 x 8 pixels, by class",
-        "net": {"size": 8, "channels": 1, "width": 32, "mults": [1, 2], "depth": 1, "attention": [4], "groups": 8, "num_classes": 10},
+        "net": {
+            "size": 8,
+            "channels": 1,
+            "width": 32,
+            "mults": [1, 2],
+            "depth": 1,
+            "attention": [4],
+            "groups": 8,
+            "num_classes": 10,
+        },
         "schedule": {"kind": "linear", "T": 1000},
         "train": {"batch_size": 128, "lr": 2e-3, "steps": 5000},
     },
@@ -103,19 +112,22 @@ class Trained:
         batches, and the pictures are the same on any number of them.
         """
         if "schedule" not in self.config:
-            raise ValueError(f"{self.name} is a classifier and draws nothing; {', '.join(n for n, p in PRESETS.items() if 'schedule' in p)} draws.")
+            able = ", ".join(name for name, preset in PRESETS.items() if "schedule" in preset)
+            raise ValueError(f"{self.name} is a classifier and draws nothing; this one draws: {able}.")
         classes = self.config["net"]["num_classes"]
-        if len(labels) and not (0 <= int(labels.min()) and int(labels.max()) <= classes):
-            raise ValueError(f"Labels go from 0 to {classes - 1} ({classes} is 'no condition'), not {int(labels.min())}..{int(labels.max())}.")
+        if len(labels) and not (labels.min() >= 0 and labels.max() <= classes):
+            raise ValueError(
+                f"Labels go from 0 to {classes - 1}, and {classes} means 'no condition'; {labels.tolist()} does not fit."
+            )
         model = guided(self.net, scale, self.net.null_label)
         mine = {}
         for i, part in enumerate(labels.split(batch)):
             if i % distributed.world_size() == distributed.rank():
                 generator = torch.Generator(self.device).manual_seed(seed * 1_000_003 + i)
                 x_T = torch.randn(len(part), *self.net.shape, generator=generator, device=self.device)
-                for frame in sample(model, x_T, self.schedule, cond=part.to(self.device), steps=steps, method=method, clip=True, generator=generator):
-                    pass
-                mine[i] = frame.x_t.clamp(-1, 1).cpu()
+                options = {"steps": steps, "method": method, "generator": generator}
+                *_, last = sample(model, x_T, self.schedule, cond=part.to(self.device), clip=True, **options)
+                mine[i] = last.x_t.clamp(-1, 1).cpu()
         everyone = {i: x for share in distributed.gather_all(mine) for i, x in share.items()}
         return torch.cat([everyone[i] for i in sorted(everyone)]) if everyone else torch.zeros(0, *self.net.shape)
 

@@ -36,7 +36,9 @@ def test_mixtures_have_about_unit_variance_and_labels_of_their_components(mixtur
     assert (nearest == labels).double().mean() > 0.95
 
 
-@pytest.mark.parametrize("draw", [points.moons, points.swiss_roll, lambda n, g: points.letters("DDPM", n, g)], ids=["moons", "roll", "letters"])
+@pytest.mark.parametrize(
+    "draw", [points.moons, points.swiss_roll, lambda n, g: points.letters("DDPM", n, g)], ids=["moons", "roll", "letters"]
+)
 def test_point_sets_are_centred_of_about_unit_size_and_fixed_by_their_generator(draw):
     a, b = (draw(4000, torch.Generator().manual_seed(1)) for _ in range(2))
     assert torch.equal(a, b) and a.shape == (4000, 2) and a.dtype == torch.float32

@@ -60,14 +60,29 @@ def test_two_processes_have_the_loss_curve_of_one(tmp_path):
 def test_two_processes_draw_the_pictures_of_one(tmp_path):
     for processes in (1, 2):
         out = str(tmp_path / f"{processes}.png")
-        process = torchrun(processes, "-m", "ddpm_lite", "sample", "digits", "-n", "300", "--steps", "2", "-o", out, "--device", "cpu")
+        process = torchrun(
+            processes, "-m", "ddpm_lite", "sample", "digits", "-n", "300", "--steps", "2", "-o", out, "--device", "cpu"
+        )
         assert process.wait(timeout=120) == 0, process.communicate()[0]
     assert (tmp_path / "1.png").read_bytes() == (tmp_path / "2.png").read_bytes()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process the POSIX way")
 def test_a_lost_process_ends_the_run_with_a_sentence_and_a_usable_checkpoint(tmp_path):
-    run = ["-m", "ddpm_lite", "train", "digits", "--out", str(tmp_path), "--steps", "3000", "--batch-size", "16", "--device", "cpu"]
+    run = [
+        "-m",
+        "ddpm_lite",
+        "train",
+        "digits",
+        "--out",
+        str(tmp_path),
+        "--steps",
+        "3000",
+        "--batch-size",
+        "16",
+        "--device",
+        "cpu",
+    ]
     process = torchrun(2, *run, start_new_session=True)
     deadline = time.monotonic() + 90
     while not (tmp_path / zoo.CHECKPOINT).exists():

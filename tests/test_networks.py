@@ -93,7 +93,10 @@ def test_heads_split_the_channels(g):
 
 @pytest.mark.parametrize("make", [lambda **kw: UNet(**SMALL, **kw), lambda **kw: PointMLP(dim=2, width=16, depth=2, **kw)])
 def test_time_and_condition_reach_the_output_and_none_is_the_null_condition(make, g):
-    for options, cond, null in (({"num_classes": 3}, torch.tensor([0, 2]), torch.tensor([3, 3])), ({"cond_dim": 4}, torch.ones(2, 4), torch.zeros(2, 4))):
+    for options, cond, null in (
+        ({"num_classes": 3}, torch.tensor([0, 2]), torch.tensor([3, 3])),
+        ({"cond_dim": 4}, torch.ones(2, 4), torch.zeros(2, 4)),
+    ):
         net = randomise(make(**options))
         x = torch.randn(2, *((1, 8, 8) if isinstance(net, UNet) else (2,)), generator=g)
         t = torch.tensor([5, 500])
@@ -123,7 +126,10 @@ def test_any_depth_and_number_of_levels_fits_together(g):
         (lambda: UNet(**SMALL)(torch.zeros(2, 1, 16, 16), torch.tensor([1, 2])), r"\(B, 1, 8, 8\), not \(2, 1, 16, 16\)"),
         (lambda: UNet(**SMALL)(torch.zeros(2, 1, 8, 8), torch.tensor([1, 2]), torch.tensor([0, 1])), "without a condition"),
         (lambda: UNet(**SMALL, num_classes=3)(torch.zeros(2, 1, 8, 8), torch.tensor([1, 2]), torch.zeros(2)), "integer labels"),
-        (lambda: UNet(**SMALL, cond_dim=3)(torch.zeros(2, 1, 8, 8), torch.tensor([1, 2]), torch.zeros(2, 4)), r"\(2, 3\) vectors"),
+        (
+            lambda: UNet(**SMALL, cond_dim=3)(torch.zeros(2, 1, 8, 8), torch.tensor([1, 2]), torch.zeros(2, 4)),
+            r"\(2, 3\) vectors",
+        ),
         (lambda: PointMLP(dim=2)(torch.zeros(2, 3), torch.tensor([1, 2])), r"points of shape \(B, 2\)"),
     ],
 )

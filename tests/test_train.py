@@ -8,11 +8,24 @@ import subprocess
 import sys
 import textwrap
 import time
+from itertools import pairwise
 
 import pytest
 import torch
 
-from ddpm_lite import GaussianMixture, Loss, PointMLP, Schedule, UNet, class_loss, eps_loss, loss_floor, low_discrepancy_t, train, weights
+from ddpm_lite import (
+    GaussianMixture,
+    Loss,
+    PointMLP,
+    Schedule,
+    UNet,
+    class_loss,
+    eps_loss,
+    loss_floor,
+    low_discrepancy_t,
+    train,
+    weights,
+)
 from ddpm_lite.run import BINS, Run
 from ddpm_lite.train import TIMED, learning_rate
 
@@ -33,7 +46,9 @@ POINTS = (torch.randn(200, 2, generator=seeded(1)),)
 
 
 def run_to_end(net, steps=30, generator=None, data=POINTS, loss=None, **options):
-    *_, step = train(net, data, loss or eps_loss(schedule), generator=generator or seeded(), steps=steps, batch_size=16, **options)
+    *_, step = train(
+        net, data, loss or eps_loss(schedule), generator=generator or seeded(), steps=steps, batch_size=16, **options
+    )
     return step
 
 
@@ -129,7 +144,7 @@ def test_the_average_follows_the_weights_and_is_what_one_would_compute():
 def test_the_learning_rate_depends_on_the_step_alone():
     rates = [learning_rate(s, 1000, 1e-3, 100) for s in range(1000)]
     assert rates[0] == pytest.approx(1e-5) and max(rates) == rates[99] == rates[100] == 1e-3
-    assert all(a < b for a, b in zip(rates[:99], rates[1:100], strict=True)) and all(a > b for a, b in zip(rates[100:], rates[101:], strict=False))
+    assert all(a < b for a, b in pairwise(rates[:100])) and all(a > b for a, b in pairwise(rates[100:]))
     assert rates[-1] < 1e-8 and rates[550] == pytest.approx(5e-4)
     assert [learning_rate(s, None, 1e-3, 100) for s in range(TIMED)] == rates[:TIMED]  # before the number of steps is known
 
@@ -218,7 +233,7 @@ def test_a_loss_that_is_not_a_number_stops_with_the_step_and_the_last_good_check
 
     calls = []
     path = tmp_path / "run"
-    with pytest.raises(FloatingPointError, match=rf"step 13 \(loss nan\); the last good checkpoint is {path}, step 1"):
+    with pytest.raises(FloatingPointError, match=rf"At step 13 the loss \(nan\).*the last good checkpoint is {path}, step 1\."):
         run_to_end(small_net(), loss=loss, checkpoint=path)
     tensors, config = weights.load(path)
     assert config["step"] == 1 and all(v.isfinite().all() for k, v in tensors.items() if k.startswith("model."))
@@ -230,7 +245,7 @@ def test_an_infinite_gradient_stops_before_it_reaches_the_weights():
     def loss(model, batch, generator):
         return Loss((model.first.weight * 0).sum().sqrt())  # its value is 0, its gradient 0 * inf
 
-    with pytest.raises(FloatingPointError, match="step 1"):
+    with pytest.raises(FloatingPointError, match="At step 1 "):
         run_to_end(net, loss=loss)
     assert all(p.isfinite().all() for p in net.parameters())
 
@@ -244,19 +259,19 @@ def test_an_infinite_gradient_stops_before_it_reaches_the_weights():
         ({"steps": 5, "batch_size": 0}, "batch_size = 0"),
     ],
 )
-def test_wrong_arguments_are_named_at_the_call(options, words):
+def test_wrong_arguments_are_named(options, words):
     with pytest.raises(ValueError, match=words):
-        train(small_net(), POINTS, eps_loss(schedule), generator=seeded(), **options)
+        next(train(small_net(), POINTS, eps_loss(schedule), generator=seeded(), **options))
 
 
 def test_data_of_different_lengths_is_named():
     with pytest.raises(ValueError, match=r"not \[200, 3\]"):
-        train(small_net(), (*POINTS, torch.zeros(3)), eps_loss(schedule), generator=seeded(), steps=5)
+        next(train(small_net(), (*POINTS, torch.zeros(3)), eps_loss(schedule), generator=seeded(), steps=5))
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     run_to_end(small_net(), checkpoint=tmp_path / "run")
-    with pytest.raises(ValueError, match="does not fit this network: condition.time.0.bias is"):
+    with pytest.raises(ValueError, match=r"does not fit this network: condition\.time\.0\.bias is"):
         Run(PointMLP(2, 32, 1), seeded(), 30, 1e-3, 0.0, {}).load(tmp_path / "run")
     with pytest.raises(ValueError, match="a run of 30 steps, so it cannot go on as one of 40"):
         run_to_end(small_net(), steps=40, checkpoint=tmp_path / "run")

@@ -21,7 +21,10 @@ def two_humps(std: float = 0.2) -> GaussianMixture:
 def three_humps() -> GaussianMixture:
     """On a line: three humps of different weight and width, so that nothing is right by symmetry."""
     return GaussianMixture(
-        torch.tensor([0.3, 0.5, 0.2]), torch.tensor([[-1.5], [0.0], [1.6]]), torch.tensor([0.05, 0.15, 0.02]), labels=torch.arange(3)
+        torch.tensor([0.3, 0.5, 0.2]),
+        torch.tensor([[-1.5], [0.0], [1.6]]),
+        torch.tensor([0.05, 0.15, 0.02]),
+        labels=torch.arange(3),
     )
 
 

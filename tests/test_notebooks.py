@@ -1,0 +1,103 @@
+"""What holds for every notebook, as committed. (nbval runs them, in the same pytest call.)"""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import ddpm_lite
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+every = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code(path):
+    return [c for c in read(path).cells if c.cell_type == "code"]
+
+
+def outputs(path):
+    return [o for c in code(path) for o in c.outputs]
+
+
+@every
+def test_it_was_executed_in_order_from_a_fresh_kernel(path):
+    assert [c.execution_count for c in code(path)] == list(range(1, len(code(path)) + 1))
+
+
+@every
+def test_its_outputs_hold_no_error_no_warning_and_nothing_of_the_machine(path):
+    for output in outputs(path):
+        assert output.output_type != "error"
+        assert not (output.output_type == "stream" and output.name == "stderr"), output.text
+        text = json.dumps(
+            {k: v for k, v in output.get("data", {"text": output.get("text", "")}).items() if not k.startswith("image/")}
+        )
+        assert not re.search(r"/(home|root|work|tmp|Users|usr|opt)/|[A-Z]:\\\\", text), text
+        assert not re.search(r"Warning|0x[0-9a-f]{6,}|localhost|\b\d+(\.\d+)? ?(s|ms|seconds)\b", text), text
+    for cell in read(path).cells:
+        assert "execution" not in cell.metadata, "a time of execution is stored"
+
+
+@every
+def test_its_size_is_within_the_limits(path):
+    assert path.stat().st_size <= 2_000_000
+    for output in outputs(path):
+        for kind, data in output.get("data", {}).items():
+            if kind.startswith("image/"):
+                assert len(data) * 3 / 4 <= 150_000
+
+
+@every
+def test_every_picture_has_a_text_alternative_and_a_caption_below(path):
+    for cell in code(path):
+        for picture, below in zip(cell.outputs, [*cell.outputs[1:], None], strict=True):
+            if any(kind.startswith("image/") for kind in picture.get("data", {})):
+                alt = picture.metadata["image/png"]["alt"]
+                assert len(alt) >= 40 and below is not None and below["data"]["text/markdown"] == f"*{alt}*"
+
+
+@every
+def test_only_public_names_are_imported(path):
+    for cell in code(path):
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("ddpm_lite"):
+                for alias in node.names:
+                    assert not alias.name.startswith("_")
+                    modules = {p.stem for p in Path(ddpm_lite.__file__).parent.iterdir()}
+                    assert (
+                        alias.name in ddpm_lite.__all__
+                        or (node.module == "ddpm_lite" and alias.name in modules)
+                        or node.module != "ddpm_lite"
+                    )
+            if isinstance(node, ast.Attribute):
+                assert not re.match(r"_[a-z]", node.attr), f"{node.attr} is private"
+
+
+@every
+def test_it_checks_what_it_claims(path):
+    cells = code(path)
+    assert sum("nbval-check-output" in c.metadata.get("tags", []) for c in cells) >= 5
+    for cell in cells:
+        if any(re.fullmatch(r"L\d+", tag) for tag in cell.metadata.get("tags", [])):
+            assert "assert " in cell.source
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        assert len(lines) <= 15, f"a cell of {len(lines)} lines: {lines[0]}"
+
+
+@every
+def test_it_says_what_it_teaches_and_how_long_it_takes(path):
+    cells = read(path).cells
+    first, last = cells[0].source, cells[-1].source
+    assert first.startswith(f"# {path.stem[:2]} · ") and "able to" in first and "minute" in first and re.search(r"\bL\d+", first)
+    assert "## To remember" in last and "Read on" in last
+    for cell in cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("## ") and "To remember" not in cell.source:
+            assert re.search(r"\*\d+ min to teach, \d+ s to run\*", cell.source.splitlines()[0]), cell.source.splitlines()[0]
+    assert not re.search(r"\b(simply|clearly|obviously)\b", " ".join(c.source for c in cells if c.cell_type == "markdown"), re.I)

@@ -1,0 +1,134 @@
+"""The project as a whole: what its files promise each other."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+import ddpm_lite
+
+ROOT = Path(__file__).parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+EXTRAS = PYPROJECT["project"]["optional-dependencies"]
+README = (ROOT / "README.md").read_text()
+INSTALL = "python3 -m venv .venv && .venv/bin/pip install -e "
+COMMAND_1 = INSTALL + '".[course]" && .venv/bin/jupyter lab notebooks'
+COMMAND_2 = INSTALL + '".[course,test]" && .venv/bin/pytest'
+
+# The layers of the design, from the ground up: an import goes downward, or sideways to a file that stands before.
+LAYERS = [
+    ["schedule", "gaussian", "oracle"],
+    ["weights", "device", "nets", "unet"],
+    ["distributed", "guidance", "run", "train", "sample", "metrics"],
+    ["data", "zoo", "scores"],
+    ["plots"],
+    ["__init__", "__main__"],
+]
+ORDER = [name for layer in LAYERS for name in layer]
+
+
+def modules():
+    return sorted((ROOT / "ddpm_lite").rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    """The names that a file of the package imports: 'torch', 'ddpm_lite.schedule', ..."""
+    found = set()
+    package = ["ddpm_lite", *path.relative_to(ROOT / "ddpm_lite").parent.parts]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            found |= {f"{module}.{alias.name}" for alias in node.names} if module == "ddpm_lite" else {module}
+    return found
+
+
+def part(path: Path) -> str:
+    return path.relative_to(ROOT / "ddpm_lite").parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_run_downward(path):
+    own = part(path)
+    assert own in ORDER, f"{own} has no place in the layers: give it one"
+    used = imports(path)
+    for name in used:
+        if name.startswith("ddpm_lite."):
+            other = name.split(".")[1]
+            assert other == own or ORDER.index(other) < ORDER.index(own), f"{own} imports {other}, which stands above it"
+    if own in LAYERS[0]:
+        assert not {n.split(".")[0] for n in used} & {"matplotlib", "ipywidgets", "IPython"}
+    assert not any("notebooks" in name for name in used)
+
+
+def test_every_public_function_has_a_docstring():
+    for path in modules():
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                assert ast.get_docstring(node) or node.name == "forward", f"{path.name}: {node.name}"
+                for method in getattr(node, "body", []) if isinstance(node, ast.ClassDef) else []:
+                    if (
+                        isinstance(method, ast.FunctionDef)
+                        and not method.name.startswith("_")
+                        and method.name not in ("forward", "schedule", "device")
+                    ):
+                        assert ast.get_docstring(method), f"{path.name}: {node.name}.{method.name}"
+
+
+def test_all_public_names_are_there():
+    assert ddpm_lite.__all__ == sorted(ddpm_lite.__all__) and all(hasattr(ddpm_lite, name) for name in ddpm_lite.__all__)
+
+
+def test_the_readme_s_commands_are_the_ones_that_work():
+    assert COMMAND_1 in README and COMMAND_2 in README
+    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith(COMMAND_2)
+
+
+def versions(requirements: list[str]) -> dict[str, str]:
+    return {re.match(r"[\w-]+", r).group().replace("_", "-"): r[re.match(r"[\w-]+", r).end() :] for r in requirements}
+
+
+def test_conda_and_the_extras_agree():
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert conda["channels"] == ["conda-forge"]
+    packages = dict(re.fullmatch(r"([\w-]+)=?(.*)", d).groups() for d in conda["dependencies"] if isinstance(d, str))
+    packages["torch"] = packages.pop("pytorch")
+    course = versions(EXTRAS["course"])
+    assert all(version.startswith("==") for version in course.values()), "the classroom is pinned"
+    assert {k: v for k, v in packages.items() if k not in ("python", "pip")} == {
+        k: v.removeprefix("==") for k, v in course.items()
+    }
+    assert conda["dependencies"][-1] == {"pip": ["-e ."]}
+    minimum = PYPROJECT["project"]["requires-python"].removeprefix(">=")
+    assert tuple(map(int, packages["python"].split("."))) >= tuple(map(int, minimum.split(".")))
+
+
+def test_the_classroom_holds_everything_the_package_needs():
+    course = versions(EXTRAS["course"])
+    assert set(versions(PYPROJECT["project"]["dependencies"])) <= set(course)
+    for name in ("jupyterlab", "torch", "matplotlib", "ipywidgets", "numpy", "nbval"):
+        assert name in course
+    assert "torchvision" not in str(EXTRAS["course"] + EXTRAS["test"])
+
+
+def test_only_the_fixed_entries_stand_at_the_top():
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if tracked.returncode:
+        pytest.skip("not a git checkout")
+    top = {name.split("/")[0] for name in tracked.stdout.split()}
+    assert {n for n in top if not n.startswith(".")} == {
+        "README.md", "environment.yml", "pyproject.toml", "LICENSE", "notebooks", "ddpm_lite", "tests",
+    }  # fmt: skip
+
+
+def test_the_code_is_in_style():
+    for command in (["check"], ["format", "--check"]):
+        result = subprocess.run([sys.executable, "-m", "ruff", *command, "--no-cache", str(ROOT)], capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout
