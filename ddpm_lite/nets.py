@@ -111,6 +111,7 @@ class Classifier(nn.Module):
         self.head = nn.Linear(num_features, num_classes)
 
     def features(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b f"]:
+        """What the decision is made from: (B, num_features), unbounded."""
         return self.body(x)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b classes"]:

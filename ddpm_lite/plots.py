@@ -25,20 +25,19 @@ STYLE = {
     "axes.spines.right": False,
     "lines.linewidth": 2.5,
     "figure.constrained_layout.use": True,
+    "savefig.dpi": 80,
 }
 
 
-def figure(columns: int = 1, width: float = 10, height: float = 4, **options) -> tuple[Figure, Axes | np.ndarray]:
-    """A figure in the style of the course with `columns` axes side by side; width and height in inches."""
-    with plt.rc_context(STYLE):
-        return plt.subplots(1, columns, figsize=(width, height), **options)
+def use_style() -> None:
+    """Give all figures that follow the style of the course."""
+    plt.rcParams.update(STYLE)
 
 
 def show(fig: Figure, caption: str) -> None:
     """Display a figure in a notebook with its caption underneath; the caption is the picture's text alternative too."""
     png = io.BytesIO()
-    with plt.rc_context(STYLE):
-        fig.savefig(png, format="png", dpi=80)
+    fig.savefig(png, format="png")
     plt.close(fig)
     display({"image/png": png.getvalue()}, raw=True, metadata={"image/png": {"alt": caption}})
     display(Markdown(f"*{caption}*"))

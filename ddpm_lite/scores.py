@@ -16,7 +16,7 @@ from . import distributed, metrics, weights, zoo
 from .data import digits
 
 MEANING = {
-    "recognised": "share of 1,000 pictures (guidance 2, 50 DDIM steps) that an SVC trained on real digits sees as the digit asked",
+    "recognised": "share of 1,000 pictures (guidance 2, 50 DDIM steps) that an SVC trained on real digits sees as asked",
     "recognised_10_steps": "the same at 10 DDIM steps",
     "recognised_unguided": "the same at 50 steps without guidance (scale 1)",
     "frechet": "Frechet distance of 800 unguided pictures (50 DDIM steps) to 800 real ones, mean of 5 splits, 16 features",
