@@ -75,3 +75,18 @@ def show_strip(ax: Axes, rows: dict[str, Float[Tensor, "n 1 h w"]], below: Seque
     for spine in ax.spines.values():
         spine.set_visible(False)
     return ax
+
+
+def show_quality(axes: Sequence[Axes], rows: Sequence[dict], frechet_real: float) -> None:
+    """Two axes of quality against the number of steps, from the `curves` of a card: recognised, and Frechet distance."""
+    look = {"ddpm": (ORANGE, "--", "o"), "ddim": (BLUE, "-", "s"), "dpm-solver++": (GREEN, ":", "^")}
+    for ax, key in zip(axes, ("recognised", "frechet"), strict=True):
+        for method, (color, style, marker) in look.items():
+            mine = [row for row in rows if row["method"] == method]
+            x, y, error = ([row[k] for row in mine] for k in ("steps", key, f"{key}_std"))
+            ax.errorbar(x, y, error, color=color, linestyle=style, marker=marker, capsize=4, label=method)
+        ax.set(xlabel="steps (network calls)", xscale="log")
+        ax.set_xticks(x, [str(n) for n in x])
+        ax.minorticks_off()
+    axes[1].axhline(frechet_real, color=BLACK, linewidth=1.5, label="real against real")
+    axes[1].legend(frameon=False)

@@ -95,7 +95,7 @@ def test_a_lost_process_ends_the_run_with_a_sentence_and_a_usable_checkpoint(tmp
     assert process.returncode != 0
     ours = [line for line in output.splitlines() if line.startswith("ddpm_lite: ")]
     assert len(ours) == 1 and str(tmp_path / zoo.CHECKPOINT) in ours[0], output
-    assert "Traceback (most recent call last)" not in output.split("torch.distributed.elastic")[0]
+    assert "__main__.py" not in output, "torchrun's own report has a traceback of its own, but there is none of ours"
     tensors, config = weights.load(tmp_path / zoo.CHECKPOINT)
     assert config["step"] >= 1 and all(v.isfinite().all() for k, v in tensors.items() if k.startswith(("model.", "ema.")))
     assert zoo.load(tmp_path, "cpu").draw(torch.tensor([3]), steps=2).shape == (1, 1, 8, 8)

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -57,7 +58,7 @@ def test_its_size_is_within_the_limits(path):
 @every
 def test_every_picture_has_a_text_alternative_and_a_caption_below(path):
     for cell in code(path):
-        for picture, below in zip(cell.outputs, [*cell.outputs[1:], None], strict=True):
+        for picture, below in pairwise([*cell.outputs, None]):
             if any(kind.startswith("image/") for kind in picture.get("data", {})):
                 alt = picture.metadata["image/png"]["alt"]
                 assert len(alt) >= 40 and below is not None and below["data"]["text/markdown"] == f"*{alt}*"
