@@ -3,13 +3,18 @@
 import argparse
 import io
 import json
-import os
 import signal
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import distributed
 from .device import choose_device
+
+if TYPE_CHECKING:
+    from .train import TrainStep
 
 
 class Stopped(Exception):
@@ -76,55 +81,56 @@ def parser() -> argparse.ArgumentParser:
 
 
 def train(args: argparse.Namespace) -> None:
-    """Train a preset into a folder, with a progress bar; stop cleanly, go on later."""
-    from tqdm import tqdm
+    """Train a preset into a folder, with a progress bar; what the run was started with, it goes on with."""
+    import torch
 
-    from . import zoo
+    from . import weights, zoo
     from .device import place
     from .train import train as training
 
-    preset = zoo.preset(args.name)
-    args.out.mkdir(parents=True, exist_ok=True)
-    checkpoint = args.out / zoo.CHECKPOINT
-    if checkpoint.exists() and not args.resume:
+    preset, checkpoint = zoo.preset(args.name), args.out / zoo.CHECKPOINT
+    asked = {"steps": args.steps, "minutes": args.minutes, "batch_size": args.batch_size, "seed": args.seed}
+    asked = {name: value for name, value in asked.items() if value is not None}
+    if not checkpoint.exists():
+        made = {"seed": 0, **preset["train"]}
+        if args.minutes is not None:
+            del made["steps"]
+        made |= asked
+        words = [
+            f"--{name.replace('_', '-')} {made[name]:g}" for name in ("steps", "minutes", "batch_size", "seed") if name in made
+        ]
+        made["command"] = f"python -m ddpm_lite train {args.name} --out DIR {' '.join(words)}"
+        config = {"name": args.name, **{k: preset[k] for k in ("net", "schedule") if k in preset}, "made": made}
+    elif args.resume:
+        config = weights.load(checkpoint)[1]
+        made = config["made"]
+        if config["name"] != args.name:
+            raise ValueError(f"{args.out} holds a run of {config['name']}, not of {args.name}.")
+        for name, value in asked.items():
+            if made.get(name) != value:
+                raise ValueError(
+                    f"{args.out} is a run with {name} = {made.get(name)}, so it cannot go on with {value}: leave it out."
+                )
+    else:
         raise ValueError(f"{args.out} already holds a run: go on with it by --resume, or choose another folder.")
+
     device = distributed.start(choose_device(args.device))
-    settings = {**preset["train"], "steps": args.steps, "minutes": args.minutes}
-    if args.steps is None and args.minutes is None:
-        settings["steps"] = preset["train"]["steps"]
-    if args.batch_size:
-        settings["batch_size"] = args.batch_size
-    long = f"--minutes {args.minutes:g}" if args.minutes else f"--steps {settings['steps']}"
-    made = {"command": f"python -m ddpm_lite train {args.name} --out DIR {long} --seed {args.seed}", "seed": args.seed}
-    config = {"name": args.name, **{k: preset[k] for k in ("net", "schedule") if k in preset}, "made": made}
-
-    import torch
-
-    model = place(zoo.build(preset, args.seed), device)
+    args.out.mkdir(parents=True, exist_ok=True)
+    model = place(zoo.build(preset, made["seed"]), device)
     data = tuple(d.to(device) for d in zoo.training_data(args.name))
-    generator = torch.Generator(device).manual_seed(args.seed)
-    loss = zoo.make_loss(preset)
+    generator = torch.Generator(device).manual_seed(made["seed"])
+    settings = {name: value for name, value in made.items() if name not in ("seed", "command")}
     steps = training(
-        model, data, loss, generator=generator, checkpoint=checkpoint, config=config, compile=args.compile, **settings
+        model,
+        data,
+        zoo.make_loss(preset),
+        generator=generator,
+        checkpoint=checkpoint,
+        config=config,
+        compile=args.compile,
+        **settings,
     )
-    stopped_by = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, frame: stopped_by.append(signal.Signals(number).name))
-    step = None
-    with tqdm(unit=" pictures", unit_scale=True, disable=distributed.rank() > 0, dynamic_ncols=True) as bar:
-        try:
-            for step in steps:
-                bar.total = step.steps and step.steps * settings["batch_size"]
-                bar.update(step.step * settings["batch_size"] - bar.n)
-                bar.set_postfix(loss=f"{step.loss:.4f}", step=step.step, refresh=False)
-                if stopped_by:
-                    steps.close()
-                    raise Stopped(f"Stopped by {stopped_by[0]} at step {step.step}; --resume goes on from {checkpoint}.")
-        except RuntimeError as error:
-            if not distributed.running():
-                raise
-            at = f"after step {step.step}" if step else "before the first step"
-            raise Stopped(f"Another process was lost {at}: the run ends here; --resume goes on from {checkpoint}.") from error
+    step = _with_progress(steps, made["batch_size"], checkpoint)
     if distributed.rank() == 0:
         if step is None:
             print(f"The run in {args.out} was already complete.")
@@ -132,6 +138,37 @@ def train(args: argparse.Namespace) -> None:
             history = step.run.history[-20:, 1]
             loss = float(history.mean()) if len(history) else step.loss
             print(f"{step.step} steps, loss {loss:.4f}; saved in {checkpoint}")
+
+
+def _with_progress(steps: Iterator["TrainStep"], batch_size: int, checkpoint: Path) -> "TrainStep | None":
+    """Run a training to its end under a progress bar, and return its last step (None if it had none left to do).
+
+    Stopped if a signal or a lost process ends it before.
+    """
+    from tqdm import tqdm
+
+    step, stopped_by, signals = None, [], (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(s, lambda number, frame: stopped_by.append(signal.Signals(number).name)) for s in signals]
+    try:
+        with tqdm(unit=" pictures", unit_scale=True, disable=distributed.rank() > 0, dynamic_ncols=True) as bar:
+            for step in steps:
+                if not bar.n:
+                    bar.initial = bar.n = (step.step - 1) * batch_size  # of an earlier part of the run
+                bar.total = step.steps and step.steps * batch_size
+                bar.set_postfix(loss=f"{step.loss:.4f}", step=step.step, refresh=False)
+                bar.update(batch_size)
+                if stopped_by:
+                    steps.close()
+                    raise Stopped(f"Stopped by {stopped_by[0]} at step {step.step}; --resume goes on from {checkpoint}.")
+    except RuntimeError as error:
+        if not distributed.lost(error):
+            raise
+        at = f"after step {step.step}" if step else "before the first step"
+        raise Stopped(f"Another process was lost {at}: the run ends here; --resume goes on from {checkpoint}.") from error
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+    return step
 
 
 def sample(args: argparse.Namespace) -> None:
@@ -177,7 +214,7 @@ def score(args: argparse.Namespace) -> None:
 
 
 def lab(args: argparse.Namespace) -> None:
-    """Open JupyterLab on the notebooks, in this process's place."""
+    """Open JupyterLab on the notebooks and wait until it is closed."""
     import importlib.util
 
     notebooks = Path(__file__).resolve().parent.parent / "notebooks"
@@ -185,7 +222,7 @@ def lab(args: argparse.Namespace) -> None:
         raise FileNotFoundError("The notebooks are not beside the package: run this from a clone installed with pip install -e.")
     if importlib.util.find_spec("jupyterlab") is None:
         raise FileNotFoundError('JupyterLab is not installed here: pip install -e ".[course]" brings it.')
-    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", str(notebooks)])
+    subprocess.run([sys.executable, "-m", "jupyterlab", str(notebooks)], check=False)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -198,6 +235,9 @@ def main(argv: list[str] | None = None) -> int:
         if args.debug:
             raise
         print(f"ddpm_lite: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("ddpm_lite: Interrupted.", file=sys.stderr)
         return 2
     finally:
         distributed.stop()

@@ -31,6 +31,11 @@ def stop() -> None:
         dist.destroy_process_group()
 
 
+def lost(error: RuntimeError) -> bool:
+    """Does this error say that another process went away? gloo has only words for it, nccl has a class."""
+    return running() and (isinstance(error, dist.DistError) or "gloo" in str(error).lower() or "connection" in str(error).lower())
+
+
 def running() -> bool:
     """Is this one of several processes (or a single one under torchrun)?"""
     return dist.is_available() and dist.is_initialized()

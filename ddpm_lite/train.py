@@ -166,6 +166,7 @@ def train(
             # The first steps are slow (memory is being laid out), so only the second half of the timed ones counts.
             seconds_a_step = (now - middle) / (TIMED - TIMED // 2)
             run.steps = distributed.from_first(run.step + max(1, int((60 * minutes - (now - start)) / seconds_a_step)))
+            good = None  # the number of steps must not be lost: save it now
         if good is None or now - saved > save_every or run.step == run.steps:
             good, saved = save(), now
         try:

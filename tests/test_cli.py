@@ -94,9 +94,11 @@ def test_missing_folders_damaged_files_and_foreign_runs_are_named(run_folder, tm
     (damaged / zoo.CHECKPOINT).write_bytes((run_folder / zoo.CHECKPOINT).read_bytes()[:-100])
     assert "damaged" in said(capsys, "sample", damaged)
     assert "damaged" in said(capsys, "train", "digits", "--out", damaged, "--steps", "3", "--resume")
-    assert "does not fit this network" in said(
-        capsys, "train", "digits-classifier", "--out", run_folder, "--resume", "--steps", "3"
-    )
+    resume = ("--out", run_folder, "--resume")
+    assert "holds a run of digits, not of digits-classifier" in said(capsys, "train", "digits-classifier", *resume)
+    assert "steps = 3, so it cannot go on with 4" in said(capsys, "train", "digits", *resume, "--steps", "4")
+    assert "seed = 0, so it cannot go on with 1" in said(capsys, "train", "digits", *resume, "--seed", "1")
+    assert "batch_size = 128, so it cannot go on with 64" in said(capsys, "train", "digits", *resume, "--batch-size", "64")
     (tmp_path / "file").write_text("")
     assert "file" in said(capsys, "train", "digits", "--out", tmp_path / "file", "--steps", "1")
 
@@ -109,6 +111,13 @@ def test_a_full_disk_is_one_sentence(tmp_path, capsys, monkeypatch):
     assert "No space left on device" in said(capsys, "train", "digits", "--out", tmp_path / "run", "--steps", "2")
     assert "No space left on device" in said(capsys, "sample", "digits", "1", "-o", tmp_path / "a.png")
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
+def test_lab_opens_the_notebooks(monkeypatch):
+    started = []
+    monkeypatch.setattr(cli.subprocess, "run", lambda command, **_: started.append(command))
+    assert cli.main(["lab"]) == 0
+    assert started[0][:3] == [sys.executable, "-m", "jupyterlab"] and started[0][3].endswith("notebooks")
 
 
 def test_debug_shows_the_traceback():
@@ -129,10 +138,10 @@ def test_ctrl_c_saves_and_resume_goes_on(tmp_path):
     step = weights.load(tmp_path / zoo.CHECKPOINT)[1]["step"]
     assert process.returncode == 2 and step > 1
     assert last == f"ddpm_lite: Stopped by SIGINT at step {step}; --resume goes on from {tmp_path / zoo.CHECKPOINT}."
-    refused = subprocess.run([*command, "2001", "--resume"], capture_output=True, text=True)
-    assert refused.returncode == 2 and "a run of 2000 steps" in refused.stderr
-    process = subprocess.Popen([*command, "2000", "--resume"], stderr=subprocess.PIPE, text=True, start_new_session=True)
-    time.sleep(8)
+    process = subprocess.Popen([*command[:-1], "--resume"], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while b"step=" not in os.read(process.stderr.fileno(), 4096):
+        assert process.poll() is None
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
-    assert weights.load(tmp_path / zoo.CHECKPOINT)[1]["step"] > step
+    config = weights.load(tmp_path / zoo.CHECKPOINT)[1]
+    assert config["step"] > step and config["steps"] == 2000  # how long was said once, and kept

@@ -1,5 +1,7 @@
 """The networks: that the U-Net is the published one, and that each part does what it says."""
 
+import socket
+
 import pytest
 import torch
 from diffusers import UNet2DModel
@@ -45,6 +47,20 @@ def test_the_unet_of_ho_et_al_with_the_weights_of_diffusers_gives_their_output(g
         expected, found = theirs(x, t).sample, ours.eval()(x, t)
     assert expected.std() > 0.05  # not a comparison of zeros
     assert (found - expected).abs().max() < 1e-4
+
+
+def test_the_published_checkpoint_gives_its_own_output(g):
+    """The same with google/ddpm-cifar10-32 itself, where there is internet."""
+    try:
+        socket.create_connection(("huggingface.co", 443), timeout=2).close()
+    except OSError:
+        pytest.skip("no internet")
+    theirs = UNet2DModel.from_pretrained("google/ddpm-cifar10-32").eval()
+    ours = UNet(**CIFAR10)
+    ours.load_state_dict(from_diffusers(theirs.state_dict()))
+    x, t = torch.randn(2, 3, 32, 32, generator=g), torch.tensor([0, 637])
+    with torch.no_grad():
+        assert (ours.eval()(x, t) - theirs(x, t).sample).abs().max() < 1e-4
 
 
 def test_other_sizes_map_from_diffusers_too(g):
