@@ -1,0 +1,146 @@
+"""Training images a second: ours against diffusers' UNet2DModel and denoising-diffusion-pytorch's Unet.
+
+In one process, on the same pictures, with the same batch and parameter counts within 2 %, in turn: every round gives each
+a slice of time, and the ratios are medians over the rounds, so that a slow spell of the machine hits all alike.
+A step is what each trains with: forward, backward, clipped gradients, optimizer, and its moving average if it keeps one.
+"""
+
+import statistics
+import time
+from collections.abc import Iterator
+
+import torch
+from common import begin, diffusers_steps, diffusers_unet, options, parameters, table, training_set
+from denoising_diffusion_pytorch import GaussianDiffusion, Unet
+from ema_pytorch import EMA
+from torch import Tensor, nn
+
+from ddpm_lite import zoo
+from ddpm_lite.device import autocast, choose_precision, place
+from ddpm_lite.schedule import Schedule
+from ddpm_lite.train import eps_loss, train
+from ddpm_lite.unet import UNet
+
+CPU, FOREVER = torch.device("cpu"), 10**6
+# name -> our network, and denoising-diffusion-pytorch's of the same number of parameters
+CONFIGURATIONS = {
+    "8 x 8, the `digits` preset": (zoo.PRESETS["digits"]["net"], {"dim": 30, "init_dim": 24, "dim_mults": (1, 2)}),
+    "32 x 32": (
+        {
+            "size": 32,
+            "channels": 1,
+            "width": 32,
+            "mults": [1, 2, 2],
+            "depth": 1,
+            "attention": [8],
+            "groups": 8,
+            "num_classes": 10,
+        },
+        {"dim": 28, "dim_mults": (1, 2, 2)},
+    ),
+}
+
+
+def ours(
+    net: dict, data: tuple[Tensor, Tensor], batch: int, seed: int, precision: torch.dtype | None
+) -> tuple[nn.Module, Iterator]:
+    """Our network in our `train`; precision None also leaves out channels_last."""
+    model = UNet(**net)
+    if precision is not None:
+        place(model, CPU, precision)
+    loss = eps_loss(Schedule.linear(), null=model.null_label)
+    return model, train(model, data, loss, generator=torch.Generator().manual_seed(seed), steps=FOREVER, batch_size=batch)
+
+
+def diffusers(
+    net: dict, data: tuple[Tensor, Tensor], batch: int, seed: int, precision: torch.dtype | None
+) -> tuple[nn.Module, Iterator]:
+    """UNet2DModel in the loop of its tutorial."""
+    model = diffusers_unet(net)
+    if precision is not None:
+        model.to(memory_format=torch.channels_last)
+    return model, diffusers_steps(model, data, batch, FOREVER, torch.Generator().manual_seed(seed), precision)
+
+
+def ddp(
+    arguments: dict, data: tuple[Tensor, Tensor], batch: int, seed: int, precision: torch.dtype | None
+) -> tuple[nn.Module, Iterator]:
+    """denoising-diffusion-pytorch as in its README and its Trainer, whose loader of files is left out. It takes no labels."""
+    model = Unet(**arguments, channels=data[0].shape[1], flash_attn=True)
+    diffusion = GaussianDiffusion(model, image_size=data[0].shape[-1], timesteps=1000)
+    if precision is not None:
+        diffusion.to(memory_format=torch.channels_last)
+
+    def steps() -> Iterator[None]:
+        generator, images = torch.Generator().manual_seed(seed), (data[0] + 1) / 2
+        optimizer = torch.optim.Adam(diffusion.parameters(), lr=1e-4, betas=(0.9, 0.99))
+        ema = EMA(diffusion, beta=0.995, update_every=10)
+        while True:
+            rows = torch.randint(len(images), (batch,), generator=generator)
+            with autocast(CPU, precision):
+                loss = diffusion(images[rows])
+            loss.backward()
+            nn.utils.clip_grad_norm_(diffusion.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            ema.update()
+            yield
+
+    return model, steps()
+
+
+def rate(steps: Iterator, batch: int, seconds: float) -> float:
+    """Images a second over at least two steps and about `seconds`."""
+    start, done = time.perf_counter(), 0
+    while done < 2 or time.perf_counter() - start < seconds:
+        next(steps)
+        done += 1
+    return done * batch / (time.perf_counter() - start)
+
+
+def race(name: str, args) -> None:
+    """One configuration: warm up, rounds in turn, a table."""
+    net, ddp_arguments = CONFIGURATIONS[name]
+    data, fast = training_set(net["size"]), choose_precision(CPU) or torch.float32
+    fast_name = f"{str(fast).removeprefix('torch.')}, channels_last"
+    racers = {("ours", fast_name): ours(net, data, args.batch, args.seed, fast)}
+    if not args.without_ours_float32:
+        racers["ours", "float32"] = ours(net, data, args.batch, args.seed, None)
+    for title, make, arguments in (("diffusers", diffusers, net), ("denoising-diffusion-pytorch", ddp, ddp_arguments)):
+        racers[title, "float32 (its default)"] = make(arguments, data, args.batch, args.seed, None)
+        racers[title, fast_name] = make(arguments, data, args.batch, args.seed, fast)
+    for _, steps in racers.values():
+        rate(steps, args.batch, args.slice)  # layouts and kernels are chosen in the first steps
+    rounds = []
+    for r in range(args.rounds):
+        order = list(racers)
+        order = order[r % len(order) :] + order[: r % len(order)]
+        rounds.append({key: rate(racers[key][1], args.batch, args.slice) for key in order})
+    best = next(iter(racers))
+    rows = []
+    for key, (model, _) in racers.items():
+        rates, ratios = [x[key] for x in rounds], [x[best] / x[key] for x in rounds]
+        spread = f"{min(ratios):.2f} .. {max(ratios):.2f}"
+        rows.append([*key, parameters(model), statistics.median(rates), f"{statistics.median(ratios):.2f}", spread])
+    print(f"## {name}: batch {args.batch}, {args.rounds} rounds of {args.slice:g} s each\n")
+    table(["network", "format", "parameters", "images/s", "ours / this", "over the rounds"], rows)
+
+
+def main() -> None:
+    parser = options(__doc__.splitlines()[0])
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--slice", type=float, default=1.5, help="seconds for each in a round")
+    parser.add_argument("--only", choices=("8", "32"), help="one size only")
+    parser.add_argument("--without-ours-float32", action="store_true", help="leave out the row that shows what our format brings")
+    args = parser.parse_args()
+    if args.quick:
+        args.rounds, args.slice = 3, 0.3
+    begin(args)
+    for name, (net, _) in CONFIGURATIONS.items():
+        if args.only in (None, str(net["size"])):
+            race(name, args)
+
+
+if __name__ == "__main__":
+    main()
