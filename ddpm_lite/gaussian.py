@@ -123,13 +123,13 @@ def bound_step(
     p_theta is the Gaussian with the mean of eq. 11 and the variance var[t]; None means posterior_var[t], and then
     the term is beta_t^2 / (2 posterior_var_t alpha_t (1 - alpha_bar_t)) |eps - eps_hat|^2 (eq. 12).
     """
-    mean, true_var = posterior(x0, x_t, t, schedule)
     model_var = gather(schedule.posterior_var if var is None else var, t, x_t, 2)
+    mean, true_var = posterior(x0, x_t, t, schedule)
     return _bits_per_dim(kl(mean, true_var, posterior_mean_from_eps(x_t, eps_hat, t, schedule), model_var))
 
 
 def bound_decoder(
-    x0: Float[Tensor, "b *d"], mean: Float[Tensor, "b *d"], var: float | Tensor, levels: int
+    x0: Float[Tensor, "b *d"], mean: Float[Tensor, "b *d"], var: float | Float[Tensor, ""], levels: int
 ) -> Float[Tensor, " b"]:
     """L_0 = -log p_theta(x_0 | x_1), x_0 on `levels` equally spaced grey values from -1 to 1 (eq. 13).
 
@@ -137,13 +137,15 @@ def bound_decoder(
     the tails, so the probabilities of all levels add up to 1. var > 0: posterior_var[1] = 0 will not do.
     """
     _same_shape(x0=x0, mean=mean)
-    var = torch.as_tensor(var, dtype=x0.dtype)
-    if not bool((var > 0).all()):
+    var = float(var)
+    if var <= 0:
         raise ValueError(
-            "The variance of the last step must be positive here: use beta[1] or posterior_var[2], not posterior_var[1] = 0."
+            "The variance of the last step must be positive here: beta[1] or posterior_var[2], not posterior_var[1] = 0."
         )
+    if levels < 2:
+        raise ValueError(f"levels = {levels}, but a picture has at least two grey values.")
     half = 1 / (levels - 1)
-    upper, lower = (x0 - mean + half) / var.sqrt(), (x0 - mean - half) / var.sqrt()
+    upper, lower = (x0 - mean + half) / math.sqrt(var), (x0 - mean - half) / math.sqrt(var)
     upper = torch.where(x0 > 1 - half, torch.inf, upper)
     lower = torch.where(x0 < -1 + half, -torch.inf, lower)
     # Phi(b) - Phi(a) = Phi(-a) - Phi(-b): on the far right the mirrored form keeps its digits.
@@ -164,7 +166,7 @@ def _shifted(table: Tensor) -> Tensor:
 
 
 def _bits_per_dim(nats: Float[Tensor, "b *d"]) -> Float[Tensor, " b"]:
-    return nats.flatten(1).mean(1) / math.log(2)
+    return nats.reshape(len(nats), -1).mean(1) / math.log(2)
 
 
 def _same_shape(**tensors: Tensor) -> None:

@@ -27,6 +27,9 @@ class _Exact:
 
     def eps(self, x_t: Float[Tensor, "b *d"], t: Steps, schedule: Schedule, cond: Labels | None = None) -> Float[Tensor, "b *d"]:
         """eps*(x_t, t) = E[eps | x_t] (given the class cond, where it is not the null label), 1 <= t <= T."""
+        if cond is not None and self.labels is not None and not bool((torch.isin(cond, self.labels) | (cond == self.null)).all()):
+            known = sorted(set(self.labels.tolist()))
+            raise ValueError(f"cond holds a class that no item has: the classes are {known}, and {self.null} is 'no condition'.")
         x = x_t.double()
         return eps_from_x0(x, self.x0_mean(x, t, schedule, cond), t, schedule).to(x_t.dtype)
 
@@ -45,6 +48,8 @@ class _Exact:
             return logits
         if labels is None:
             raise ValueError("cond was given, but this distribution has no labels.")
+        if cond.shape != logits.shape[:1]:
+            raise ValueError(f"cond must be {len(logits)} labels, one for each item, but its shape is {tuple(cond.shape)}.")
         return logits.masked_fill((cond[:, None] != labels) & (cond[:, None] != self.null), -math.inf)
 
 
@@ -74,6 +79,8 @@ class GaussianMixture(_Exact):
         self.axis_var, self.axes = torch.linalg.eigh(covs)
         if self.axis_var.min() < -1e-9 * max(1.0, float(self.axis_var.max())):
             raise ValueError("A covariance has a negative eigenvalue.")
+        if labels is not None and len(labels) != K:
+            raise ValueError(f"There are {K} components but {len(labels)} labels.")
         self.axis_var = self.axis_var.clamp(min=0)
         self.weights, self.means, self.covs, self.labels = weights / weights.sum(), means, covs, labels
 
@@ -102,7 +109,7 @@ class GaussianMixture(_Exact):
     ) -> Float[Tensor, "b D"]:
         """E[x_0 | x_t]: each component's Gaussian posterior mean, weighted by its share of the density at x_t."""
         x = x_t.double()
-        a = gather(schedule.alpha_bar, t, x[:, None])
+        a = gather(schedule.alpha_bar, t, x[:, None], 1)
         var = a * self.axis_var + (1 - a)
         along = torch.einsum("bkd,kdi->bki", x[:, None] - a.sqrt() * self.means, self.axes)
         logits = self.weights.log() - 0.5 * (along**2 / var + var.log()).sum(-1)
@@ -123,7 +130,7 @@ class FiniteData(_Exact):
         if labels is not None and len(labels) != len(data):
             raise ValueError(f"There are {len(data)} items but {len(labels)} labels.")
         self.data, self.labels, self.chunk = data, labels, chunk
-        self.flat = data.flatten(1).double()
+        self.flat = data.reshape(len(data), -1).double()
 
     def draw(self, n: int, generator: torch.Generator | None = None) -> tuple[Float[Tensor, "n *d"], Int[Tensor, " n"]]:
         """n items drawn with replacement, and their labels (their row numbers where there are none)."""
@@ -137,7 +144,7 @@ class FiniteData(_Exact):
 
         The data is read in chunks with a running maximum, so memory is B x chunk numbers whatever N is.
         """
-        x = x_t.flatten(1).double()
+        x = x_t.reshape(len(x_t), -1).double()
         a = gather(schedule.alpha_bar, t, x, 1)
         top = x.new_full((len(x), 1), torch.finfo(x.dtype).min)
         total, mean = torch.zeros_like(top), torch.zeros_like(x)
@@ -178,13 +185,18 @@ def loss_floor(
     0 the class-conditional one, and training with label dropout p has the floor p * unconditional + (1 - p) * conditional.
     A floor holds for the distribution it was computed on and for nothing else: read `Floor.of`.
     """
+    if not 0 <= drop <= 1:
+        raise ValueError(f"drop = {drop}, but a share lies between 0 and 1.")
     x0, labels = exact.draw(n, generator)
     x0 = x0.double()
     eps = torch.randn(x0.shape, dtype=x0.dtype, device=x0.device, generator=generator)
     x_t = q_sample(x0, t, eps, schedule)
 
     def squared_error(cond: Tensor | None) -> Tensor:
-        return ((eps - exact.eps(x_t, t, schedule, cond)) ** 2).flatten(1).mean(1)
+        block = 1024  # of draws at a time: what is held is block x N numbers, not n x N
+        conds = cond.split(block) if cond is not None else [None] * math.ceil(n / block)
+        eps_star = torch.cat([exact.eps(x, t, schedule, c) for x, c in zip(x_t.split(block), conds, strict=True)])
+        return ((eps - eps_star) ** 2).reshape(n, -1).mean(1)
 
     error = drop * squared_error(None) if drop > 0 else 0.0
     if drop < 1:

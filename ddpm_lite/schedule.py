@@ -35,10 +35,10 @@ class Schedule:
         beta = torch.as_tensor(beta, dtype=torch.float64, device="cpu")
         if beta.ndim != 1 or len(beta) == 0:
             raise ValueError(f"beta must be a sequence beta_1..beta_T, but its shape is {tuple(beta.shape)}.")
-        wrong = ~((beta > 0) & (beta < 1))
+        wrong = ~((1 - beta < 1) & (beta > 0) & (beta < 1))
         if wrong.any():
             t = int(wrong.nonzero()[0, 0])
-            raise ValueError(f"beta_{t + 1} = {beta[t]:g} must lie strictly between 0 and 1.")
+            raise ValueError(f"beta_{t + 1} = {beta[t]:g} must lie strictly between 0 and 1 (1 - beta_{t + 1} too, as rounded).")
         beta = torch.cat([beta.new_zeros(1), beta])
         alpha = 1 - beta
         alpha_bar = alpha.cumprod(0)
@@ -96,7 +96,7 @@ def gather(
             )
         if t.device.type == "cpu" and len(t) and not (first <= int(t.min()) and int(t.max()) <= last):
             raise ValueError(f"t runs from {int(t.min())} to {int(t.max())}, but this needs {first} <= t <= {last}.")
-        return table.to(x.dtype).to(x.device)[t].reshape(-1, *[1] * (x.ndim - 1))
+        return table.to(x.dtype).to(x.device)[t.long()].reshape(-1, *[1] * (x.ndim - 1))
     if isinstance(t, bool) or not hasattr(t, "__index__"):
         raise TypeError(f"t must be an integer, the lecture's step number, not {type(t).__name__}.")
     if not first <= t <= last:
@@ -106,6 +106,8 @@ def gather(
 
 
 def _positive(T: int) -> int:
+    if not isinstance(T, int):
+        raise TypeError(f"T must be an integer, the number of steps, not {type(T).__name__}.")
     if T < 1:
         raise ValueError(f"T = {T}, but a diffusion needs at least one step.")
     return T

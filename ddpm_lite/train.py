@@ -67,7 +67,7 @@ def eps_loss(schedule: Schedule, drop: float = 0.1, null: int | Tensor | None = 
             cond = drop_condition(cond, drop, null, generator)
         x0, t, eps, cond = (distributed.shard(a) for a in (x0, t, eps, cond))
         eps_hat = model(q_sample(x0, t, eps, schedule), t, cond)
-        per_item = ((eps - eps_hat) ** 2).flatten(1).mean(1)
+        per_item = ((eps - eps_hat) ** 2).reshape(len(eps), -1).mean(1)
         return Loss(per_item.mean(), per_item.detach(), (t - 1) * BINS // schedule.T)
 
     return loss
