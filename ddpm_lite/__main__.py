@@ -3,6 +3,7 @@
 import argparse
 import io
 import json
+import platform
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ class Stopped(Exception):
 
 def parser() -> argparse.ArgumentParser:
     """The command line; `--help` of each command says what it takes."""
-    from .scores import MEANING  # not at the top: `lab` and `--version` need no torch
+    from .scores import MEANING
 
     top = argparse.ArgumentParser(prog="python -m ddpm_lite", description="Train, sample and score the models of ddpm_lite.")
     top.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -39,9 +40,7 @@ def parser() -> argparse.ArgumentParser:
     how_long.add_argument("--steps", type=int, metavar="N", help="train for N steps (default: as the preset says)")
     how_long.add_argument("--minutes", type=float, metavar="M", help="train for about M minutes: the first steps are timed")
     train.add_argument("--resume", action="store_true", help="go on with the run in DIR, if there is one")
-    train.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="fixes the first weights and all random draws (default 0)"
-    )
+    train.add_argument("--seed", type=int, metavar="S", help="fixes the first weights and all random draws (default 0)")
     train.add_argument(
         "--batch-size", type=int, metavar="B", help="pictures a step, over all processes (default: as the preset says)"
     )
@@ -86,6 +85,7 @@ def train(args: argparse.Namespace) -> None:
 
     from . import weights, zoo
     from .device import place
+    from .train import check_length
     from .train import train as training
 
     preset, checkpoint = zoo.preset(args.name), args.out / zoo.CHECKPOINT
@@ -96,13 +96,16 @@ def train(args: argparse.Namespace) -> None:
         if args.minutes is not None:
             del made["steps"]
         made |= asked
+        check_length(made.get("steps"), made.get("minutes"))
         words = [
-            f"--{name.replace('_', '-')} {made[name]:g}" for name in ("steps", "minutes", "batch_size", "seed") if name in made
+            f"--{name.replace('_', '-')} {made[name]}" for name in ("steps", "minutes", "batch_size", "seed") if name in made
         ]
+        made["machine"] = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
         made["command"] = f"python -m ddpm_lite train {args.name} --out DIR {' '.join(words)}"
         config = {"name": args.name, **{k: preset[k] for k in ("net", "schedule") if k in preset}, "made": made}
     elif args.resume:
         config = weights.load(checkpoint)[1]
+        weights.require(config, checkpoint, "name", "net", "made")
         made = config["made"]
         if config["name"] != args.name:
             raise ValueError(f"{args.out} holds a run of {config['name']}, not of {args.name}.")
@@ -116,14 +119,14 @@ def train(args: argparse.Namespace) -> None:
 
     device = distributed.start(choose_device(args.device))
     args.out.mkdir(parents=True, exist_ok=True)
-    model = place(zoo.build(preset, made["seed"]), device)
+    model = place(zoo.build(config, made["seed"]), device)
     data = tuple(d.to(device) for d in zoo.training_data(args.name))
     generator = torch.Generator(device).manual_seed(made["seed"])
-    settings = {name: value for name, value in made.items() if name not in ("seed", "command")}
+    settings = {name: value for name, value in made.items() if name not in ("seed", "command", "machine")}
     steps = training(
         model,
         data,
-        zoo.make_loss(preset),
+        zoo.make_loss(config),
         generator=generator,
         checkpoint=checkpoint,
         config=config,
@@ -143,7 +146,7 @@ def train(args: argparse.Namespace) -> None:
 def _with_progress(steps: Iterator["TrainStep"], batch_size: int, checkpoint: Path) -> "TrainStep | None":
     """Run a training to its end under a progress bar, and return its last step (None if it had none left to do).
 
-    Stopped if a signal or a lost process ends it before.
+    Stopped if a signal ends it before.
     """
     from tqdm import tqdm
 
@@ -160,11 +163,6 @@ def _with_progress(steps: Iterator["TrainStep"], batch_size: int, checkpoint: Pa
                 if stopped_by:
                     steps.close()
                     raise Stopped(f"Stopped by {stopped_by[0]} at step {step.step}; --resume goes on from {checkpoint}.")
-    except RuntimeError as error:
-        if not distributed.lost(error):
-            raise
-        at = f"after step {step.step}" if step else "before the first step"
-        raise Stopped(f"Another process was lost {at}: the run ends here; --resume goes on from {checkpoint}.") from error
     finally:
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
@@ -204,7 +202,7 @@ def score(args: argparse.Namespace) -> None:
     from . import scores, zoo
 
     model = zoo.load(args.name, distributed.start(choose_device(args.device)))
-    found = scores.ship(model)["scores"] if args.ship else scores.score(model, args.seed)
+    found = scores.ship(model, args.seed)["scores"] if args.ship else scores.score(model, args.seed)
     if distributed.rank() == 0:
         if args.json:
             print(json.dumps(found))
@@ -222,7 +220,8 @@ def lab(args: argparse.Namespace) -> None:
         raise FileNotFoundError("The notebooks are not beside the package: run this from a clone installed with pip install -e.")
     if importlib.util.find_spec("jupyterlab") is None:
         raise FileNotFoundError('JupyterLab is not installed here: pip install -e ".[course]" brings it.')
-    subprocess.run([sys.executable, "-m", "jupyterlab", str(notebooks)], check=False)
+    if subprocess.run([sys.executable, "-m", "jupyterlab", str(notebooks)], check=False).returncode:
+        raise Stopped("JupyterLab ended with an error: see above.")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -235,6 +234,13 @@ def main(argv: list[str] | None = None) -> int:
         if args.debug:
             raise
         print(f"ddpm_lite: {error}", file=sys.stderr)
+        return 2
+    except RuntimeError as error:
+        if args.debug or not (distributed.lost(error) or "out of memory" in str(error)):
+            raise
+        saved = f"; --resume goes on from {args.out / 'checkpoint.safetensors'}" if args.command == "train" else ""
+        what = "Another process was lost, so this one ends too" if distributed.lost(error) else f"Out of memory ({error})"
+        print(f"ddpm_lite: {what}{saved}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("ddpm_lite: Interrupted.", file=sys.stderr)

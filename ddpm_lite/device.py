@@ -12,10 +12,13 @@ def choose_device(name: str = "auto") -> torch.device:
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(kind for kind, available in there.items() if available))
-    kind = name.split(":")[0]
-    if not there.get(kind):
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or not there.get(device.type):
         raise ValueError(f"There is no device {name!r} here: use 'auto' or one of {', '.join(k for k, v in there.items() if v)}.")
-    return torch.device(name)
+    return device
 
 
 def choose_precision(device: torch.device) -> torch.dtype | None:
@@ -33,13 +36,15 @@ def choose_precision(device: torch.device) -> torch.dtype | None:
 def place(model: nn.Module, device: torch.device, precision: torch.dtype | str | None = "auto") -> nn.Module:
     """Put a network on a device, in the precision and memory format that are fastest there; returns the same network.
 
-    The network keeps its parameters in float32 and reads `precision` at every call (see `autocast`).
+    Parameters stay float32. A network that works in lower precision (the U-Net) has an attribute `precision` and reads
+    it at every call; a small one without it stays in float32 altogether.
     channels_last lays the channels of one pixel side by side, which is how fast convolutions read them.
     """
     model.to(device)
     if device.type != "mps":
         model.to(memory_format=torch.channels_last)
-    model.precision = choose_precision(device) if precision == "auto" else precision
+    if hasattr(model, "precision"):
+        model.precision = choose_precision(device) if precision == "auto" else precision
     return model
 
 

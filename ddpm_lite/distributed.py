@@ -1,7 +1,7 @@
 """Several processes that train one network: started by torchrun, found by its environment variables.
 
-Every process draws the same random numbers, for the whole batch, and then keeps its own part (`shard`): so one
-process and many compute the same thing. Without torchrun every function here does nothing.
+Every process draws the same random numbers, for the whole batch, and then keeps its own part (`shard`): so one process
+and many compute the same thing (but for dropout, which each draws for itself). Without torchrun nothing here does anything.
 """
 
 import os

@@ -1,5 +1,6 @@
 """Classifier-free guidance (Ho & Salimans 2022): one network, with and without its condition."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -19,6 +20,12 @@ def drop_condition(
     )
 
 
+def refuse_training_mode(model: Callable[..., Tensor]) -> None:
+    """ValueError for a network in training mode: dropout would be active while it draws."""
+    if getattr(model, "training", False):
+        raise ValueError("The network is in training mode, where dropout is active: call model.eval() before sampling.")
+
+
 def guided(model: Callable[..., Tensor], scale: float, null: int | Tensor) -> Callable[..., Tensor]:
     """The network model(x_t, t, cond) under guidance: eps_null + scale * (eps_cond - eps_null).
 
@@ -26,8 +33,9 @@ def guided(model: Callable[..., Tensor], scale: float, null: int | Tensor) -> Ca
     changes (GLIDE's s: Nichol et al. 2022, eq. 7). Both predictions come from one call with a batch twice as large.
     """
 
-    if getattr(model, "training", False):
-        raise ValueError("The network is in training mode, where dropout is active: call model.eval() before sampling.")
+    if not math.isfinite(scale):
+        raise ValueError(f"scale = {scale}, but guidance needs a finite number.")
+    refuse_training_mode(model)
 
     def eps(x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], cond: Shaped[Tensor, "b *c"]) -> Float[Tensor, "b *d"]:
         no_cond = torch.as_tensor(null, dtype=cond.dtype, device=cond.device).expand_as(cond)

@@ -1,4 +1,4 @@
-"""How good are the pictures? Numbers from arrays of features or predictions; `zoo` brings these together with judges.
+"""How good are the pictures? Numbers from arrays of features or predictions; `scores` brings these together with judges.
 
 None of these means much alone: show each beside the same number for real data against real data.
 """

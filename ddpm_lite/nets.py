@@ -57,8 +57,6 @@ class Condition(nn.Module):
 class PointMLP(nn.Module):
     """A residual MLP eps_theta(x_t, t, c) for points (B, dim): each block adds W_2 silu(W_1 norm(h) + time and condition)."""
 
-    precision: torch.dtype | None = None
-
     def __init__(
         self, dim: int = 2, width: int = 128, depth: int = 4, num_classes: int | None = None, cond_dim: int | None = None
     ):
@@ -92,8 +90,6 @@ class Classifier(nn.Module):
 
     size must divide by 4. Its features (B, num_features) are the space in which Frechet distances are taken.
     """
-
-    precision: torch.dtype | None = None
 
     def __init__(self, size: int, channels: int, num_classes: int, width: int = 32, num_features: int = 16, dropout: float = 0.5):
         super().__init__()

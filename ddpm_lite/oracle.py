@@ -201,4 +201,5 @@ def loss_floor(
     error = drop * squared_error(None) if drop > 0 else 0.0
     if drop < 1:
         error = error + (1 - drop) * squared_error(labels)
-    return Floor(t, float(error.mean()), float(error.std() / math.sqrt(n)), exact.floor_of)
+    given = {0.0: "given the class", 1.0: "without a condition"}.get(drop, f"with the class dropped in {drop:.0%} of cases")
+    return Floor(t, float(error.mean()), float(error.std() / math.sqrt(n)), f"{exact.floor_of}, {given}")

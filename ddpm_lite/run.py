@@ -21,13 +21,22 @@ class Run:
     """
 
     def __init__(
-        self, model: nn.Module, generator: torch.Generator, steps: int | None, lr: float, weight_decay: float, config: dict
+        self,
+        model: nn.Module,
+        generator: torch.Generator,
+        steps: int | None,
+        settings: dict[str, int | float],
+        config: dict | None,
     ):
-        self.model, self.generator, self.step, self.steps, self.config = model, generator, 0, steps, config
+        """settings are the numbers that the parameters depend on (lr, weight_decay, ...): a resumed run must have the same."""
+        self.model, self.generator, self.step, self.steps = model, generator, 0, steps
+        self.settings, self.config = settings, config
         self.ema = copy.deepcopy(model).eval().requires_grad_(False)
         device = next(model.parameters()).device
         fused = device.type in ("cuda", "cpu", "mps")
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=fused)
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=settings["lr"], weight_decay=settings["weight_decay"], fused=fused
+        )
         half = getattr(model, "precision", None) == torch.float16
         self.scaler = torch.amp.GradScaler(device.type, enabled=half)
         self.seconds = 0.0  # spent in training, over all its parts; nothing depends on it
@@ -67,30 +76,37 @@ class Run:
             for part, value in self.optimizer.state[parameter].items():
                 tensors[f"optimizer.{part}.{name}"] = value
         tensors |= {"generator": self.generator.get_state(), "history": self.history, "sums": self._sums, "loss": self._loss}
-        scale = self.scaler.state_dict() or None
-        weights.save(
-            path, tensors, {**self.config, "step": self.step, "steps": self.steps, "seconds": self.seconds, "scaler": scale}
-        )
+        state = {"step": self.step, "steps": self.steps, "seconds": self.seconds, "settings": self.settings}
+        state["scaler"] = self.scaler.state_dict() or None
+        weights.save(path, tensors, {**(self.config or {}), **state})
 
     def load(self, path: str | Path) -> None:
         """Go on from a checkpoint: ValueError if it belongs to another network or is damaged."""
         tensors, config = weights.load(path)
+        parts = ("step", "exp_avg", "exp_avg_sq")
+        needed = [f"optimizer.{part}.{name}" for name, _ in self.model.named_parameters() for part in parts]
         if "generator" not in tensors:
             raise ValueError(f"{path} holds weights but no training run: it can be sampled from, not resumed.")
         if self.steps not in (None, config["steps"]):
             raise ValueError(f"{path} is a run of {config['steps']} steps, so it cannot go on as one of {self.steps}.")
+        for name, value in self.settings.items():
+            if config["settings"][name] != value:
+                raise ValueError(f"{path} is a run with {name} = {config['settings'][name]}, so it cannot go on with {value}.")
         weights.fill(self.model, _under("model.", tensors), str(path))
         weights.fill(self.ema, _under("ema.", tensors), str(path))
+        if not set(needed) <= tensors.keys():
+            raise ValueError(f"{path} lacks a part of the optimizer's state: it can be sampled from, not resumed.")
         for name, parameter in self.model.named_parameters():
-            for part in ("step", "exp_avg", "exp_avg_sq"):
+            for part in parts:
                 value = tensors[f"optimizer.{part}.{name}"]
                 # The parameter's memory format matters: sums in another order would differ in the last bit.
                 self.optimizer.state[parameter][part] = (
-                    value.clone() if part == "step" else torch.empty_like(parameter).copy_(value)
+                    value.to(parameter.device) if part == "step" else torch.empty_like(parameter).copy_(value)
                 )
         self.generator.set_state(tensors["generator"])
         self.history, self._sums, self._loss = tensors["history"], tensors["sums"].to(self._sums), tensors["loss"].to(self._loss)
         self.step, self.steps, self.seconds = config["step"], config["steps"], config["seconds"]
+        self.config = self.config or config
         if config["scaler"]:
             self.scaler.load_state_dict(config["scaler"])
 

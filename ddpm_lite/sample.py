@@ -5,6 +5,7 @@ who calls it shows, saves or stops.
 """
 
 import math
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -13,6 +14,8 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from .gaussian import eps_from_x0, x0_from_eps
+from .guidance import refuse_training_mode
 from .schedule import Schedule
 
 
@@ -36,13 +39,15 @@ def ddpm_step(
     """Algorithm 2 of Ho et al. 2020: x_{t-1} = 1/sqrt(alpha_t) (x_t - (1 - alpha_t)/sqrt(1 - alpha_bar_t) eps_hat) + sigma_t z.
 
     From t to an earlier t_next, alpha_t is alpha_bar_t / alpha_bar_t_next. sigma_t^2 is the posterior variance
-    (var = "posterior"), beta_t ("beta"), or var[t] of a table of variances. With the first two no noise is added in
-    the step to t_next = 0; a table says so itself, by var[1] = 0.
+    (var = "posterior"), beta_t ("beta"), or var[t] of a table of variances, for adjacent steps only (else ValueError).
+    With the first two no noise is added in the step to t_next = 0; a table says so itself, by var[1] = 0.
     """
     now, before = float(schedule.alpha_bar[t]), float(schedule.alpha_bar[t_next])
     alpha = now / before
     beta = 1 - alpha
     if isinstance(var, Tensor):
+        if t_next != t - 1:
+            raise ValueError(f"A table of variances is for steps from t to t - 1, not from {t} to {t_next}.")
         sigma = math.sqrt(float(var[t]))
     elif var == "posterior":
         sigma = math.sqrt((1 - before) / (1 - now) * beta)
@@ -66,11 +71,16 @@ def ddim_step(
 
     x_next = sqrt(alpha_bar_next) x0_hat + sqrt(1 - alpha_bar_next - sigma^2) eps_hat + sigma z,
     sigma = eta * (standard deviation of DDPM's posterior). eta = 0 is deterministic and needs no z; eta = 1 is DDPM.
+    ValueError for an eta outside [0, 1], and for eta > 0 without z.
     """
+    if not 0 <= eta <= 1:
+        raise ValueError(f"eta = {eta}, but it runs from 0 (DDIM) to 1 (DDPM).")
+    if eta > 0 and z is None:
+        raise ValueError(f"eta = {eta} adds noise: give z, of the shape of x_t.")
     now, before = float(schedule.alpha_bar[t]), float(schedule.alpha_bar[t_next])
-    x0_hat = (x_t - math.sqrt(1 - now) * eps_hat) / math.sqrt(now)
+    x0_hat = x0_from_eps(x_t, eps_hat, t, schedule)
     sigma = eta * math.sqrt((1 - before) / (1 - now) * (1 - now / before))
-    x_next = math.sqrt(before) * x0_hat + math.sqrt(max(1 - before - sigma**2, 0.0)) * eps_hat
+    x_next = math.sqrt(before) * x0_hat + math.sqrt(max(1 - before - sigma**2, 0.0)) * eps_hat  # 0 may round below 0
     return x_next + sigma * z if sigma else x_next
 
 
@@ -104,7 +114,8 @@ def timesteps(T: int, steps: int | Sequence[int] | None = None) -> list[int]:
     """
     if steps is None:
         return list(range(T, 0, -1))
-    if isinstance(steps, int):
+    if hasattr(steps, "__index__"):
+        steps = operator.index(steps)
         if not 1 <= steps <= T:
             raise ValueError(f"steps = {steps}, but it must lie between 1 and T = {T}.")
         return [round(T * (steps - i) / steps) for i in range(steps)]
@@ -139,17 +150,15 @@ def sample(
     """
     if method not in ("ddpm", "ddim", "dpm-solver++"):
         raise ValueError(f"There is no method {method!r}: use 'ddpm', 'ddim' or 'dpm-solver++'.")
-    if getattr(model, "training", False):
-        raise ValueError("The network is in training mode, where dropout is active: call model.eval() before sampling.")
+    refuse_training_mode(model)
     visit = timesteps(schedule.T, steps)
     x, last = x_T, None
     for t, t_next in zip(visit, [*visit[1:], 0], strict=True):
         eps_hat = model(x, torch.full((len(x),), t, device=x.device), cond)
-        signal, noise = math.sqrt(float(schedule.alpha_bar[t])), math.sqrt(1 - float(schedule.alpha_bar[t]))
-        x0_hat = (x - noise * eps_hat) / signal
+        x0_hat = x0_from_eps(x, eps_hat, t, schedule)
         if clip:
             x0_hat = x0_hat.clamp(-1, 1)
-            eps_hat = (x - signal * x0_hat) / noise
+            eps_hat = eps_from_x0(x, x0_hat, t, schedule)
         yield Frame(t, x, x0_hat)
         if method == "dpm-solver++":
             x, last = dpm_solver_step(x, x0_hat, t, t_next, schedule, last), (t, x0_hat)

@@ -5,7 +5,6 @@ features of the shipped classifier are the space in which distributions are comp
 """
 
 import json
-import platform
 from functools import cache
 
 import torch
@@ -125,20 +124,20 @@ def curves(model: zoo.Trained, seeds: int = 3) -> list[dict[str, float | str]]:
     return rows
 
 
-def ship(model: zoo.Trained) -> dict:
+def ship(model: zoo.Trained, seed: int = 0) -> dict:
     """Write the model into the package: its averaged weights in bf16, and its card beside them; returns the card.
 
-    What is scored is what is shipped: the weights after rounding to bf16.
+    What is scored is what is shipped: the weights after rounding to bf16. ValueError for a model that is no run's.
     """
+    weights.require(model.config, model.name, "made", "steps", "seconds")
     for parameter in model.net.parameters():
         parameter.copy_(parameter.bfloat16())
     card = {"name": model.name, "about": zoo.preset(model.name)["about"], **model.config["made"]}
     card |= {"steps": model.config["steps"], "minutes": model.config["seconds"] / 60}
     card |= {"data": "load_digits of scikit-learn: the 1,437 training digits of ddpm_lite.data.digits (UCI, CC BY 4.0)"}
-    card |= {"parameters": sum(p.numel() for p in model.net.parameters()), "scores": score(model)}
+    card |= {"parameters": sum(p.numel() for p in model.net.parameters()), "scores": score(model, seed)}
     if "schedule" in model.config:
         card["curves"] = curves(model)
-    card["machine"] = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
     if distributed.rank() == 0:
         zoo.ASSETS.mkdir(parents=True, exist_ok=True)
         config = {k: model.config[k] for k in ("name", "net", "schedule") if k in model.config}

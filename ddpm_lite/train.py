@@ -87,6 +87,13 @@ def learning_rate(step: int, steps: int | None, lr: float, warmup: int) -> float
     return lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
+def check_length(steps: int | None, minutes: float | None) -> None:
+    """ValueError unless exactly one of the two says how long to train, and is more than 0 and finite."""
+    length = minutes if steps is None else steps
+    if (steps is None) == (minutes is None) or not 0 < length < math.inf:
+        raise ValueError("Say how long to train: steps=N or minutes=M, one of the two, finite and more than 0.")
+
+
 def train(
     model: nn.Module,
     data: tuple[Tensor, ...],
@@ -117,13 +124,14 @@ def train(
     Rows are drawn with replacement, so that no epoch has to be remembered. ValueError for arguments that do not fit;
     FloatingPointError if the loss becomes NaN or infinite.
     """
-    if (steps is None) == (minutes is None) or (minutes if steps is None else steps) <= 0:
-        raise ValueError("Say how long to train: steps=N or minutes=M, one of the two and more than 0.")
+    check_length(steps, minutes)
     if not data or any(len(d) != len(data[0]) for d in data) or not len(data[0]):
         raise ValueError(f"data must be tensors with the same number of rows, at least one, not {[len(d) for d in data]}.")
     if batch_size < 1 or batch_size % distributed.world_size():
         raise ValueError(f"batch_size = {batch_size} must be a positive multiple of the {distributed.world_size()} processes.")
-    run = Run(model, generator, steps, lr, weight_decay, config or {})
+    settings = {"batch_size": batch_size, "lr": lr, "warmup": warmup, "weight_decay": weight_decay}
+    settings |= {"ema_decay": ema_decay, "clip_norm": clip_norm}
+    run = Run(model, generator, steps, settings, config)
     if checkpoint is not None and Path(checkpoint).exists():
         run.load(checkpoint)
     device, good = data[0].device, run.step or None
@@ -179,8 +187,16 @@ def train(
 
 @contextmanager
 def _dropout_from(generator: torch.Generator, device: torch.device) -> Iterator[None]:
-    """Dropout draws from the global generator: seed that from ours for one step, and put it back."""
-    seed = int(torch.randint(2**62, (), generator=generator, device=device))
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+    """Dropout draws from the device's global generator: seed that from ours for one step, and put it back.
+
+    Each process drops other units: this is the one thing in which several processes differ from one.
+    """
+    seed = int(torch.randint(2**62, (), generator=generator, device=device)) + distributed.rank()
+    module = torch if device.type == "cpu" else getattr(torch, device.type)
+    before = module.get_rng_state()
+    # torch.manual_seed would seed the generators of all devices.
+    (torch.default_generator if device.type == "cpu" else module).manual_seed(seed)
+    try:
         yield
+    finally:
+        module.set_rng_state(before)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +22,16 @@ def save(path: str | Path, tensors: dict[str, Tensor], config: dict[str, Any]) -
 def write_atomically(path: str | Path, data: bytes) -> None:
     """Write to a temporary file beside `path`, force it to the disk, then rename it over `path`."""
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # Always the same name: what a killed process left behind is overwritten by the next save.
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp's files are its owner's alone
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
     if os.name == "posix":  # the rename itself must reach the disk too; Windows cannot open a folder
         folder = os.open(path.parent, os.O_RDONLY)
@@ -53,6 +52,13 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             return {name: file.get_tensor(name) for name in file.keys()}, config
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is damaged or was not written by ddpm_lite ({error}): copy or train it again.") from error
+
+
+def require(config: dict[str, Any], source: str | Path, *names: str) -> None:
+    """ValueError if a file's config lacks one of these entries: then something else than what is asked for wrote it."""
+    missing = [name for name in names if name not in config]
+    if missing:
+        raise ValueError(f"{source} was not written by 'python -m ddpm_lite train': its header lacks {', '.join(missing)}.")
 
 
 def fill(model: nn.Module, tensors: dict[str, Tensor], source: str = "the file") -> None:

@@ -26,6 +26,7 @@ from .unet import UNet
 
 ASSETS = Path(__file__).parent / "assets" / "weights"
 CHECKPOINT = "checkpoint.safetensors"
+AT_ONCE = 250  # pictures drawn in one batch
 
 PRESETS: dict[str, dict[str, Any]] = {
     "digits": {
@@ -62,7 +63,7 @@ def build(config: dict[str, Any], seed: int = 0) -> nn.Module:
     """The untrained network of a preset, its first weights fixed by the seed."""
     # The initialisers of torch draw from the global generator: lend it ours, and put it back.
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         return UNet(**config["net"]) if "schedule" in config else Classifier(**config["net"])
 
 
@@ -90,10 +91,12 @@ class Trained:
 
     @property
     def schedule(self) -> Schedule:
+        """The schedule it was trained with."""
         return make_schedule(self.config)
 
     @property
     def device(self) -> torch.device:
+        """Where its weights are."""
         return next(self.net.parameters()).device
 
     def draw(
@@ -104,11 +107,10 @@ class Trained:
         steps: int = 50,
         scale: float = 2.0,
         method: str = "ddim",
-        batch: int = 250,
     ) -> Float[Tensor, "n c h w"]:
         """One picture for each label, in [-1, 1], on the CPU, under guidance of this scale.
 
-        The noise of every `batch` pictures has a generator of its own: the processes of a torchrun share out the
+        The noise of every 250 pictures has a generator of its own: the processes of a torchrun share out the
         batches, and the pictures are the same on any number of them.
         """
         if "schedule" not in self.config:
@@ -119,14 +121,14 @@ class Trained:
             raise ValueError(
                 f"Labels go from 0 to {classes - 1}, and {classes} means 'no condition'; {labels.tolist()} does not fit."
             )
-        model = guided(self.net, scale, self.net.null_label)
+        model, schedule = guided(self.net, scale, self.net.null_label), self.schedule
         mine = {}
-        for i, part in enumerate(labels.split(batch)):
+        for i, part in enumerate(labels.split(AT_ONCE)):
             if i % distributed.world_size() == distributed.rank():
-                generator = torch.Generator(self.device).manual_seed(seed * 1_000_003 + i)
+                generator = torch.Generator(self.device).manual_seed((seed * 1_000_003 + i) % 2**63)
                 x_T = torch.randn(len(part), *self.net.shape, generator=generator, device=self.device)
                 options = {"steps": steps, "method": method, "generator": generator}
-                *_, last = sample(model, x_T, self.schedule, cond=part.to(self.device), clip=True, **options)
+                *_, last = sample(model, x_T, schedule, cond=part.to(self.device), clip=True, **options)
                 mine[i] = last.x_t.clamp(-1, 1).cpu()
         everyone = {i: x for share in distributed.gather_all(mine) for i, x in share.items()}
         return torch.cat([everyone[i] for i in sorted(everyone)]) if everyone else torch.zeros(0, *self.net.shape)
@@ -138,18 +140,17 @@ def load(name: str | Path, device: str | torch.device = "auto") -> Trained:
     FileNotFoundError or ValueError, in one sentence, for what is not there or damaged.
     """
     device = choose_device(device) if isinstance(device, str) else device
-    folder, card = Path(name), {}
-    if folder.is_dir():
-        file = folder / CHECKPOINT
-        tensors, config = weights.load(file)
-        tensors = {k.removeprefix("ema."): v for k, v in tensors.items() if k.startswith("ema.")}
-    elif len(folder.parts) > 1 and str(name) not in PRESETS:
-        raise FileNotFoundError(f"There is no folder {name}.")
-    else:
-        preset(str(name))
+    if str(name) in PRESETS:  # a folder of the same name in the working directory must not take its place: that is ./NAME
         file = ASSETS / f"{name}.safetensors"
         tensors, config = weights.load(file)
         card = json.loads(file.with_suffix(".json").read_text())
+    elif not str(name) or not Path(name).is_dir():
+        raise FileNotFoundError(f"There is no model and no folder {str(name)!r}: the models are {', '.join(PRESETS)}.")
+    else:
+        file, card = Path(name) / CHECKPOINT, {}
+        tensors, config = weights.load(file)
+        tensors = {k.removeprefix("ema."): v for k, v in tensors.items() if k.startswith("ema.")}
+    weights.require(config, file, "name", "net")
     net = build(config)
     weights.fill(net, tensors, str(file))
     return Trained(config["name"], place(net.eval().requires_grad_(False), device), config, card)

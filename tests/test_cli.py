@@ -51,6 +51,23 @@ def test_train_sample_and_score_take_a_run_s_folder(run_folder, tmp_path, capsys
     assert config["step"] == config["steps"] == 3 and "train digits" in config["made"]["command"]
 
 
+def test_a_run_with_a_seed_of_its_own_goes_on_and_its_command_can_be_typed_again(tmp_path, capsys):
+    start = ["train", "digits-classifier", "--out", str(tmp_path), "--device", "cpu"]
+    assert cli.main([*start, "--steps", "2", "--seed", "12345678"]) == 0
+    assert cli.main([*start, "--resume"]) == 0
+    made = weights.load(tmp_path / zoo.CHECKPOINT)[1]["made"]
+    typed = made["command"].replace("DIR", str(tmp_path)).split()[3:]
+    assert vars(cli.parser().parse_args(typed))["seed"] == made["seed"] == 12345678
+
+
+def test_a_folder_of_the_same_name_does_not_take_a_shipped_model_s_place(tmp_path, monkeypatch, capsys):
+    (tmp_path / "digits-classifier").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert zoo.load("digits-classifier", "cpu").card["name"] == "digits-classifier"
+    assert "no weight file" in said(capsys, "score", "./digits-classifier")
+    assert "no model and no folder ''" in said(capsys, "score", "")
+
+
 def test_a_complete_run_can_be_resumed_for_nothing(run_folder, capsys):
     before = (run_folder / zoo.CHECKPOINT).read_bytes()
     assert cli.main(["train", "digits", "--out", str(run_folder), "--steps", "3", "--resume", "--device", "cpu"]) == 0
@@ -79,6 +96,10 @@ def test_unknown_names_list_the_known_ones(tmp_path, capsys):
     assert "Labels go from 0 to 9" in said(capsys, "sample", "digits", "12", "-o", tmp_path / "a.png")
     assert "classifier and draws nothing" in said(capsys, "sample", "digits-classifier", "-o", tmp_path / "a.png")
     assert "steps = 0" in said(capsys, "sample", "digits", "--steps", "0", "-o", tmp_path / "a.png")
+    assert "scale = nan" in said(capsys, "sample", "digits", "--scale", "nan", "-o", tmp_path / "a.png")
+    assert "no device 'cpu:x'" in said(capsys, "sample", "digits", "--device", "cpu:x")
+    for minutes in ("nan", "inf", "-1"):
+        assert "finite and more than 0" in said(capsys, "train", "digits", "--out", tmp_path / "x", "--minutes", minutes)
     assert "at least one picture" in said(capsys, "sample", "digits", "-n", "0", "-o", tmp_path / "a.png")
     assert "must end in .png" in said(capsys, "sample", "digits", "-o", tmp_path / "a.gif")
     assert list(tmp_path.iterdir()) == []
@@ -99,6 +120,16 @@ def test_missing_folders_damaged_files_and_foreign_runs_are_named(run_folder, tm
     assert "steps = 3, so it cannot go on with 4" in said(capsys, "train", "digits", *resume, "--steps", "4")
     assert "seed = 0, so it cannot go on with 1" in said(capsys, "train", "digits", *resume, "--seed", "1")
     assert "batch_size = 128, so it cannot go on with 64" in said(capsys, "train", "digits", *resume, "--batch-size", "64")
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    tensors, _ = weights.load(run_folder / zoo.CHECKPOINT)
+    weights.save(foreign / zoo.CHECKPOINT, tensors, {"step": 3})
+    for command in (["sample", foreign], ["score", foreign], ["train", "digits", "--out", foreign, "--resume"]):
+        assert "its header lacks name, net" in said(capsys, *command)
+    assert "its header lacks made" in said(capsys, "score", "digits", "--ship")
+    del tensors["optimizer.exp_avg.first.bias"]
+    weights.save(foreign / zoo.CHECKPOINT, tensors, weights.load(run_folder / zoo.CHECKPOINT)[1])
+    assert "lacks a part of the optimizer's state" in said(capsys, "train", "digits", "--out", foreign, "--resume")
     (tmp_path / "file").write_text("")
     assert "file" in said(capsys, "train", "digits", "--out", tmp_path / "file", "--steps", "1")
 
@@ -115,13 +146,14 @@ def test_a_full_disk_is_one_sentence(tmp_path, capsys, monkeypatch):
 
 def test_lab_opens_the_notebooks(monkeypatch):
     started = []
-    monkeypatch.setattr(cli.subprocess, "run", lambda command, **_: started.append(command))
+    done = subprocess.CompletedProcess([], 0)
+    monkeypatch.setattr(cli.subprocess, "run", lambda command, **_: started.append(command) or done)
     assert cli.main(["lab"]) == 0
     assert started[0][:3] == [sys.executable, "-m", "jupyterlab"] and started[0][3].endswith("notebooks")
 
 
 def test_debug_shows_the_traceback():
-    with pytest.raises(ValueError, match="no model 'cats'"):
+    with pytest.raises(FileNotFoundError, match="no model and no folder 'cats'"):
         cli.main(["--debug", "sample", "cats"])
 
 
@@ -129,8 +161,9 @@ def test_debug_shows_the_traceback():
 def test_ctrl_c_saves_and_resume_goes_on(tmp_path):
     command = [sys.executable, "-m", "ddpm_lite", "train", "digits", "--out", str(tmp_path), "--device", "cpu", "--steps"]
     process = subprocess.Popen([*command, "2000"], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 120
     while not (tmp_path / zoo.CHECKPOINT).exists():
-        assert process.poll() is None
+        assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.1)
     time.sleep(1)
     process.send_signal(signal.SIGINT)

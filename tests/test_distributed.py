@@ -67,7 +67,7 @@ def test_two_processes_draw_the_pictures_of_one(tmp_path):
     assert (tmp_path / "1.png").read_bytes() == (tmp_path / "2.png").read_bytes()
 
 
-@pytest.mark.skipif(os.name != "posix", reason="kills a process the POSIX way")
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the process in /proc")
 def test_a_lost_process_ends_the_run_with_a_sentence_and_a_usable_checkpoint(tmp_path):
     run = [
         "-m",

@@ -1,6 +1,7 @@
 """What holds for every notebook, as committed. (nbval runs them, in the same pytest call.)"""
 
 import ast
+import importlib
 import json
 import re
 from itertools import pairwise
@@ -12,6 +13,8 @@ import pytest
 import ddpm_lite
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+MODULES = {p.stem for p in Path(ddpm_lite.__file__).parent.iterdir()}
+PUBLIC = {*ddpm_lite.__all__, *(name for name in MODULES if not name.startswith("_"))}
 every = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 
 
@@ -69,14 +72,9 @@ def test_only_public_names_are_imported(path):
     for cell in code(path):
         for node in ast.walk(ast.parse(cell.source)):
             if isinstance(node, ast.ImportFrom) and node.module.startswith("ddpm_lite"):
+                public = PUBLIC if node.module == "ddpm_lite" else vars(importlib.import_module(node.module))
                 for alias in node.names:
-                    assert not alias.name.startswith("_")
-                    modules = {p.stem for p in Path(ddpm_lite.__file__).parent.iterdir()}
-                    assert (
-                        alias.name in ddpm_lite.__all__
-                        or (node.module == "ddpm_lite" and alias.name in modules)
-                        or node.module != "ddpm_lite"
-                    )
+                    assert alias.name in public and not alias.name.startswith("_") and alias.name.upper() != alias.name
             if isinstance(node, ast.Attribute):
                 assert not re.match(r"_[a-z]", node.attr), f"{node.attr} is private"
 

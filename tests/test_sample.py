@@ -169,6 +169,17 @@ def test_ddim_and_dpm_solver_match_diffusers():
     theirs.set_timesteps(20)
     ours = last(sample(net, x_T, linear, steps=20, method="ddim"))
     torch.testing.assert_close(ours, run_diffusers(theirs, net, x_T), rtol=1e-4, atol=1e-4)
+    theirs.set_timesteps(20)
+    z = iter([normal(8, 3, seed=i, dtype=torch.float32) for i in range(20)])
+    x = x_T
+    for t in theirs.timesteps:
+        x = theirs.step(net(x, torch.full((8,), int(t) + 1)), t, x, eta=0.7, variance_noise=next(z)).prev_sample
+    ours = x_T
+    visit = [*timesteps(T, 20), 0]
+    for i, (t, t_next) in enumerate(pairwise(visit)):
+        eps_hat = net(ours, torch.full((8,), t))
+        ours = ddim_step(ours, eps_hat, t, t_next, linear, normal(8, 3, seed=i, dtype=torch.float32), eta=0.7)
+    torch.testing.assert_close(ours, x, rtol=1e-4, atol=1e-4)
     theirs = DPMSolverMultistepScheduler(**options, timestep_spacing="trailing", final_sigmas_type="zero")
     theirs.set_timesteps(20)
     ours = last(sample(net, x_T, linear, steps=20, method="dpm-solver++"))
@@ -219,6 +230,22 @@ def test_clip_keeps_the_estimate_in_range():
     assert max(float(f.x0_hat.abs().max()) for f in frames) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("method", ["ddpm", "ddim"])
+def test_clipping_is_the_posterior_of_the_clipped_guess(method):
+    """A step after clipping, against the mean of eq. 7 with the clipped x0_hat (DDPM) and DDIM's own line."""
+    x_T = 3 * normal(5, 2)
+    first, second, *_ = sample(lambda x, t, c: 0 * x, x_T, linear, method=method, clip=True, generator=seeded(0))
+    x0_hat = (x_T / linear.alpha_bar[1000].sqrt()).clamp(-1, 1)
+    torch.testing.assert_close(first.x0_hat, x0_hat)
+    if method == "ddpm":
+        mean, var = posterior(x0_hat, x_T, 1000, linear)
+        expected = mean + var.sqrt() * torch.randn(5, 2, generator=seeded(0), dtype=torch.float64)
+    else:
+        a = linear.alpha_bar[999]
+        expected = a.sqrt() * x0_hat + (1 - a).sqrt() * eps_from_x0(x_T, x0_hat, 1000, linear)
+    torch.testing.assert_close(second.x_t, expected)
+
+
 def test_the_ideal_denoiser_of_a_finite_set_gives_back_its_members():
     data = FiniteData(normal(7, 2))
     drawn = last(sample(data.eps_model(linear), normal(50, 2), linear, steps=200, generator=seeded(0)))
@@ -243,11 +270,13 @@ def test_timesteps_fall_strictly_from_T_to_at_least_1(T, data):
         ({"steps": 1001}, "between 1 and T = 1000"),
         ({"steps": [10, 20]}, "fall strictly"),
         ({"steps": [1001, 5]}, "fall strictly"),
+        ({"steps": 20, "var": torch.zeros(1001, dtype=torch.float64)}, "A table of variances is for steps from t to t - 1"),
+        ({"method": "ddim", "eta": 50.0}, "eta = 50"),
     ],
 )
 def test_wrong_arguments_are_named(options, words):
     with pytest.raises(ValueError, match=words):
-        next(sample(network(), normal(2, 3), linear, **options))
+        list(sample(network(), normal(2, 3, dtype=torch.float32), linear, **options))
 
 
 def test_a_network_in_training_mode_is_refused():

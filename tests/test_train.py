@@ -26,7 +26,7 @@ from ddpm_lite import (
     train,
     weights,
 )
-from ddpm_lite.run import BINS, Run
+from ddpm_lite.run import BINS
 from ddpm_lite.train import TIMED, learning_rate
 
 schedule = Schedule.linear(100)
@@ -110,7 +110,9 @@ def test_low_discrepancy_t_is_uniform_on_1_to_T_and_evenly_spread():
 def test_training_lowers_the_loss_to_the_floor_of_a_mixture():
     exact = GaussianMixture(torch.ones(2), torch.tensor([[-1.0, 0.0], [1.0, 0.0]]), torch.full((2,), 0.04))
     data = (exact.draw(20_000, seeded())[0].float(),)
-    net = PointMLP(dim=2, width=64, depth=2)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = PointMLP(dim=2, width=64, depth=2)
     step = run_to_end(net, steps=600, data=data, lr=3e-3)
     x0 = exact.draw(4000, seeded(5))[0].float()
     best = float(eps_loss(schedule)(exact.eps_model(schedule), (x0,), seeded(6)).value)
@@ -154,13 +156,15 @@ def test_minutes_become_a_number_of_steps():
     steps = list(train(small_net(), POINTS, eps_loss(schedule), generator=seeded(), minutes=0.04, batch_size=16))
     took = time.monotonic() - started
     assert steps[0].steps is None and steps[TIMED].steps == steps[-1].step > TIMED
-    assert took < 15  # 2.4 s asked; the machine may be busy
+    assert took > 2  # of the 2.4 s asked; how much longer depends on how busy the machine is
 
 
 def test_a_classifier_trains_with_the_same_loop():
     x = torch.randn(300, 2, generator=seeded())
     data = (x, (x[:, 0] > 0).long())
-    step = run_to_end(torch.nn.Linear(2, 2), steps=200, data=data, loss=class_loss, lr=0.05)
+    net = torch.nn.Linear(2, 2)
+    torch.nn.init.zeros_(net.weight)
+    step = run_to_end(net, steps=200, data=data, loss=class_loss, lr=0.05)
     assert float((step.run.ema(x).argmax(1) == data[1]).double().mean()) > 0.97
 
 
@@ -219,10 +223,23 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_parameters(tmp_path):
             process.communicate()
             break
     whole, killed = (weights.load(tmp_path / name)[0] for name in ("whole", "killed"))
+    assert sorted(os.listdir(tmp_path)) == ["killed", "whole"], "a killed save leaves nothing that the next does not clear"
     assert kills == 4 and weights.load(tmp_path / "killed")[1]["step"] == 120
     assert whole.keys() == killed.keys()
     for name in whole:
         assert torch.equal(whole[name].nan_to_num(-1), killed[name].nan_to_num(-1)), name
+
+
+def test_minutes_are_counted_once_and_kept_when_the_run_goes_on(tmp_path):
+    options = {"minutes": 0.02, "batch_size": 16, "checkpoint": tmp_path / "run"}
+    for stop in (TIMED // 2, TIMED + 5):
+        for step in train(small_net(), POINTS, eps_loss(schedule), generator=seeded(), **options):
+            if step.step == stop:
+                break
+        known = step.steps
+        del step
+    *_, end = train(small_net(), POINTS, eps_loss(schedule), generator=seeded(), **options)
+    assert known is None or end.step == end.steps == known
 
 
 def test_a_loss_that_is_not_a_number_stops_with_the_step_and_the_last_good_checkpoint(tmp_path):
@@ -272,9 +289,11 @@ def test_data_of_different_lengths_is_named():
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     run_to_end(small_net(), checkpoint=tmp_path / "run")
     with pytest.raises(ValueError, match=r"does not fit this network: condition\.time\.0\.bias is"):
-        Run(PointMLP(2, 32, 1), seeded(), 30, 1e-3, 0.0, {}).load(tmp_path / "run")
+        run_to_end(PointMLP(2, 32, 1), checkpoint=tmp_path / "run")
     with pytest.raises(ValueError, match="a run of 30 steps, so it cannot go on as one of 40"):
         run_to_end(small_net(), steps=40, checkpoint=tmp_path / "run")
+    with pytest.raises(ValueError, match=r"a run with lr = 0\.001, so it cannot go on with 0\.5"):
+        run_to_end(small_net(), lr=0.5, checkpoint=tmp_path / "run")
     weights.save(tmp_path / "weights", small_net().state_dict(), {})
     with pytest.raises(ValueError, match="no training run"):
         run_to_end(small_net(), checkpoint=tmp_path / "weights")

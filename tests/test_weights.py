@@ -26,16 +26,13 @@ def test_a_failing_disk_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch,
         raise OSError(errno.ENOSPC, "No space left on device")
 
     if call == "write":
-        real = os.fdopen
-
-        def full(*args):
-            file = real(*args)
-            monkeypatch.setattr(file, "write", fail, raising=False) if hasattr(file, "__dict__") else None
-            return Full(file)
+        real = open
 
         class Full:
-            def __init__(self, file):
-                self.file = file
+            """A file that cannot be written to."""
+
+            def __init__(self, *args):
+                self.file = real(*args)
 
             def __enter__(self):
                 return self
@@ -45,7 +42,7 @@ def test_a_failing_disk_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch,
 
             write = staticmethod(fail)
 
-        monkeypatch.setattr(weights.os, "fdopen", full)
+        monkeypatch.setattr("builtins.open", Full)
     else:
         monkeypatch.setattr(weights.os, call, fail)
     with pytest.raises(OSError, match="No space left"):

@@ -56,7 +56,7 @@ def letters(text: str, n: int, generator: torch.Generator | None = None) -> Floa
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
-    if not text.strip():
+    if not any(letter.isprintable() and not letter.isspace() for letter in text):
         raise ValueError(f"{text!r} has no ink to put points on.")
     path = TextPath((0, 0), text, size=1, prop=FontProperties(family="DejaVu Sans", weight="bold"))
     (left, bottom), (right, top) = path.get_extents().get_points()
