@@ -98,7 +98,7 @@ def score(model: zoo.Trained, seed: int = 0) -> dict[str, float]:
     return found
 
 
-def curves(model: zoo.Trained, seeds: int = 3) -> list[dict[str, float | str]]:
+def curves(model: zoo.Trained, seeds: int = 10) -> list[dict[str, float | str]]:
     """Quality against the number of steps: for each method and number, the Frechet distance of 800 unguided pictures
     and the share of them recognised, as mean and standard deviation over seeds."""
     asked, rows = torch.arange(10).repeat(HALF // 10), []

@@ -1,6 +1,6 @@
 """Seconds of training until 99 % of the drawn digits are recognised: our preset against two peers' own recipes.
 
-    ours            the `digits` preset through `train`: 128 pictures a step, bf16 where the machine has it; its 6,000 steps are
+    ours            the `digits` preset through `train`: 128 pictures a step, bf16 where the machine has it; its 5,000 steps are
                     stopped earlier here. And the same with steps=500, whose learning rate falls to 0 by then
     diffusers       UNet2DModel of the same shape in the loop of its tutorial: 16 a step, learning rate 1e-4 with 500 steps of
                     warm-up and a cosine over the whole budget (its 50 epochs would end it early); drawn by DDIMScheduler
@@ -151,7 +151,7 @@ def main() -> None:
     parser = options(__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=300, help="of training for each peer")
     parser.add_argument(
-        "--ours-seconds", type=float, default=120, help="of training for the preset, which would go on for 6,000 steps"
+        "--ours-seconds", type=float, default=120, help="of training for the preset, which would go on for 5,000 steps"
     )
     args = parser.parse_args()
     seconds = 12 if args.quick else args.seconds
