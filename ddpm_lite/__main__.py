@@ -9,13 +9,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from . import distributed
-from .device import choose_device
+import torch
+from PIL import Image
+from tqdm import tqdm
 
-if TYPE_CHECKING:
-    from .train import TrainStep
+from . import distributed, scores, weights, zoo
+from .device import choose_device, place
+from .plots import tiles
+from .train import TrainStep, check_length
+from .train import train as training
 
 
 class Stopped(Exception):
@@ -24,8 +27,6 @@ class Stopped(Exception):
 
 def parser() -> argparse.ArgumentParser:
     """The command line; `--help` of each command says what it takes."""
-    from .scores import MEANING
-
     top = argparse.ArgumentParser(prog="python -m ddpm_lite", description="Train, sample and score the models of ddpm_lite.")
     top.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = top.add_subparsers(dest="command", required=True)
@@ -64,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     )
     sample.add_argument("--method", default="ddim", choices=["ddpm", "ddim", "dpm-solver++"], help="the sampler (default ddim)")
 
-    meanings = "keys of the result:\n" + "\n".join(f"  {key:20s} {meaning}" for key, meaning in MEANING.items())
+    meanings = "keys of the result:\n" + "\n".join(f"  {key:20s} {meaning}" for key, meaning in scores.MEANING.items())
     score = command(
         "score", "Measure how good a model is.", epilog=meanings, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -81,13 +82,6 @@ def parser() -> argparse.ArgumentParser:
 
 def train(args: argparse.Namespace) -> None:
     """Train a preset into a folder, with a progress bar; what the run was started with, it goes on with."""
-    import torch
-
-    from . import weights, zoo
-    from .device import place
-    from .train import check_length
-    from .train import train as training
-
     preset, checkpoint = zoo.preset(args.name), args.out / zoo.CHECKPOINT
     asked = {"steps": args.steps, "minutes": args.minutes, "batch_size": args.batch_size, "seed": args.seed}
     asked = {name: value for name, value in asked.items() if value is not None}
@@ -143,13 +137,11 @@ def train(args: argparse.Namespace) -> None:
             print(f"{step.step} steps, loss {loss:.4f}; saved in {checkpoint}")
 
 
-def _with_progress(steps: Iterator["TrainStep"], batch_size: int, checkpoint: Path) -> "TrainStep | None":
+def _with_progress(steps: Iterator[TrainStep], batch_size: int, checkpoint: Path) -> TrainStep | None:
     """Run a training to its end under a progress bar, and return its last step (None if it had none left to do).
 
     Stopped if a signal ends it before.
     """
-    from tqdm import tqdm
-
     step, stopped_by, signals = None, [], (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(s, lambda number, frame: stopped_by.append(signal.Signals(number).name)) for s in signals]
     try:
@@ -171,13 +163,6 @@ def _with_progress(steps: Iterator["TrainStep"], batch_size: int, checkpoint: Pa
 
 def sample(args: argparse.Namespace) -> None:
     """Draw pictures into a PNG file."""
-    import torch
-    from PIL import Image
-
-    from . import zoo
-    from .plots import tiles
-    from .weights import write_atomically
-
     if not args.out.resolve().parent.is_dir():
         raise FileNotFoundError(f"There is no folder {args.out.parent} to write {args.out.name} into.")
     if args.out.suffix.lower() != ".png":
@@ -193,14 +178,12 @@ def sample(args: argparse.Namespace) -> None:
     if distributed.rank() == 0:
         png = io.BytesIO()
         Image.fromarray(tiles(images, columns=min(n, 10), zoom=8)).save(png, "png")
-        write_atomically(args.out, png.getvalue())
+        weights.write_atomically(args.out, png.getvalue())
         print(f"{n} pictures in {args.out}")
 
 
 def score(args: argparse.Namespace) -> None:
     """Print the numbers of a model."""
-    from . import scores, zoo
-
     model = zoo.load(args.name, distributed.start(choose_device(args.device)))
     found = scores.ship(model, args.seed)["scores"] if args.ship else scores.score(model, args.seed)
     if distributed.rank() == 0:
@@ -238,7 +221,7 @@ def main(argv: list[str] | None = None) -> int:
     except RuntimeError as error:
         if args.debug or not (distributed.lost(error) or "out of memory" in str(error)):
             raise
-        saved = f"; --resume goes on from {args.out / 'checkpoint.safetensors'}" if args.command == "train" else ""
+        saved = f"; --resume goes on from {args.out / zoo.CHECKPOINT}" if args.command == "train" else ""
         what = "Another process was lost, so this one ends too" if distributed.lost(error) else f"Out of memory ({error})"
         print(f"ddpm_lite: {what}{saved}.", file=sys.stderr)
         return 2

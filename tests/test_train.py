@@ -23,6 +23,7 @@ from ddpm_lite import (
     eps_loss,
     loss_floor,
     low_discrepancy_t,
+    place,
     train,
     weights,
 )
@@ -190,6 +191,23 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, stop, kind):
     assert rest.step == 30
     assert same(whole.run.model, rest.run.model) and same(whole.run.ema, rest.run.ema)
     assert torch.equal(whole.run.history.nan_to_num(-1), rest.run.history.nan_to_num(-1))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", [None, torch.bfloat16, torch.float16], ids=str)
+def test_a_stopped_run_goes_on_on_the_gpu(tmp_path, precision):
+    device = torch.device("cuda")
+    data = (torch.randn(64, 1, 8, 8, generator=seeded(1)).to(device),)
+    for stop in (20, 60):
+        net = place(UNet(8, 1, 16, (1, 2), 1, (4,), groups=8, dropout=0.1), device, precision)
+        options = {"generator": torch.Generator(device), "steps": 60, "batch_size": 16, "checkpoint": tmp_path / "run"}
+        steps = []
+        for step in train(net, data, eps_loss(schedule), **options):
+            steps.append(step.step)
+            if step.step == stop:
+                break
+        del step
+    assert steps == list(range(21, 61)) and all(p.isfinite().all() for p in net.parameters())
 
 
 KILLED = """
