@@ -56,14 +56,6 @@ def tiles(images: Float[Tensor, "n c h w"], columns: int, zoom: int = 1, gap: in
     return sheet.repeat(zoom, axis=0).repeat(zoom, axis=1)
 
 
-def show_tiles(ax: Axes, images: Float[Tensor, "n c h w"], columns: int, title: str = "") -> Axes:
-    """Draw `tiles` into axes, without ticks."""
-    ax.imshow(tiles(images, columns), interpolation="nearest")
-    ax.set_title(title)
-    ax.set_axis_off()
-    return ax
-
-
 def show_strip(ax: Axes, rows: dict[str, Float[Tensor, "n 1 h w"]], below: Sequence[str]) -> Axes:
     """A filmstrip: each row of pictures has its name at the left, each column its caption underneath."""
     pictures = list(rows.values())
