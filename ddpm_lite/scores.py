@@ -52,6 +52,7 @@ def features(images: Float[Tensor, "n 1 8 8"]) -> Float[Tensor, "n 16"]:
     return zoo.shipped("digits-classifier").net.features(images)
 
 
+@cache
 def real_halves() -> list[tuple[Float[Tensor, "800 16"], Float[Tensor, "800 16"]]]:
     """Features of two disjoint sets of 800 real digits, for each of 5 random splits of all 1,797.
 
