@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_sample_image
 
-from ddpm_lite.data import digits, points
+from ddpm_lite.data import digits, photos, points
 
 
 def test_the_digits_are_scikit_learn_s_in_the_documented_range():
@@ -51,3 +51,17 @@ def test_letters_lie_on_their_ink(g):
     for empty in ("", " ", "\u200b"):
         with pytest.raises(ValueError, match="no ink"):
             points.letters(empty, 10, g)
+
+
+def test_the_flower_is_the_mean_of_squares_of_the_photograph():
+    flower = photos.flower(96)
+    assert flower.shape == (3, 96, 96) and -1 <= flower.min() < -0.9 and 0.9 < flower.max() <= 1
+    corner = torch.tensor(load_sample_image("flower.jpg")[22:26, 116:120]).double().mean((0, 1)) / 127.5 - 1
+    assert torch.allclose(flower[:, 0, 0].double(), corner)
+    assert torch.allclose(torch.nn.functional.avg_pool2d(flower, 3), photos.flower(32), atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [0, -4, 100])
+def test_a_size_that_does_not_divide_the_photograph_is_refused(size):
+    with pytest.raises(ValueError, match=f"size = {size}, but it must divide 384"):
+        photos.flower(size)

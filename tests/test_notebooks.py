@@ -4,7 +4,7 @@ import ast
 import importlib
 import json
 import re
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 import nbformat
@@ -93,7 +93,8 @@ def test_it_checks_what_it_claims(path):
 @every
 def test_it_says_what_it_teaches_and_how_long_it_takes(path):
     cells = read(path).cells
-    first, last = cells[0].source, cells[-1].source
+    first = "\n".join(c.source for c in takewhile(lambda c: c.cell_type == "markdown" and not c.source.startswith("## "), cells))
+    last = cells[-2].source + cells[-1].source
     assert first.startswith(f"# {path.stem[:2]} · ") and "able to" in first and "minute" in first and re.search(r"\bL\d+", first)
     assert "## To remember" in last and "Read on" in last
     for cell in cells:

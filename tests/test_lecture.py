@@ -1,0 +1,114 @@
+"""Every line of the lecture is taught in a cell that asserts it, and that assertion can fail.
+
+A cell tagged L9 asserts line L9. Each is run here cut out of its notebook, with the cells whose names it uses; then
+once more with a slip put in: for the slides' wrong formulas the slide's own, for the others one that is typical.
+"""
+
+import ast
+import re
+from pathlib import Path
+
+import matplotlib
+import nbformat
+import pytest
+
+matplotlib.use("Agg")
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+LINES = range(1, 22)  # L1 to L21: DDPM
+
+# line: [(old, new), ...] replaced in the tagged cell, each found there exactly once
+SLIPS = {
+    "L3": [("math.sqrt(p) * sigma", "p * sigma")],
+    "L4": [
+        (
+            "torch.randn(n, generator=g, dtype=torch.float64)",
+            "sigma if t > 1 else torch.randn(n, generator=g, dtype=torch.float64)",
+        )
+    ],
+    "L6": [("torch.log(1 - a))", "torch.log(a))")],
+    "L8": [("schedule.beta[t].sqrt() * eps", "schedule.beta[t] * eps")],
+    "L9": [("noise=math.sqrt(beta)", "noise=beta")],
+    "L10": [("Schedule.linear(1000), ", "Schedule.from_beta(Schedule.linear(1000).beta[1:].flip(0)), ")],
+    "L11": [("return a.sqrt() * x0, 1 - a", "return (1 - a).sqrt() * x0, a")],
+    "L12": [("(1 - a).sqrt() * eps", "(1 - a) * eps")],
+    "L13": [("torch.cumprod(alpha, dim=0)", "torch.cumprod(alpha.flip(0), dim=0)")],
+    "L21": [("V[t] + sigma_var[t]", "V[t] + sigma_var[t] ** 2")],
+}
+
+
+def tagged() -> dict[str, list[tuple[Path, int]]]:
+    """Where each line is asserted: the notebook and the number of the cell."""
+    found = {}
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        for i, cell in enumerate(nbformat.read(path, as_version=4).cells):
+            for tag in cell.metadata.get("tags", []):
+                if re.fullmatch(r"L\d+", tag):
+                    found.setdefault(tag, []).append((path, i))
+    return found
+
+
+def visit(node: ast.AST, given: set[str], wanted: set[str]) -> None:
+    """Walk in the order of execution: `given` collects the names that get a value, `wanted` those read before."""
+    match node:
+        case ast.Name(ctx=ast.Store()):
+            given.add(node.id)
+        case ast.Name():
+            wanted |= {node.id} - given
+        case ast.alias():
+            given.add((node.asname or node.name).split(".")[0])
+        case ast.FunctionDef() | ast.Lambda():
+            inside = given | {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}
+            for child in [node.args, *(node.body if isinstance(node.body, list) else [node.body])]:
+                visit(child, inside, wanted)
+            given |= {getattr(node, "name", "")}
+        case ast.ListComp() | ast.GeneratorExp() | ast.SetComp() | ast.DictComp():
+            inside = set(given)
+            for child in [*node.generators, *(c for c in ast.iter_child_nodes(node) if c not in node.generators)]:
+                visit(child, inside, wanted)
+        case ast.Assign() | ast.For() | ast.comprehension() | ast.AugAssign():
+            before = [getattr(node, "value", None) or node.iter]  # what is read comes before what is given
+            before += [ast.Name(node.target.id, ast.Load())] if isinstance(node, ast.AugAssign) else []
+            for child in [*before, *(c for c in ast.iter_child_nodes(node) if c not in before)]:
+                visit(child, given, wanted)
+        case _:
+            for child in ast.iter_child_nodes(node):
+                visit(child, given, wanted)
+
+
+def cut(path: Path, last: int) -> list[str]:
+    """The sources of cell `last` and of the cells before it that give it its names, directly or through others."""
+    kept, wanted = [], None
+    for cell in reversed(nbformat.read(path, as_version=4).cells[: last + 1]):
+        if cell.cell_type == "code":
+            given, reads = set(), set()
+            visit(ast.parse(cell.source), given, reads)
+            if wanted is None or wanted & given:
+                kept.insert(0, cell.source)
+                wanted = ((wanted or set()) - given) | reads
+    return kept
+
+
+def run(sources: list[str]) -> None:
+    space = {"__name__": "__main__"}
+    for source in sources:
+        exec(compile(source, "<cell>", "exec"), space)
+
+
+def test_every_line_of_the_lecture_is_asserted():
+    found = tagged()
+    assert set(found) == {f"L{n}" for n in LINES}
+    assert set(SLIPS) == set(found)
+
+
+@pytest.mark.parametrize("line", sorted(SLIPS, key=lambda line: int(line[1:])))
+def test_its_assertion_holds_alone_and_fails_with_the_slip(line):
+    caught = 0
+    for path, i in tagged()[line]:
+        *before, cell = cut(path, i)
+        run([*before, cell])
+        for old, new in SLIPS[line]:
+            if cell.count(old) == 1:
+                with pytest.raises(AssertionError):
+                    run([*before, cell.replace(old, new)])
+                caught += 1
+    assert caught == len(SLIPS[line]), f"{caught} of {len(SLIPS[line])} slips were put in"
