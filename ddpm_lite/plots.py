@@ -67,6 +67,8 @@ class LiveLoss:
         left.axhline(float(floor.mean()), color=BLACK, linestyle="--", linewidth=1.5)
         right.fill_between(self.middle, 0, floor, color=BLACK, alpha=0.15, linewidth=0)
         right.plot(self.middle, floor, color=BLACK, linestyle="--", linewidth=1.5)
+        left.text(steps, float(floor.mean()), "floor", ha="right", va="bottom")
+        right.text(self.middle[0], 0.02, "floor", va="bottom")
         self.lines = [ax.plot([], [], color=BLUE, marker=marker)[0] for ax, marker in ((left, ""), (right, "o"))]
         left.set(xlabel="training step", ylabel="loss per pixel", xlim=(0, steps), ylim=(0, 0.5), title=titles[0])
         right.set(xlabel="step t of the noise", ylabel="loss per pixel", xlim=(0, T), ylim=(0, 1), title=titles[1])

@@ -25,13 +25,38 @@ SLIPS = {
             "sigma if t > 1 else torch.randn(n, generator=g, dtype=torch.float64)",
         )
     ],
+    "L5": [("shipped(a.sqrt() * corrupted, at_t, cond)", "shipped(corrupted, at_t, cond)")],
     "L6": [("torch.log(1 - a))", "torch.log(a))")],
+    "L7": [
+        ("weight = x0_density(x_t, t, schedule)", "weight = data.log_prob(x[:, None]).exp()"),
+        ("weight = x0_density(here, 3, coarse)", "weight = data.log_prob(x[:, None]).exp()"),
+    ],
     "L8": [("schedule.beta[t].sqrt() * eps", "schedule.beta[t] * eps")],
     "L9": [("noise=math.sqrt(beta)", "noise=beta")],
     "L10": [("Schedule.linear(1000), ", "Schedule.from_beta(Schedule.linear(1000).beta[1:].flip(0)), ")],
     "L11": [("return a.sqrt() * x0, 1 - a", "return (1 - a).sqrt() * x0, a")],
     "L12": [("(1 - a).sqrt() * eps", "(1 - a) * eps")],
     "L13": [("torch.cumprod(alpha, dim=0)", "torch.cumprod(alpha.flip(0), dim=0)")],
+    "L14": [("normal(walks[:, 8], 0, end_var).log()", "torch.zeros(1_000)")],
+    "L15": [("/ Sigma.sqrt()", "/ Sigma")],
+    "L16": [
+        ("var = (1 - a_before) / (1 - a) * beta ", "var = ((1 - a_before) / (1 - a) * beta) ** 2 "),
+        ("(x_t - (1 - alpha) / (1 - a).sqrt() * eps) / alpha.sqrt()", "(x_t - (1 - alpha) / (1 - a) * eps) / alpha.sqrt()"),
+        ("abs(left.var() / var - 1)", "abs(left.var() / var**2 - 1)"),
+    ],
+    "L17": [("return known + unknown", "return known"), ("humps.diffused(1, s), float(s.beta[1])", "humps.diffused(1, s), 0.3")],
+    "L18": [
+        ("(1 - alpha) / (1 - alpha_bar).sqrt() * eps", "(1 - alpha) / (1 - alpha_bar) * eps"),
+        ("((x0 - x0_hat) ** 2).mean(), (1 - a) / a * loss", "((x0 - x0_hat) ** 2).mean(), loss"),
+    ],
+    "L19": [("a.sqrt() * x0 + (1 - a).sqrt() * eps", "(1 - a).sqrt() * x0 + a * eps")],
+    "L20": [
+        (
+            "return beta**2 / (2 * schedule.posterior_var[t] * alpha * (1 - alpha_bar))",
+            "return beta / (2 * alpha * (1 - alpha_bar))",
+        ),
+        ("a.sqrt() * x0 + (1 - a).sqrt() * eps", "(1 - a).sqrt() * x0 + a * eps"),
+    ],
     "L21": [("V[t] + sigma_var[t]", "V[t] + sigma_var[t] ** 2")],
 }
 
