@@ -72,7 +72,9 @@ def test_only_public_names_are_imported(path):
     for cell in code(path):
         for node in ast.walk(ast.parse(cell.source)):
             if isinstance(node, ast.ImportFrom) and node.module.startswith("ddpm_lite"):
-                public = PUBLIC if node.module == "ddpm_lite" else vars(importlib.import_module(node.module))
+                module = importlib.import_module(node.module)
+                files = {p.stem for p in Path(module.__file__).parent.iterdir()} if node.module == "ddpm_lite.data" else set()
+                public = PUBLIC if node.module == "ddpm_lite" else {*vars(module), *files}
                 for alias in node.names:
                     assert alias.name in public and not alias.name.startswith("_") and alias.name.upper() != alias.name
             if isinstance(node, ast.Attribute):
