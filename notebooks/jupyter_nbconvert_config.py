@@ -28,6 +28,7 @@ STYLE = """<style>
 .reveal .jp-RenderedHTMLCommon blockquote {
   width: auto; margin: 0 0 16px; padding: 4px 0 4px 20px; border-left: 6px solid #E69F00; font-style: normal; box-shadow: none }
 .reveal .jp-RenderedHTMLCommon table { font-size: 26px }
+.reveal .MJXc-display { font-size: 0.87em }
 
 .reveal div.highlight > pre, .reveal div.jp-OutputArea-output > pre {
   width: auto; margin: 0; padding: 6px 10px; line-height: 1.3; box-sizing: border-box; box-shadow: none;
@@ -36,7 +37,7 @@ STYLE = """<style>
 .reveal .jp-OutputArea-child, .reveal .jp-OutputArea-output { padding: 0; margin: 0 }
 .reveal .jp-RenderedImage img { width: 100%; max-width: 100%; max-height: 500px; margin: 0; object-fit: contain }
 .reveal section:has(> .jp-Cell + .jp-Cell) img { max-height: 420px }
-.reveal .jp-Cell:has(.highlight) img { max-height: 290px }
+.reveal section .jp-Cell:has(.highlight) img { max-height: 290px }
 .reveal .jp-OutputArea-output p { font-size: 25px; margin: 10px 0 0; text-align: center; text-wrap: balance }
 
 .reveal .controls { font-size: 6px }
