@@ -15,11 +15,13 @@ STYLE = """<style>
 .reveal code { font-size: 0.85em }
 .reveal p, .reveal li { text-wrap: pretty }
 
+/* Every slide is as high as the screen: headings stay at one place, and a formula that is set late moves nothing. */
 .reveal .slides section section { top: 0 !important; height: 720px; padding: 35px 40px 45px; box-sizing: border-box }
 .reveal .slides section section:not(:has(h1, h2)) { align-content: safe center }
 .reveal .jp-Cell { padding: 0; margin: 0 0 16px }
 .reveal .jp-Collapser { display: none }
 
+/* Text. A formula on a line of its own is smaller, or the long ones would be broken. */
 .reveal .jp-RenderedHTMLCommon h1 { font-size: 46px; margin: 0 0 24px }
 .reveal .jp-RenderedHTMLCommon h2 { font-size: 36px; margin: 0 0 20px }
 .reveal h2 em { font-size: 21px; font-weight: normal; color: #767676; white-space: nowrap }
@@ -28,13 +30,16 @@ STYLE = """<style>
 .reveal .jp-RenderedHTMLCommon blockquote {
   width: auto; margin: 0 0 16px; padding: 4px 0 4px 20px; border-left: 6px solid #E69F00; font-style: normal; box-shadow: none }
 .reveal .jp-RenderedHTMLCommon table { font-size: 26px }
-.reveal .MJXc-display { font-size: 0.87em }
+.reveal p:has(> script[type*="display"]) { font-size: 0.85em }
 
+/* Code and what it prints: too long a line is wrapped, not cut off. */
 .reveal div.highlight > pre, .reveal div.jp-OutputArea-output > pre {
   width: auto; margin: 0; padding: 6px 10px; line-height: 1.3; box-sizing: border-box; box-shadow: none;
   white-space: pre-wrap }
 .reveal .jp-InputArea-editor { padding: 0; border: 0 }
 .reveal .jp-OutputArea-child, .reveal .jp-OutputArea-output { padding: 0; margin: 0 }
+
+/* Figures fill the width as long as there is room for three lines of caption, for a heading, for nine lines of code. */
 .reveal .jp-RenderedImage img { width: 100%; max-width: 100%; max-height: 500px; margin: 0; object-fit: contain }
 .reveal section:has(> .jp-Cell + .jp-Cell) img { max-height: 420px }
 .reveal section .jp-Cell:has(.highlight) img { max-height: 290px }
