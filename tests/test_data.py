@@ -48,6 +48,8 @@ def test_point_sets_are_centred_of_about_unit_size_and_fixed_by_their_generator(
 def test_letters_lie_on_their_ink(g):
     x = points.letters("I", 2000, g)
     assert x[:, 0].std() < 0.3 * x[:, 1].std()  # a tall, narrow stroke
+    ring = points.letters("o", 2000, g)
+    assert ring.norm(dim=1).min() > 0.5  # the hole of an "o" is not ink
     for empty in ("", " ", "\u200b"):
         with pytest.raises(ValueError, match="no ink"):
             points.letters(empty, 10, g)

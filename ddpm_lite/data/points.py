@@ -54,16 +54,19 @@ def letters(text: str, n: int, generator: torch.Generator | None = None) -> Floa
     """Points spread evenly over the ink of a word. ValueError for a text without ink."""
     # Only who draws letters waits for matplotlib.
     from matplotlib.font_manager import FontProperties
+    from matplotlib.path import Path
     from matplotlib.textpath import TextPath
 
     if not any(letter.isprintable() and not letter.isspace() for letter in text):
         raise ValueError(f"{text!r} has no ink to put points on.")
     path = TextPath((0, 0), text, size=1, prop=FontProperties(family="DejaVu Sans", weight="bold"))
+    outlines = [Path(outline) for outline in path.to_polygons()]  # an "o" has two: inside one of them is ink, inside both a hole
     (left, bottom), (right, top) = path.get_extents().get_points()
     low, size = torch.tensor([left, bottom]), torch.tensor([right - left, top - bottom])
     points = torch.zeros(0, 2, dtype=torch.float64)
     while len(points) < n:
         x = low + size * torch.rand(2 * n, 2, dtype=torch.float64, generator=generator)
-        points = torch.cat([points, x[torch.from_numpy(path.contains_points(x.numpy()))]])
+        inside = sum(outline.contains_points(x.numpy()).astype(int) for outline in outlines)
+        points = torch.cat([points, x[torch.from_numpy(inside % 2 == 1)]])
     middle = low + size / 2
     return ((points[:n] - middle) * 4 / size.max()).float()
