@@ -103,3 +103,26 @@ def test_it_says_what_it_teaches_and_how_long_it_takes(path):
         if cell.cell_type == "markdown" and cell.source.startswith("## ") and "To remember" not in cell.source:
             assert re.search(r"\*\d+ min to teach, \d+ s to run\*", cell.source.splitlines()[0]), cell.source.splitlines()[0]
     assert not re.search(r"\b(simply|clearly|obviously)\b", " ".join(c.source for c in cells if c.cell_type == "markdown"), re.I)
+
+
+def printed_lines(text: str) -> int:
+    """About how many lines of 85 letters a piece of Markdown takes, without headings and formulas of their own."""
+    text = re.sub(r"\]\([^)]*\)", "", re.sub(r"\$\$.*?\$\$", "", text, flags=re.DOTALL))
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return sum(-(-len(re.sub(r"[\[*_`${}]", "", re.sub(r"\\[a-zA-Z]+", "x", line))) // 85) for line in lines)
+
+
+@every
+def test_each_cell_fits_on_its_slide(path):
+    """One figure, five lines of text, or one code cell; notes and plumbing are on no slide."""
+    for cell in read(path).cells:
+        kind = cell.metadata["slideshow"]["slide_type"]
+        assert kind in ("slide", "subslide", "notes", "skip")
+        if kind in ("notes", "skip"):
+            continue
+        if cell.cell_type == "markdown":
+            assert printed_lines(cell.source) <= 5, cell.source
+        elif "hide-input" not in cell.metadata.get("tags", []):
+            assert max(map(len, cell.source.splitlines())) <= 96, cell.source
+            assert not any("image/png" in o.get("data", {}) for o in cell.outputs), "a figure and its code: split them"
+            assert all(len(line) <= 96 for o in cell.outputs for line in o.get("text", "").splitlines())
