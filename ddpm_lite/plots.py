@@ -37,16 +37,21 @@ def use_style() -> None:
     plt.rcParams.update(STYLE)
 
 
+def png(fig: Figure) -> bytes:
+    """The figure as a PNG file; the figure is closed."""
+    file = io.BytesIO()
+    fig.savefig(file, format="png")
+    plt.close(fig)
+    if file.tell() > HEAVY:
+        few = Image.open(file).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        file = io.BytesIO()
+        few.save(file, format="png", optimize=True)
+    return file.getvalue()
+
+
 def show(fig: Figure, caption: str) -> None:
     """Display a figure in a notebook with its caption underneath; the caption is the picture's text alternative too."""
-    png = io.BytesIO()
-    fig.savefig(png, format="png")
-    plt.close(fig)
-    if png.tell() > HEAVY:
-        few = Image.open(png).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-        png = io.BytesIO()
-        few.save(png, format="png", optimize=True)
-    display({"image/png": png.getvalue()}, raw=True, metadata={"image/png": {"alt": caption}})
+    display({"image/png": png(fig)}, raw=True, metadata={"image/png": {"alt": caption}})
     display(Markdown(f"*{caption}*"))
 
 
@@ -135,6 +140,13 @@ def show_strip(ax: Axes, rows: dict[str, Float[Tensor, "n c h w"]], below: Seque
     for spine in ax.spines.values():
         spine.set_visible(False)
     return ax
+
+
+def figure_strip(rows: dict[str, Float[Tensor, "n c h w"]], below: Sequence[str]) -> Figure:
+    """A figure that is nothing but a filmstrip."""
+    fig, ax = plt.subplots(figsize=(10, 0.9 + 1.6 * len(rows)))
+    show_strip(ax, rows, below)
+    return fig
 
 
 def show_quality(axes: Sequence[Axes], rows: Sequence[dict], frechet_real: float) -> None:

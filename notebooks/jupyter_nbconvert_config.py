@@ -61,6 +61,15 @@ slides = c.SlidesExporter
 slides.preprocessors = [add_style]
 slides.TagRemovePreprocessor.enabled = True  # nbconvert ignores source_hidden: the tag keeps drawing code off the slides
 slides.TagRemovePreprocessor.remove_input_tags = {"hide-input"}
+# A view's filmstrip, and not the view: that would need a widget manager from the network.
+slides.NbConvertBase.display_data_priority = [
+    "text/html",
+    "text/markdown",
+    "image/svg+xml",
+    "image/png",
+    "text/latex",
+    "text/plain",
+]
 slides.exclude_input_prompt = True
 slides.exclude_output_prompt = True
 slides.reveal_theme = "white"  # loads no fonts from Google, as the default one does

@@ -1,0 +1,6 @@
+"""The slider views: each has a Python half and a browser half, side by side."""
+
+from .base import View
+from .noise import Noise
+
+__all__ = ["Noise", "View"]

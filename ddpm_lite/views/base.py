@@ -1,0 +1,83 @@
+"""What the slider views share: data sent once, a state of a few numbers, a filmstrip for where no widget runs.
+
+A view is two halves. The Python half holds the data and the state, and `frame()` says what is drawn, computed with the
+package's maths; the browser half (the .js beside it, after base.js) computes the same and draws it, at every move.
+"""
+
+from pathlib import Path
+
+import anywidget
+import numpy as np
+import torch
+import traitlets
+from IPython.display import Markdown, display
+from jaxtyping import Float
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from ..plots import png
+
+HERE = Path(__file__).parent
+
+
+class View(anywidget.AnyWidget):
+    """A picture that moves with its sliders, in a notebook. Subclasses say `esm(NAME)`, their traits, `frame`, `describe`."""
+
+    _css = (HERE / "base.css").read_text()
+    _caption = ""
+    big = traitlets.Bool(False, help="large letters and the full width, for the projector").tag(sync=True)
+    fault = traitlets.Unicode("", help="what went wrong in the browser half; empty if nothing did").tag(sync=True)
+
+    def frame(self) -> dict[str, np.ndarray]:
+        """The numbers that are drawn in the present state."""
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """The present state in words, as a screen reader says it."""
+        raise NotImplementedError
+
+    def filmstrip(self) -> Figure:
+        """A few well-chosen states as one figure: what a printed page shows in the place of the view."""
+        raise NotImplementedError
+
+    def show(self, caption: str) -> None:
+        """Display the view with its caption underneath, which is the text alternative of its filmstrip too."""
+        self._caption = caption
+        display(self)
+        display(Markdown(f"*{caption}*"))
+
+    def _repr_mimebundle_(self, **kwargs):
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        return (
+            {**data, "image/png": png(self.filmstrip()), "text/plain": self.describe()},
+            {**metadata, "image/png": {"alt": self._caption or self.describe()}},
+        )
+
+
+def esm(name: str) -> str:
+    """The browser half of a view: what all share, and its own."""
+    return (HERE / "base.js").read_text() + (HERE / f"{name}.js").read_text()
+
+
+def pictures(x: Float[Tensor, "n c h w"], name: str = "pictures") -> Float[Tensor, "n c h w"]:
+    """x itself, if it can be shown: 1 to 32 pictures (n, 1 or 3, h, w), finite, within [-1, 1]; ValueError else."""
+    if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] not in (1, 3) or 0 in x.shape:
+        shape = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+        raise ValueError(f"{name} must be a tensor (n, 1 or 3, height, width) of grey or colour pictures, not {shape}.")
+    if len(x) > 32 or x.numel() > 400_000:
+        raise ValueError(
+            f"{name}: {len(x)} pictures of {x.shape[2]} x {x.shape[3]} are too many to see; show at most 32 small ones."
+        )
+    if not x.isfinite().all() or x.abs().max() > 1:
+        raise ValueError(f"{name} must lie within [-1, 1] and be finite; these run from {x.min():.3g} to {x.max():.3g}.")
+    return x
+
+
+def float32(x: Tensor | np.ndarray) -> bytes:
+    """The numbers as little-endian float32, the order of the last dimension first."""
+    return np.asarray(x, dtype="<f4").tobytes()
+
+
+def uint8(x: Float[Tensor, "..."]) -> bytes:
+    """Pictures in [-1, 1] as bytes 0..255."""
+    return torch.round((x.double() + 1) * 127.5).byte().numpy().tobytes()

@@ -1,0 +1,90 @@
+"""Noise: pictures sink into noise under the hand, by the closed form, with the same noise at all t."""
+
+import numpy as np
+import torch
+import traitlets
+from jaxtyping import Float
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from ..plots import figure_strip
+from ..schedule import Schedule
+from .base import View, esm, float32, pictures, uint8
+
+
+class Noise(View):
+    """Pictures (n, c, h, w) in [-1, 1] at step t: x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (Ho et al., eq. 4).
+
+    x0         the pictures; ValueError unless they can be shown
+    eps        their noise, of the same shape, the same at all t: so one sees one path
+    schedules  {name: Schedule}, all of the same T; `view.schedule` is the chosen name
+    t          the step shown first, 0..T; set or read it as `view.t`
+    """
+
+    _esm = esm("noise")
+    t = traitlets.Int(0).tag(sync=True)
+    schedule = traitlets.Unicode().tag(sync=True)
+    T = traitlets.Int().tag(sync=True)
+    schedules = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    shape = traitlets.List(traitlets.Int()).tag(sync=True)
+    x0 = traitlets.Bytes().tag(sync=True)
+    eps = traitlets.Bytes().tag(sync=True)
+    alpha_bar = traitlets.Bytes().tag(sync=True)
+
+    def __init__(self, x0: Float[Tensor, "n c h w"], eps: Float[Tensor, "n c h w"], schedules: dict[str, Schedule], t: int = 0):
+        pictures(x0, "x0")
+        if eps.shape != x0.shape or not eps.isfinite().all():
+            raise ValueError(f"eps must be finite noise of the shape of x0, {tuple(x0.shape)}, not {tuple(eps.shape)}.")
+        lengths = {schedule.T for schedule in schedules.values()}
+        if len(lengths) != 1:
+            raise ValueError(f"schedules must be at least one, all with the same T, but their T are {sorted(lengths)}.")
+        super().__init__(
+            T=lengths.pop(),
+            schedules=list(schedules),
+            schedule=next(iter(schedules)),
+            shape=list(x0.shape),
+            x0=uint8(x0),
+            eps=(eps.double().clamp(-8, 8) * 32767 / 8).round().short().numpy().astype("<i2").tobytes(),
+            alpha_bar=float32(torch.stack([schedule.alpha_bar for schedule in schedules.values()])),
+        )
+        self.t = t
+
+    @traitlets.validate("t")
+    def _in_range(self, proposal):
+        if not 0 <= proposal["value"] <= self.T:
+            raise traitlets.TraitError(f"t = {proposal['value']}, but it must lie between 0 and T = {self.T}.")
+        return proposal["value"]
+
+    @traitlets.validate("schedule")
+    def _known(self, proposal):
+        if proposal["value"] not in self.schedules:
+            raise traitlets.TraitError(
+                f"There is no schedule {proposal['value']!r}: the known ones are {', '.join(self.schedules)}."
+            )
+        return proposal["value"]
+
+    def _at(self, t: int) -> tuple[np.ndarray, float]:
+        x0 = np.frombuffer(self.x0, "u1").reshape(self.shape) / 127.5 - 1
+        eps = np.frombuffer(self.eps, "<i2").reshape(self.shape) * (8 / 32767)
+        tables = np.frombuffer(self.alpha_bar, "<f4").reshape(len(self.schedules), -1).astype("f8")
+        share = float(tables[self.schedules.index(self.schedule), t])
+        return np.sqrt(share) * x0 + np.sqrt(1 - share) * eps, share
+
+    def frame(self) -> dict[str, np.ndarray]:
+        """x_t (n, c, h, w) and alpha_bar, as drawn at the present t."""
+        x_t, share = self._at(self.t)
+        return {"x_t": x_t, "alpha_bar": np.array(share)}
+
+    def describe(self) -> str:
+        """The step and how much signal is left."""
+        share = 100 * self._at(self.t)[1]
+        what = "A picture" if self.shape[0] == 1 else f"{self.shape[0]} pictures"
+        signal = f"{share:.1f}" if share < 10 else f"{share:.0f}"
+        return f"{what} at step t = {self.t} of {self.T}, {signal} % signal, {self.schedule} schedule."
+
+    def filmstrip(self) -> Figure:
+        """The first picture at six steps, with its signal left."""
+        steps = [round(self.T * k / 10) for k in (0, 1, 2, 3, 5, 10)]
+        states = [self._at(t) for t in steps]
+        row = torch.tensor(np.stack([x[0] for x, _ in states]))
+        return figure_strip({"$x_t$": row}, [f"t = {t}\n{share:.1%}" for t, (_, share) in zip(steps, states, strict=True)])

@@ -1,0 +1,103 @@
+"""The Python halves of the views: what `frame()` says is what the package's maths says."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import traitlets
+
+from ddpm_lite import Schedule, q_sample
+from ddpm_lite.views import Noise
+
+SCHEDULES = {"linear": Schedule.linear(1000), "cosine": Schedule.cosine(1000)}
+
+
+def view(shape=(3, 1, 8, 8), **options):
+    g = torch.Generator().manual_seed(0)
+    x0 = torch.rand(shape, generator=g) * 2 - 1
+    return Noise(x0, torch.randn(shape, generator=g), SCHEDULES, **options), x0
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 16, 16), (3, 1, 8, 8), (32, 1, 8, 8), (2, 3, 4, 6)])
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_the_frame_is_the_closed_form(shape, schedule):
+    noise, x0 = view(shape)
+    eps = torch.from_numpy(np.frombuffer(noise.eps, "<i2").reshape(shape) * (8 / 32767))
+    noise.schedule = schedule
+    for t in (0, 1, 300, 999, 1000):
+        noise.t = t
+        exact = q_sample(x0.double(), t, eps, SCHEDULES[schedule]).numpy()
+        assert np.abs(noise.frame()["x_t"] - exact).max() < 0.5 / 127.5 + 1e-3  # bytes round a pixel by half a level
+        assert abs(noise.frame()["alpha_bar"] - float(SCHEDULES[schedule].alpha_bar[t])) < 1e-7
+
+
+def test_the_noise_that_is_sent_is_the_noise_given():
+    noise, _ = view((3, 1, 8, 8))
+    g = torch.Generator().manual_seed(0)
+    torch.rand((3, 1, 8, 8), generator=g)
+    given = torch.randn((3, 1, 8, 8), generator=g).numpy()
+    assert np.abs(np.frombuffer(noise.eps, "<i2").reshape(given.shape) * (8 / 32767) - given).max() < 2e-4
+
+
+def test_the_words_tell_the_state():
+    noise, _ = view(t=300)
+    assert noise.describe() == "3 pictures at step t = 300 of 1000, 40 % signal, linear schedule."
+    noise.schedule, noise.t = "cosine", 0
+    assert noise.describe() == "3 pictures at step t = 0 of 1000, 100 % signal, cosine schedule."
+
+
+def test_two_views_can_be_linked():
+    (one, _), (two, _) = view(), view()
+    traitlets.link((one, "t"), (two, "t"))
+    one.t = 77
+    assert two.t == 77
+
+
+def test_a_page_without_widgets_gets_a_picture_and_its_text():
+    noise, _ = view()
+    data, metadata = noise._repr_mimebundle_()
+    assert data["image/png"].startswith(b"\x89PNG") and len(data["image/png"]) < 150_000
+    assert "application/vnd.jupyter.widget-view+json" in data and data["text/plain"] == noise.describe()
+    assert metadata["image/png"]["alt"] == noise.describe()
+
+
+def test_what_is_sent_is_small():
+    noise, _ = view((1, 3, 64, 64))
+    assert sum(len(v) for v in noise.get_state().values() if isinstance(v, bytes)) < 60_000
+    assert len(json.dumps({k: v for k, v in noise.get_state().items() if isinstance(v, str)})) < 30_000
+
+
+x = torch.zeros(2, 1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("x0", "eps", "schedules", "says"),
+    [
+        (torch.zeros(2, 8, 8), x, SCHEDULES, r"not \(2, 8, 8\)"),
+        (torch.zeros(2, 2, 8, 8), x, SCHEDULES, "grey or colour"),
+        (torch.zeros(0, 1, 8, 8), x, SCHEDULES, "must be a tensor"),
+        (torch.zeros(1000, 1, 8, 8), x, SCHEDULES, "1000 pictures"),
+        (x + 1.5, x, SCHEDULES, r"within \[-1, 1\]"),
+        (x + torch.nan, x, SCHEDULES, "finite"),
+        (x, x[:1], SCHEDULES, "shape of x0"),
+        (x, x + torch.nan, SCHEDULES, "finite noise"),
+        (x, x, {}, "at least one"),
+        (x, x, {"a": Schedule.linear(10), "b": Schedule.linear(20)}, "same T"),
+    ],
+)
+def test_bad_data_is_refused_in_one_sentence(unchecked, x0, eps, schedules, says):
+    with pytest.raises(ValueError, match=says):
+        Noise(x0, eps, schedules)
+
+
+def test_a_step_or_schedule_that_there_is_not_is_refused():
+    noise, _ = view()
+    with pytest.raises(traitlets.TraitError, match="between 0 and T = 1000"):
+        noise.t = 1001
+    with pytest.raises(traitlets.TraitError, match="no schedule 'fast'"):
+        noise.schedule = "fast"
+
+
+def test_one_step_is_enough_for_a_view():
+    assert Noise(x, x, {"one": Schedule.linear(1, 0.5, 0.5)}, t=1).frame()["alpha_bar"] == 0.5
