@@ -110,6 +110,35 @@ def test_noise_draws_what_its_python_half_says(lab, notebook):
     assert page.errors == []
 
 
+def test_schedule_draws_what_its_python_half_says(lab):
+    cells = cut(NOTEBOOKS / "01_forward_process.ipynb", "ScheduleView")
+    space = {}
+    for cell in cells:
+        exec(cell.source, space)
+    view = space["view"]
+    page = lab(cells)
+    choice = random.Random(0)
+    for kind in ("linear", "falling", "cosine"):
+        page.select_option(".ddpm-view select", kind)
+        for T in [10, 1000, 505, *(choice.randint(10, 1000) for _ in range(6))]:
+            state = {"kind": kind, "T": T}
+            sliders = {"T": 0, "s": 3} if kind == "cosine" else {"T": 0, "beta_1": 1, "beta_T": 2}
+            for name, i in sliders.items():
+                if name != "T":
+                    trait = view.traits()[name]
+                    state[name] = round(choice.uniform(trait.min, trait.max), 3 if name != "beta_1" else 4)
+                page.locator(".ddpm-view input[type=range]").nth(i).fill(str(state[name]))
+            view.set_trait("kind", kind)
+            for name, value in state.items():
+                view.set_trait(name, value)
+            page.wait_for_function(
+                "words => document.querySelector('.ddpm-view canvas').ariaLabel === words", arg=view.describe()
+            )
+            drawn = page.evaluate("Array.from(document.querySelector('.ddpm-view canvas').drawn.alpha_bar)")
+            assert np.abs(np.array(drawn) - view.frame()["alpha_bar"]).max() < 1e-9
+    assert page.errors == []
+
+
 def test_the_keyboard_moves_the_slider_and_jupyterlab_does_not_take_its_keys(lab):
     page = lab(cut(NOTEBOOKS / "01_forward_process.ipynb", "Noise"))
     slider = page.locator(".ddpm-view input[type=range]")

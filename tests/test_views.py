@@ -8,7 +8,7 @@ import torch
 import traitlets
 
 from ddpm_lite import Schedule, q_sample
-from ddpm_lite.views import Noise
+from ddpm_lite.views import Noise, ScheduleView
 
 SCHEDULES = {"linear": Schedule.linear(1000), "cosine": Schedule.cosine(1000)}
 
@@ -101,3 +101,42 @@ def test_a_step_or_schedule_that_there_is_not_is_refused():
 
 def test_one_step_is_enough_for_a_view():
     assert Noise(x, x, {"one": Schedule.linear(1, 0.5, 0.5)}, t=1).frame()["alpha_bar"] == 0.5
+
+
+def under(**state):
+    picture = torch.zeros(1, 1, 8, 8)
+    return ScheduleView(picture, picture, **state)
+
+
+@pytest.mark.parametrize(
+    ("state", "schedule"),
+    [
+        ({}, Schedule.linear(1000)),
+        ({"T": 50, "beta_1": 0.001, "beta_T": 0.2}, Schedule.linear(50, 0.001, 0.2)),
+        ({"kind": "cosine", "T": 400, "s": 0.02}, Schedule.cosine(400, 0.02)),
+        ({"kind": "falling"}, Schedule.from_beta(Schedule.linear(1000).beta[1:].flip(0))),
+    ],
+)
+def test_the_schedule_made_is_the_one_of_the_sliders(state, schedule):
+    view = under(**state)
+    assert np.array_equal(view.frame()["alpha_bar"], schedule.alpha_bar.numpy())
+    half = int((schedule.alpha_bar < 0.5).nonzero()[0])
+    assert f"half gone at t = {half}; " in view.describe() and view.describe().startswith(f"A {view.kind} schedule of {view.T}")
+
+
+def test_a_schedule_that_leaves_most_of_the_signal_is_told_so():
+    assert "never half gone; 94 % is left" in under(T=10, beta_1=1e-4, beta_T=0.012).describe()
+
+
+def test_its_presets_are_states_it_can_take():
+    for preset in ScheduleView.PRESETS.values():
+        assert under(**preset).frame()["alpha_bar"][-1] < 1e-4
+
+
+def test_a_schedule_out_of_range_is_refused(unchecked):
+    with pytest.raises(traitlets.TraitError):
+        under(T=5)
+    with pytest.raises(traitlets.TraitError):
+        under(kind="fast")
+    with pytest.raises(ValueError, match="one picture"):
+        ScheduleView(torch.zeros(2, 1, 8, 8), torch.zeros(2, 1, 8, 8))

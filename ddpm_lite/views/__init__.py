@@ -2,5 +2,6 @@
 
 from .base import View
 from .noise import Noise
+from .schedule import ScheduleView
 
-__all__ = ["Noise", "View"]
+__all__ = ["Noise", "ScheduleView", "View"]

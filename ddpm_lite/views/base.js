@@ -106,6 +106,41 @@ function image(values, offset, c, h, w) {
   return out;
 }
 
+// Lines over t = 0..T with values from 0 to 1, and marks on them at some t.
+function plot({ context: g, width, height }, { title, T, lines, marks = [] }) {
+  const box = { left: 40, right: width - 14, top: 34, bottom: height - 44 };
+  const x = (t) => box.left + ((box.right - box.left) * t) / T;
+  const y = (value) => box.bottom + (box.top - box.bottom) * value;
+  g.fillStyle = "#fff";
+  g.fillRect(0, 0, width, height);
+  g.font = "16px system-ui, sans-serif";
+  g.fillStyle = "#000";
+  g.strokeStyle = "#000";
+  g.lineWidth = 1;
+  g.setLineDash([]);
+  g.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
+  g.fillText(title, box.left, 22);
+  g.fillText("1", box.left - 18, box.top + 6);
+  g.fillText("0", box.left - 18, box.bottom + 5);
+  g.fillText("0", box.left - 4, height - 24);
+  g.fillText(String(T), box.right - 36, height - 24);
+  g.fillText("step t", (box.left + box.right) / 2 - 20, height - 8);
+  for (const { value, color, dash = [] } of lines) {
+    g.beginPath();
+    g.setLineDash(dash);
+    g.strokeStyle = color;
+    g.lineWidth = 2.5;
+    for (let t = 0; t <= T; t++) g.lineTo(x(t), y(value(t)));
+    g.stroke();
+    g.fillStyle = color;
+    for (const t of marks) {
+      g.beginPath();
+      g.arc(x(t), y(value(t)), marks.length > 1 ? 5 : 7, 0, 7);
+      g.fill();
+    }
+  }
+}
+
 function mount(build, { model, el }) {
   const root = element("div", { class: "ddpm-view" });
   el.append(root);

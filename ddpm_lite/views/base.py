@@ -81,3 +81,18 @@ def float32(x: Tensor | np.ndarray) -> bytes:
 def uint8(x: Float[Tensor, "..."]) -> bytes:
     """Pictures in [-1, 1] as bytes 0..255."""
     return torch.round((x.double() + 1) * 127.5).byte().numpy().tobytes()
+
+
+def int16(eps: Float[Tensor, "..."]) -> bytes:
+    """Noise in steps of 8/32767; what lies beyond 8 standard deviations is cut off there."""
+    return (eps.double().clamp(-8, 8) * (32767 / 8)).round().short().numpy().astype("<i2").tobytes()
+
+
+def picture_from(data: bytes, shape: list[int]) -> np.ndarray:
+    """The pictures as the browser decodes them from `uint8`."""
+    return np.frombuffer(data, "u1").reshape(shape) / 127.5 - 1
+
+
+def noise_from(data: bytes, shape: list[int]) -> np.ndarray:
+    """The noise as the browser decodes it from `int16`."""
+    return np.frombuffer(data, "<i2").reshape(shape) * (8 / 32767)

@@ -54,7 +54,16 @@ function build(kit) {
     const noise = Math.sqrt(1 - a);
     for (let i = 0; i < x_t.length; i++) x_t[i] = signal * x0[i] + noise * eps[i];
     for (let i = 0; i < n; i++) paint(x_t, ...at(2, i));
-    drawCurves(curves, table(), t, T);
+    const shares = table();
+    plot(curves, {
+      title: "signal left ᾱ (solid), SNR (dashed)",
+      T,
+      lines: [
+        { value: (s) => shares[s], color: COLORS.blue },
+        { value: (s) => logSnr(shares[s]), color: COLORS.orange, dash: [7, 5] },
+      ],
+      marks: [t],
+    });
     const text = `${n === 1 ? "A picture" : `${n} pictures`} at step ${words(t)}, ${model.get("schedule")} schedule.`;
     sheet.node.setAttribute("aria-label", text);
     curves.node.setAttribute("aria-label", `Signal left over the steps: ${percent(a)} at t = ${t}.`);
@@ -67,44 +76,9 @@ function percent(share) {
   return `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 }
 
-// The signal left, and the signal-to-noise ratio on a logarithmic axis from 10^4 down to 10^-4, with a marker at t.
-function drawCurves({ context: g, width, height }, table, t, T) {
-  const box = { left: 52, right: width - 14, top: 34, bottom: height - 44 };
-  const x = (s) => box.left + ((box.right - box.left) * s) / T;
-  const y = (share) => box.bottom + (box.top - box.bottom) * share;
-  const level = (s) => {
-    const ratio = Math.log10(table[s] / (1 - table[s]));
-    return Math.min(1, Math.max(0, (ratio + 4) / 8));
-  };
-  g.fillStyle = "#fff";
-  g.fillRect(0, 0, width, height);
-  g.font = "15px system-ui, sans-serif";
-  g.fillStyle = "#000";
-  g.strokeStyle = "#000";
-  g.lineWidth = 1;
-  g.setLineDash([]);
-  g.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
-  g.fillText("signal left ᾱ (solid), SNR (dashed)", box.left, 22);
-  g.fillText("1", 36, box.top + 6);
-  g.fillText("0", 36, box.bottom + 5);
-  g.fillText("0", box.left - 4, height - 24);
-  g.fillText(String(T), box.right - 34, height - 24);
-  g.fillText("step t", (box.left + box.right) / 2 - 20, height - 8);
-  for (const [value, color, dash] of [
-    [(s) => table[s], COLORS.blue, []],
-    [level, COLORS.orange, [7, 5]],
-  ]) {
-    g.beginPath();
-    g.setLineDash(dash);
-    g.strokeStyle = color;
-    g.lineWidth = 2.5;
-    for (let s = 0; s <= T; s++) g.lineTo(x(s), y(value(s)));
-    g.stroke();
-    g.beginPath();
-    g.fillStyle = color;
-    g.arc(x(t), y(value(t)), 7, 0, 7);
-    g.fill();
-  }
+// The signal-to-noise ratio on a logarithmic axis, from 10^-4 (0) to 10^4 (1).
+function logSnr(share) {
+  return Math.min(1, Math.max(0, (Math.log10(share / (1 - share)) + 4) / 8));
 }
 
 export default { render: (view) => mount(build, view) };

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..plots import figure_strip
 from ..schedule import Schedule
-from .base import View, esm, float32, pictures, uint8
+from .base import View, esm, float32, int16, noise_from, picture_from, pictures, uint8
 
 
 class Noise(View):
@@ -44,7 +44,7 @@ class Noise(View):
             schedule=next(iter(schedules)),
             shape=list(x0.shape),
             x0=uint8(x0),
-            eps=(eps.double().clamp(-8, 8) * 32767 / 8).round().short().numpy().astype("<i2").tobytes(),
+            eps=int16(eps),
             alpha_bar=float32(torch.stack([schedule.alpha_bar for schedule in schedules.values()])),
         )
         self.t = t
@@ -64,8 +64,7 @@ class Noise(View):
         return proposal["value"]
 
     def _at(self, t: int) -> tuple[np.ndarray, float]:
-        x0 = np.frombuffer(self.x0, "u1").reshape(self.shape) / 127.5 - 1
-        eps = np.frombuffer(self.eps, "<i2").reshape(self.shape) * (8 / 32767)
+        x0, eps = picture_from(self.x0, self.shape), noise_from(self.eps, self.shape)
         tables = np.frombuffer(self.alpha_bar, "<f4").reshape(len(self.schedules), -1).astype("f8")
         share = float(tables[self.schedules.index(self.schedule), t])
         return np.sqrt(share) * x0 + np.sqrt(1 - share) * eps, share

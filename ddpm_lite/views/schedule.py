@@ -1,0 +1,75 @@
+"""A schedule under the hand: the signal and the bits that are left over t, and a picture at eight of its steps."""
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+import traitlets
+from jaxtyping import Float
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from ..plots import figure_strip
+from ..schedule import Schedule
+from .base import View, esm, int16, noise_from, picture_from, pictures, uint8
+
+
+class ScheduleView(View):
+    """One picture (1, c, h, w) in [-1, 1] under a schedule that the reader makes.
+
+    kind           "linear" (from beta_1 to beta_T), "falling" (the same backwards) or "cosine" (with s)
+    T              its steps, 10..1000
+    beta_1, beta_T in [0.0001, 0.02] and [0.001, 0.2]; s in [0.001, 0.2]
+    """
+
+    PRESETS: ClassVar[dict[str, dict]] = {
+        "Ho et al.": {"kind": "linear", "T": 1000, "beta_1": 1e-4, "beta_T": 0.02},
+        "Nichol & Dhariwal": {"kind": "cosine", "T": 1000, "s": 0.008},
+        "the slide": {"kind": "falling", "T": 1000, "beta_1": 1e-4, "beta_T": 0.02},
+    }
+    _esm = esm("schedule")
+    kind = traitlets.Enum(["linear", "cosine", "falling"], "linear").tag(sync=True)
+    T = traitlets.Int(1000, min=10, max=1000).tag(sync=True)
+    beta_1 = traitlets.Float(1e-4, min=1e-4, max=0.02).tag(sync=True)
+    beta_T = traitlets.Float(0.02, min=1e-3, max=0.2).tag(sync=True)
+    s = traitlets.Float(0.008, min=1e-3, max=0.2).tag(sync=True)
+    presets = traitlets.Dict().tag(sync=True)
+    shape = traitlets.List(traitlets.Int()).tag(sync=True)
+    x0 = traitlets.Bytes().tag(sync=True)
+    eps = traitlets.Bytes().tag(sync=True)
+
+    def __init__(self, x0: Float[Tensor, "1 c h w"], eps: Float[Tensor, "1 c h w"], **state: int | float | str):
+        pictures(x0, "x0")
+        if len(x0) != 1 or eps.shape != x0.shape or not eps.isfinite().all():
+            raise ValueError(
+                f"This view shows one picture and finite noise of its shape, not {tuple(x0.shape)} and {tuple(eps.shape)}."
+            )
+        super().__init__(presets=self.PRESETS, shape=list(x0.shape), x0=uint8(x0), eps=int16(eps), **state)
+
+    def made(self) -> Schedule:
+        """The schedule of the present state."""
+        if self.kind == "cosine":
+            return Schedule.cosine(self.T, self.s)
+        linear = Schedule.linear(self.T, self.beta_1, self.beta_T)
+        return linear if self.kind == "linear" else Schedule.from_beta(linear.beta[1:].flip(0))
+
+    def frame(self) -> dict[str, np.ndarray]:
+        """alpha_bar (T + 1,), as drawn."""
+        return {"alpha_bar": self.made().alpha_bar.numpy()}
+
+    def describe(self) -> str:
+        """When half of the signal is gone, and what is left at the end."""
+        alpha_bar = self.made().alpha_bar
+        half = (alpha_bar < 0.5).nonzero()
+        when = f"half gone at t = {int(half[0])}" if len(half) else "never half gone"
+        percent = 100 * float(alpha_bar[-1])
+        left = "less than 0.01" if percent < 0.01 else f"{float(f'{percent:.2g}'):g}"
+        return f"A {self.kind} schedule of {self.T} steps: the signal is {when}; {left} % is left at the end."
+
+    def filmstrip(self) -> Figure:
+        """The picture at six steps of the present schedule."""
+        schedule, x0, eps = self.made(), picture_from(self.x0, self.shape), noise_from(self.eps, self.shape)
+        steps = [round(self.T * k / 10) for k in (0, 1, 2, 3, 5, 10)]
+        a = [float(schedule.alpha_bar[t]) for t in steps]
+        row = torch.tensor(np.stack([np.sqrt(share) * x0[0] + np.sqrt(1 - share) * eps[0] for share in a]))
+        return figure_strip({"$x_t$": row}, [f"t = {t}\n{share:.1%}" for t, share in zip(steps, a, strict=True)])
