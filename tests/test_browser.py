@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -28,9 +29,16 @@ FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-back
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """JupyterLab in a folder of its own, and a page of Chromium; gives open(cells) -> page after all cells have run."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    home = tmp_path_factory.mktemp("lab")
+    pytest.importorskip("playwright")
+    with jupyterlab(tmp_path_factory.mktemp("lab")) as open_:
+        yield open_
+
+
+@contextmanager
+def jupyterlab(home: Path):
+    """JupyterLab in a folder of its own, and Chromium; gives open_(cells) -> page, once all cells run and `wait` is there."""
+    from playwright import sync_api
+
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
@@ -44,7 +52,7 @@ def lab(tmp_path_factory):
         with sync_api.sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
 
-            def open_(cells):
+            def open_(cells, wait=".ddpm-view canvas, .ddpm-view [role=alert]"):
                 page, errors = browser.new_page(viewport={"width": 1280, "height": 1000}), []
                 page.on("pageerror", lambda error: errors.append(str(error)))
                 page.errors = errors
@@ -60,7 +68,7 @@ def lab(tmp_path_factory):
                 widget = "jupyterapp.shell.currentWidget"
                 page.wait_for_function(f"window.jupyterapp && {widget}?.context?.isReady && {widget}.sessionContext?.session")
                 page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
-                page.wait_for_selector(".ddpm-view canvas, .ddpm-view [role=alert]", state="attached", timeout=60_000)
+                page.wait_for_selector(wait, state="attached", timeout=60_000)
                 return page
 
             yield open_
