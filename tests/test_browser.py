@@ -79,10 +79,10 @@ def jupyterlab(home: Path):
 
 
 def cut(path: Path, name: str) -> list:
-    """The code cells of a notebook up to its import cell, and those that give the view `name` its data."""
+    """The cell of a notebook that shows the view `name`, and the cells that give it its names."""
     from test_lecture import cut as cut_cells
 
-    cells = [c for c in nbformat.read(path, as_version=4).cells]
+    cells = nbformat.read(path, as_version=4).cells
     (index,) = [i for i, c in enumerate(cells) if c.cell_type == "code" and f"{name}(" in c.source]
     return [nbformat.v4.new_code_cell(source) for source in cut_cells(path, index)]
 

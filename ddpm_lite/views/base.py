@@ -15,7 +15,9 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..plots import png
+from ..gaussian import q_sample
+from ..plots import figure_strip, png
+from ..schedule import Schedule
 
 HERE = Path(__file__).parent
 
@@ -88,11 +90,14 @@ def int16(eps: Float[Tensor, "..."]) -> bytes:
     return (eps.double().clamp(-8, 8) * (32767 / 8)).round().short().numpy().astype("<i2").tobytes()
 
 
-def picture_from(data: bytes, shape: list[int]) -> np.ndarray:
-    """The pictures as the browser decodes them from `uint8`."""
-    return np.frombuffer(data, "u1").reshape(shape) / 127.5 - 1
+def sent(view: View) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n c h w"]]:
+    """The pictures and the noise of a view, float64, as the browser decodes them from `uint8` and `int16`."""
+    x0, eps = np.frombuffer(view.x0, "u1") / 127.5 - 1, np.frombuffer(view.eps, "<i2") * (8 / 32767)
+    return torch.from_numpy(x0.reshape(view.shape)), torch.from_numpy(eps.reshape(view.shape))
 
 
-def noise_from(data: bytes, shape: list[int]) -> np.ndarray:
-    """The noise as the browser decodes it from `int16`."""
-    return np.frombuffer(data, "<i2").reshape(shape) * (8 / 32767)
+def six_steps(x0: Float[Tensor, "n c h w"], eps: Float[Tensor, "n c h w"], schedule: Schedule) -> Figure:
+    """A filmstrip of the first picture at six steps from 0 to T, with the signal left under each."""
+    steps = [round(schedule.T * k / 10) for k in (0, 1, 2, 3, 5, 10)]
+    row = torch.cat([q_sample(x0[:1], t, eps[:1], schedule) for t in steps])
+    return figure_strip({"$x_t$": row}, [f"t = {t}\n{schedule.alpha_bar[t]:.1%}" for t in steps])

@@ -7,9 +7,9 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..plots import figure_strip
+from ..gaussian import q_sample
 from ..schedule import Schedule
-from .base import View, esm, float32, int16, noise_from, picture_from, pictures, uint8
+from .base import View, esm, float32, int16, pictures, sent, six_steps, uint8
 
 
 class Noise(View):
@@ -47,6 +47,7 @@ class Noise(View):
             eps=int16(eps),
             alpha_bar=float32(torch.stack([schedule.alpha_bar for schedule in schedules.values()])),
         )
+        self._schedules = schedules
         self.t = t
 
     @traitlets.validate("t")
@@ -63,27 +64,18 @@ class Noise(View):
             )
         return proposal["value"]
 
-    def _at(self, t: int) -> tuple[np.ndarray, float]:
-        x0, eps = picture_from(self.x0, self.shape), noise_from(self.eps, self.shape)
-        tables = np.frombuffer(self.alpha_bar, "<f4").reshape(len(self.schedules), -1).astype("f8")
-        share = float(tables[self.schedules.index(self.schedule), t])
-        return np.sqrt(share) * x0 + np.sqrt(1 - share) * eps, share
-
     def frame(self) -> dict[str, np.ndarray]:
         """x_t (n, c, h, w) and alpha_bar, as drawn at the present t."""
-        x_t, share = self._at(self.t)
-        return {"x_t": x_t, "alpha_bar": np.array(share)}
+        schedule, x0, eps = self._schedules[self.schedule], *sent(self)
+        return {"x_t": q_sample(x0, self.t, eps, schedule).numpy(), "alpha_bar": schedule.alpha_bar[self.t].numpy()}
 
     def describe(self) -> str:
         """The step and how much signal is left."""
-        share = 100 * self._at(self.t)[1]
+        share = 100 * float(self._schedules[self.schedule].alpha_bar[self.t])
         what = "A picture" if self.shape[0] == 1 else f"{self.shape[0]} pictures"
         signal = f"{share:.1f}" if share < 10 else f"{share:.0f}"
         return f"{what} at step t = {self.t} of {self.T}, {signal} % signal, {self.schedule} schedule."
 
     def filmstrip(self) -> Figure:
         """The first picture at six steps, with its signal left."""
-        steps = [round(self.T * k / 10) for k in (0, 1, 2, 3, 5, 10)]
-        states = [self._at(t) for t in steps]
-        row = torch.tensor(np.stack([x[0] for x, _ in states]))
-        return figure_strip({"$x_t$": row}, [f"t = {t}\n{share:.1%}" for t, (_, share) in zip(steps, states, strict=True)])
+        return six_steps(*sent(self), self._schedules[self.schedule])

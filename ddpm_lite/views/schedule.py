@@ -3,15 +3,13 @@
 from typing import ClassVar
 
 import numpy as np
-import torch
 import traitlets
 from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..plots import figure_strip
 from ..schedule import Schedule
-from .base import View, esm, int16, noise_from, picture_from, pictures, uint8
+from .base import View, esm, int16, pictures, sent, six_steps, uint8
 
 
 class ScheduleView(View):
@@ -68,8 +66,4 @@ class ScheduleView(View):
 
     def filmstrip(self) -> Figure:
         """The picture at six steps of the present schedule."""
-        schedule, x0, eps = self.made(), picture_from(self.x0, self.shape), noise_from(self.eps, self.shape)
-        steps = [round(self.T * k / 10) for k in (0, 1, 2, 3, 5, 10)]
-        a = [float(schedule.alpha_bar[t]) for t in steps]
-        row = torch.tensor(np.stack([np.sqrt(share) * x0[0] + np.sqrt(1 - share) * eps[0] for share in a]))
-        return figure_strip({"$x_t$": row}, [f"t = {t}\n{share:.1%}" for t, share in zip(steps, a, strict=True)])
+        return six_steps(*sent(self), self.made())
