@@ -4,9 +4,8 @@ What is drawn is compared with what the view's Python half says in the same stat
 skipped; with REQUIRE_BROWSER=1, as CI sets it, that is a failure.
 """
 
-import json
 import os
-import random
+import re
 import shutil
 import socket
 import subprocess
@@ -19,11 +18,14 @@ import nbformat
 import numpy as np
 import pytest
 
+from ddpm_lite import views
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 if not CHROMIUM and os.environ.get("REQUIRE_BROWSER"):
     raise RuntimeError("REQUIRE_BROWSER is set, but there is no Chromium: install Debian's package chromium.")
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM, reason="no Chromium: the views are not tested in a browser")]
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+SCREENSHOTS = Path(__file__).parent.parent / "build" / "screenshots"  # test output, to be looked at; git ignores it
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update"
 
 
@@ -83,77 +85,116 @@ def cut(path: Path, name: str) -> list:
     from test_lecture import cut as cut_cells
 
     cells = nbformat.read(path, as_version=4).cells
-    (index,) = [i for i, c in enumerate(cells) if c.cell_type == "code" and f"{name}(" in c.source]
+    (index,) = [i for i, c in enumerate(cells) if c.cell_type == "code" and re.search(rf"\b{name}\(", c.source)]
     return [nbformat.v4.new_code_cell(source) for source in cut_cells(path, index)]
 
 
-DRAWN = "(() => {const c = document.querySelector('.ddpm-view canvas'); return [c.dataset.state, Array.from(c.drawn.x_t), "
-DRAWN += "c.drawn.alpha_bar, c.getAttribute('aria-label')]})()"
+def shown() -> list[tuple[str, str]]:
+    """Each notebook and view in it."""
+    found = []
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        code = "\n".join(c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code")
+        found += [(path.stem, name) for name in views.__all__ if re.search(rf"\b{name}\(", code)]
+    return found
 
 
-@pytest.mark.parametrize("notebook", ["01_forward_process", "02_closed_form"])
-def test_noise_draws_what_its_python_half_says(lab, notebook):
-    path = NOTEBOOKS / f"{notebook}.ipynb"
-    cells = cut(path, "Noise")
+# Put every slider at its ends, its middle and 20 random places, every list at each of its entries.
+PLACES = """seed => {
+  const root = document.querySelector('.ddpm-view');
+  const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
+  const places = [];
+  root.querySelectorAll('[data-trait]').forEach((node, k) => {
+    if (node.tagName === 'SELECT') return node.querySelectorAll('option').forEach((o) => places.push([k, o.value]));
+    const [min, max, step] = [Number(node.min), Number(node.max), Number(node.step)];
+    const many = Math.round((max - min) / step);
+    const at = [0, many, many / 2, ...Array.from({ length: 20 }, () => many * random())];
+    for (const i of at) places.push([k, String(min + Math.round(i) * step)]);
+  });
+  return places;
+}"""
+PUT = """([k, value]) => {
+  const node = document.querySelectorAll('.ddpm-view [data-trait]')[k];
+  node.value = value;
+  node.dispatchEvent(new Event(node.tagName === 'SELECT' ? 'change' : 'input'));
+}"""
+THERE = """k => {
+  const node = document.querySelectorAll('.ddpm-view [data-trait]')[k];
+  const value = JSON.parse(node.closest('.ddpm-view').dataset.state)[node.dataset.trait];
+  return value === (node.tagName === 'SELECT' ? node.value : node.means(Number(node.value)));
+}"""
+DRAWN = """() => {
+  const root = document.querySelector('.ddpm-view');
+  const plain = (v) => (ArrayBuffer.isView(v) ? Array.from(v) : v);
+  const drawn = Object.fromEntries(Object.entries(root.drawn).map(([name, v]) => [name, plain(v)]));
+  return [JSON.parse(root.dataset.state), drawn, root.querySelector('canvas').ariaLabel];
+}"""
+
+
+def assert_drawn(page, view) -> None:
+    """What is drawn, and how it is called, is what the Python half says in the same state."""
+    state, drawn, words = page.evaluate(DRAWN)
+    with view.hold_trait_notifications():
+        for name, value in state.items():
+            setattr(view, name, value)
+    frame = view.frame()
+    assert drawn.keys() == frame.keys()
+    for name, values in frame.items():
+        got, want = np.array(drawn[name], dtype=float), np.asarray(values, dtype=float).ravel()
+        assert got.size == want.size and np.allclose(got.ravel(), want, rtol=0, atol=1e-4, equal_nan=True), (name, state)
+    assert words == view.describe()
+
+
+@pytest.mark.parametrize(("notebook", "name"), shown())
+def test_a_view_draws_what_its_python_half_says(lab, notebook, name):
+    cells = cut(NOTEBOOKS / f"{notebook}.ipynb", name)
     space = {}
     for cell in cells:  # the same view, here
         exec(cell.source, space)
     view = space["view"]
     page = lab(cells)
-    slider = page.locator(".ddpm-view input[type=range]")
-    slider.focus()
-    choice = random.Random(0)
-    for schedule in view.schedules:
-        page.select_option(".ddpm-view select", schedule)
-        for t in [0, view.T, view.T // 2, *(choice.randint(0, view.T) for _ in range(20))]:
-            slider.fill(str(t))
-            want = json.dumps({"t": t, "schedule": schedule}, separators=(",", ":"))
-            page.wait_for_function("want => document.querySelector('.ddpm-view canvas').dataset.state === want", arg=want)
-            _, x_t, share, words = page.evaluate(DRAWN)
-            view.t, view.schedule = t, schedule
-            frame = view.frame()
-            assert np.abs(np.array(x_t) - frame["x_t"].ravel()).max() < 1e-4
-            assert abs(share - float(frame["alpha_bar"])) < 1e-6
-            assert words == view.describe()
+    for place in page.evaluate(PLACES, 1):
+        page.evaluate(PUT, place)
+        page.wait_for_function(THERE, arg=place[0])
+        assert_drawn(page, view)
+    page.locator(".ddpm-view").screenshot(path=SCREENSHOTS / f"{notebook}-{name}.png")
     assert page.errors == []
 
 
-def test_schedule_draws_what_its_python_half_says(lab):
-    cells = cut(NOTEBOOKS / "01_forward_process.ipynb", "ScheduleView")
+def pixels(page, canvas: int, places: list) -> np.ndarray:
+    """The colours (n, 3) of a canvas at some places, each the arguments of its `place`."""
+    look = """([k, places]) => {
+      const canvas = document.querySelectorAll('.ddpm-view canvas')[k];
+      const context = canvas.getContext('2d');
+      return places.map((p) => Array.from(context.getImageData(...canvas.place(...p), 1, 1).data).slice(0, 3));
+    }"""
+    return np.array(page.evaluate(look, [canvas, places]))
+
+
+def test_the_pixels_of_noise_are_those_of_its_frame(lab):
+    cells = cut(NOTEBOOKS / "02_closed_form.ipynb", "Noise")
     space = {}
     for cell in cells:
         exec(cell.source, space)
     view = space["view"]
     page = lab(cells)
-    choice = random.Random(0)
-    for kind in ("linear", "falling", "cosine"):
-        page.select_option(".ddpm-view select", kind)
-        for T in [10, 1000, 505, *(choice.randint(10, 1000) for _ in range(6))]:
-            state = {"kind": kind, "T": T}
-            sliders = {"T": 0, "s": 3} if kind == "cosine" else {"T": 0, "beta_1": 1, "beta_T": 2}
-            for name, i in sliders.items():
-                if name != "T":
-                    trait = view.traits()[name]
-                    state[name] = round(choice.uniform(trait.min, trait.max), 3 if name != "beta_1" else 4)
-                page.locator(".ddpm-view input[type=range]").nth(i).fill(str(state[name]))
-            view.set_trait("kind", kind)
-            for name, value in state.items():
-                view.set_trait(name, value)
-            page.wait_for_function(
-                "words => document.querySelector('.ddpm-view canvas').ariaLabel === words", arg=view.describe()
-            )
-            drawn = page.evaluate("Array.from(document.querySelector('.ddpm-view canvas').drawn.alpha_bar)")
-            assert np.abs(np.array(drawn) - view.frame()["alpha_bar"]).max() < 1e-9
-    assert page.errors == []
+    page.evaluate(PUT, [0, "137"])
+    page.wait_for_function(THERE, arg=0)
+    view.t = 137
+    places = [(2, k, i, j) for k in range(8) for i in range(8) for j in range(8)]
+    want = (1 - view.frame()["x_t"].clip(-1, 1).ravel()) * 127.5  # dark ink on white paper
+    assert np.abs(pixels(page, 0, places) - want[:, None]).max() <= 2
+    share = view._schedules["linear"].alpha_bar
+    inked = pixels(page, 1, [(t, float(share[t])) for t in range(20, 1000, 49)])
+    assert (inked.min(1) < 128).all()
 
 
 def test_the_keyboard_moves_the_slider_and_jupyterlab_does_not_take_its_keys(lab):
     page = lab(cut(NOTEBOOKS / "01_forward_process.ipynb", "Noise"))
-    slider = page.locator(".ddpm-view input[type=range]")
+    slider = page.locator(".ddpm-view input[type=range]").first
     slider.focus()
     for key, t in (("Home", 0), ("ArrowRight", 1), ("PageUp", 11), ("ArrowLeft", 10), ("End", 1000), ("PageDown", 990)):
         slider.press(key)
-        page.wait_for_function("t => JSON.parse(document.querySelector('.ddpm-view canvas').dataset.state).t === t", arg=t)
+        page.wait_for_function("t => JSON.parse(document.querySelector('.ddpm-view').dataset.state).t === t", arg=t)
     assert slider.get_attribute("aria-valuetext").startswith("t = 990 of 1000")
     assert page.locator(".jp-Notebook.jp-mod-editMode").count() == 0
 

@@ -3,5 +3,6 @@
 from .base import View
 from .noise import Noise
 from .schedule import ScheduleView
+from .sheet import Sheet
 
-__all__ = ["Noise", "ScheduleView", "View"]
+__all__ = ["Noise", "ScheduleView", "Sheet", "View"]

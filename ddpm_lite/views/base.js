@@ -3,8 +3,27 @@
 
 const COLORS = { blue: "#0072B2", orange: "#E69F00", green: "#009E73", red: "#D55E00", purple: "#CC79A7" };
 
+const NARROW = window.innerWidth < 600; // a phone: a view stacks what it would put side by side
+
+// The bytes of a trait as a typed array, in its own memory, so that it is aligned.
 function numbers(view, Type) {
   return new Type(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
+}
+
+// What `uint8` and `int16` of base.py have packed: pixels in [-1, 1], and noise.
+const decodePixels = (view) => Float32Array.from(numbers(view, Uint8Array), (v) => v / 127.5 - 1);
+const decodeNoise = (view) => Float32Array.from(numbers(view, Int16Array), (v) => (v * 8) / 32767);
+
+// Standard normal noise for whole numbers, the same as `normal` in base.py.
+function normal(counter) {
+  const i = Math.imul(counter, 2) + 1;
+  return Math.sqrt(-2 * Math.log(uniform(i))) * Math.cos(2 * Math.PI * uniform(i + 1));
+}
+
+function uniform(i) {
+  i = Math.imul(i ^ (i >>> 16), 0x85ebca6b);
+  i = Math.imul(i ^ (i >>> 13), 0xc2b2ae35);
+  return (((i ^ (i >>> 16)) >>> 0) + 0.5) / 4294967296;
 }
 
 function element(tag, attributes = {}, ...children) {
@@ -16,7 +35,8 @@ function element(tag, attributes = {}, ...children) {
 
 // A slider for an integer or real trait. JupyterLab would take its arrow keys: stop them here.
 function slider(kit, name, { label, min, max, step = 1, page = 10, words }) {
-  const input = element("input", { type: "range", min, max, step, "aria-label": label });
+  const input = element("input", { type: "range", min, max, step, "aria-label": label, "data-trait": name });
+  input.means = (position) => position; // the trait's value there
   const output = element("output");
   const show = () => {
     const value = kit.model.get(name);
@@ -24,7 +44,7 @@ function slider(kit, name, { label, min, max, step = 1, page = 10, words }) {
     output.textContent = words(value);
     input.setAttribute("aria-valuetext", words(value));
   };
-  input.addEventListener("input", () => kit.set(name, Number(input.value)));
+  input.addEventListener("input", kit.guard(() => kit.set(name, Number(input.value))));
   input.addEventListener("keydown", (event) => {
     event.stopPropagation();
     const by = { PageUp: page * step, PageDown: -page * step }[event.key];
@@ -37,8 +57,16 @@ function slider(kit, name, { label, min, max, step = 1, page = 10, words }) {
   return input;
 }
 
+// A slider over the values of a list, which need not be evenly spaced.
+function picker(kit, name, values, { label, words }) {
+  const listed = { ...kit, model: { get: () => values.indexOf(kit.model.get(name)) }, set: (_, i) => kit.set(name, values[i]) };
+  const input = slider(listed, name, { label, min: 0, max: values.length - 1, page: 5, words: (i) => words(values[i]) });
+  input.means = (position) => values[position];
+  return input;
+}
+
 function choice(kit, name, label, options) {
-  const select = element("select", { "aria-label": label }, ...options.map((o) => element("option", { value: o }, o)));
+  const select = element("select", { "aria-label": label, "data-trait": name }, ...options.map((o) => element("option", { value: o }, o)));
   select.addEventListener("change", () => kit.set(name, select.value));
   select.addEventListener("keydown", (event) => event.stopPropagation());
   kit.onChange(() => (select.value = kit.model.get(name)));
@@ -47,14 +75,17 @@ function choice(kit, name, label, options) {
 
 function button(kit, label, act) {
   const node = element("button", { type: "button" }, label);
-  node.addEventListener("click", () => act(node));
+  node.addEventListener("click", kit.guard(() => act(node)));
   node.addEventListener("keydown", (event) => event.stopPropagation());
   kit.controls.append(node);
   return node;
 }
 
-// Play runs `name` from its value to `end` in about `seconds`, and stops at any touch of the slider.
-function player(kit, name, start, end, seconds) {
+// Play runs `name` through `values` in about `seconds`, and stops at any touch of the controls. Nothing plays by itself;
+// where the reader's system asks for reduced motion, Play moves twice a second instead of gliding.
+function player(kit, name, values, seconds) {
+  const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const end = values.length - 1;
   let timer = null;
   const stop = () => {
     cancelAnimationFrame(timer);
@@ -64,19 +95,21 @@ function player(kit, name, start, end, seconds) {
   const node = button(kit, "Play", () => {
     if (timer !== null) return stop();
     node.textContent = "Pause";
-    let value = kit.model.get(name) === end ? start : kit.model.get(name);
+    let at = values.indexOf(kit.model.get(name));
+    if (at === end) at = 0;
     let last = performance.now();
     const move = (now) => {
-      value += ((end - start) * (now - last)) / (1000 * seconds);
+      timer = requestAnimationFrame(move);
+      if (calm && now - last < 500) return;
+      at = Math.min(end, at + (end * (now - last)) / (1000 * seconds));
       last = now;
-      const over = end > start ? value >= end : value <= end;
-      kit.set(name, over ? end : Math.round(value));
-      if (over) stop();
-      else timer = requestAnimationFrame(move);
+      kit.set(name, values[Math.round(at)]);
+      if (at === end) stop();
     };
     timer = requestAnimationFrame(move);
   });
   kit.controls.addEventListener("pointerdown", (event) => event.target !== node && timer !== null && stop());
+  kit.onLeave(stop);
 }
 
 // A canvas of `width` x `height` CSS pixels, drawn at the screen's own resolution.
@@ -93,6 +126,9 @@ function canvas(kit, width, height) {
   return { node, context, width, height };
 }
 
+// A value of an axis in words.
+const say = (value) => (typeof value === "number" ? String(Number(value.toPrecision(6))) : value);
+
 // Pixels in [-1, 1], (c, h, w) from `offset` on, as an ImageData; grey ones as dark ink on white paper.
 function image(values, offset, c, h, w) {
   const out = new ImageData(w, h);
@@ -106,41 +142,104 @@ function image(values, offset, c, h, w) {
   return out;
 }
 
-// Lines over t = 0..T with values from 0 to 1, and marks on them at some t.
-function plot({ context: g, width, height }, { title, T, lines, marks = [] }) {
-  const box = { left: 40, right: width - 14, top: 34, bottom: height - 44 };
-  const x = (t) => box.left + ((box.right - box.left) * t) / T;
-  const y = (value) => box.bottom + (box.top - box.bottom) * value;
+// A grid of pictures of c x h x w on a canvas of its own, `names` at the left of the rows (if there are any) and `titles`
+// over the columns. `paint(values, offset, row, column)` draws one; `node.place(row, column, i, j)` says where its pixel
+// (i, j) is, in device pixels.
+function pictureGrid(kit, { rows, columns, c, h, w, names = [], titles = [], widest = 210 }) {
+  const left = names.length ? 52 : 2;
+  const top = titles.length ? 28 : 2;
+  const tile = Math.min(widest, Math.floor((NARROW ? 340 : 700 - left) / columns) - 4);
+  const tall = Math.round((tile * h) / w);
+  const sheet = canvas(kit, left + columns * (tile + 4), top + rows * (tall + 4));
+  const small = new OffscreenCanvas(w, h);
+  const { context, node } = sheet;
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, sheet.width, sheet.height);
+  context.fillStyle = "#000";
+  context.font = "17px system-ui, sans-serif";
+  names.forEach((name, row) => context.fillText(name, 4, top + row * (tall + 4) + tall / 2 + 6));
+  titles.forEach((title, column) => context.fillText(title, left + column * (tile + 4), 20));
+  const corner = (row, column) => [left + column * (tile + 4), top + row * (tall + 4)];
+  const scale = node.width / sheet.width;
+  node.place = (row, column, i, j) => {
+    const [x, y] = corner(row, column);
+    return [scale * (x + ((j + 0.5) * tile) / w), scale * (y + ((i + 0.5) * tall) / h)];
+  };
+  const paint = (values, offset, row, column) => {
+    small.getContext("2d").putImageData(image(values, offset, c, h, w), 0, 0);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(small, ...corner(row, column), tile, tall);
+  };
+  return { ...sheet, paint };
+}
+
+// Axes on a cleared canvas: `x` and `y` are [least, greatest, label], `ticks` are values of x that get their number.
+// Gives the two functions from values to canvas units; `node.place(x, y)` says the same in device pixels.
+function axes({ context: g, node, width, height }, { title, x, y, ticks = x.slice(0, 2), heights = y.slice(0, 2) }) {
+  const box = { left: 46, right: width - 16, top: 34, bottom: height - 44 };
+  const atX = (value) => box.left + ((box.right - box.left) * (value - x[0])) / (x[1] - x[0]);
+  const atY = (value) => box.bottom + ((box.top - box.bottom) * (value - y[0])) / (y[1] - y[0]);
+  const scale = node.width / width;
+  node.place = (a, b) => [scale * atX(a), scale * atY(b)];
   g.fillStyle = "#fff";
   g.fillRect(0, 0, width, height);
   g.font = "16px system-ui, sans-serif";
-  g.fillStyle = "#000";
-  g.strokeStyle = "#000";
+  g.fillStyle = g.strokeStyle = "#000";
   g.lineWidth = 1;
   g.setLineDash([]);
   g.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
   g.fillText(title, box.left, 22);
-  g.fillText("1", box.left - 18, box.top + 6);
-  g.fillText("0", box.left - 18, box.bottom + 5);
-  g.fillText("0", box.left - 4, height - 24);
-  g.fillText(String(T), box.right - 36, height - 24);
-  g.fillText("step t", (box.left + box.right) / 2 - 20, height - 8);
-  for (const { value, color, dash = [] } of lines) {
-    g.beginPath();
-    g.setLineDash(dash);
-    g.strokeStyle = color;
-    g.lineWidth = 2.5;
-    for (let t = 0; t <= T; t++) g.lineTo(x(t), y(value(t)));
-    g.stroke();
-    g.fillStyle = color;
-    for (const t of marks) {
-      g.beginPath();
-      g.arc(x(t), y(value(t)), marks.length > 1 ? 5 : 7, 0, 7);
-      g.fill();
-    }
+  g.textAlign = "center";
+  for (const value of ticks) g.fillText(String(value), Math.min(atX(value), width - 20), height - 24);
+  g.fillText(x[2], (box.left + box.right) / 2, height - 7);
+  g.textAlign = "right";
+  for (const value of heights) g.fillText(String(value), box.left - 5, atY(value) + 6);
+  g.textAlign = "left";
+  if (y[2]) {
+    g.save();
+    g.translate(18, (box.top + box.bottom) / 2);
+    g.rotate(-Math.PI / 2);
+    g.textAlign = "center";
+    g.fillText(y[2], 0, 0);
+    g.restore();
   }
+  return { atX, atY, box };
 }
 
+// A line through (xs[i], ys[i]), in the units of `axes`.
+function curve(g, { atX, atY }, xs, ys, { color, dash = [], width = 2.5 }) {
+  g.beginPath();
+  g.setLineDash(dash);
+  g.strokeStyle = color;
+  g.lineWidth = width;
+  for (let i = 0; i < xs.length; i++) g.lineTo(atX(xs[i]), atY(ys[i]));
+  g.stroke();
+  g.setLineDash([]);
+}
+
+function dot(g, { atX, atY }, x, y, color, radius = 6) {
+  g.beginPath();
+  g.fillStyle = color;
+  g.arc(atX(x), atY(y), radius, 0, 7);
+  g.fill();
+}
+
+// Where a pointer drags on a canvas: act(x, y, event) in canvas units, from its press to its release.
+function drag(kit, { node, width }, act) {
+  const tell = kit.guard((event) => {
+    const scale = width / node.clientWidth;
+    act(event.offsetX * scale, event.offsetY * scale, event);
+  });
+  node.style.touchAction = "none";
+  node.addEventListener("pointerdown", (event) => {
+    node.setPointerCapture(event.pointerId);
+    tell(event);
+  });
+  node.addEventListener("pointermove", (event) => node.hasPointerCapture(event.pointerId) && tell(event));
+}
+
+// The view in its place: `build(kit)` makes canvases and controls and says by `kit.onChange` what to do at each change.
+// After each, `root.dataset.state` is the state that is drawn, and `root.drawn` the numbers it was drawn from.
 function mount(build, { model, el }) {
   const root = element("div", { class: "ddpm-view" });
   el.append(root);
@@ -150,30 +249,41 @@ function mount(build, { model, el }) {
     model.set("fault", String(error.message));
     model.save_changes();
   };
-  const listeners = [];
-  const kit = {
-    model,
-    figure: element("div", { class: "figure" }),
-    controls: element("div", { class: "controls" }),
-    set: (name, value) => {
-      model.set(name, value);
-      model.save_changes();
-    },
-    onChange: (listener) => listeners.push(listener),
-  };
-  let waiting = null;
-  const update = () => {
-    waiting = null;
+  const guard = (act) => (...given) => {
     try {
-      for (const listener of listeners) listener();
+      return act(...given);
     } catch (error) {
       fail(error);
     }
   };
+  const start = model.get("start");
+  const listeners = [];
+  const leaving = [];
+  const kit = {
+    model,
+    guard,
+    figure: element("div", { class: "figure" }),
+    controls: element("div", { class: "controls" }),
+    set: (name, value) => kit.setAll({ [name]: value }),
+    setAll: (traits) => {
+      for (const [name, value] of Object.entries(traits)) model.set(name, value);
+      model.save_changes();
+    },
+    onChange: (listener) => listeners.push(listener),
+    onLeave: (act) => leaving.push(act),
+    drew: (drawn) => (root.drawn = drawn),
+  };
+  let waiting = null;
+  const update = guard(() => {
+    waiting = null;
+    for (const listener of listeners) listener();
+    root.dataset.state = JSON.stringify(Object.fromEntries(Object.keys(start).map((name) => [name, model.get(name)])));
+  });
   const schedule = () => (waiting ??= requestAnimationFrame(update));
-  try {
+  guard(() => {
     root.append(kit.figure, kit.controls);
     build(kit);
+    button(kit, "Reset", () => kit.setAll(start));
     const big = button(kit, "Big", () => kit.set("big", !model.get("big")));
     kit.onChange(() => {
       root.classList.toggle("big", model.get("big"));
@@ -181,11 +291,10 @@ function mount(build, { model, el }) {
     });
     update();
     model.on("change", schedule);
-  } catch (error) {
-    fail(error);
-  }
+  })();
   return () => {
     model.off("change", schedule);
     cancelAnimationFrame(waiting);
+    for (const act of leaving) act();
   };
 }

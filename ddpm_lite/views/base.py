@@ -5,6 +5,7 @@ package's maths; the browser half (the .js beside it, after base.js) computes th
 """
 
 from pathlib import Path
+from typing import ClassVar
 
 import anywidget
 import numpy as np
@@ -23,12 +24,21 @@ HERE = Path(__file__).parent
 
 
 class View(anywidget.AnyWidget):
-    """A picture that moves with its sliders, in a notebook. Subclasses say `esm(NAME)`, their traits, `frame`, `describe`."""
+    """A picture that moves with its sliders, in a notebook.
 
+    Subclasses say `_esm = esm(NAME)`, their traits, which of them are the STATE, `frame`, `describe` and `filmstrip`.
+    """
+
+    STATE: ClassVar[tuple[str, ...]] = ()  # the traits that the reader moves; Reset puts them back
     _css = (HERE / "base.css").read_text()
     _caption = ""
+    start = traitlets.Dict(help="the state at first: where Reset goes back to").tag(sync=True)
     big = traitlets.Bool(False, help="large letters and the full width, for the projector").tag(sync=True)
     fault = traitlets.Unicode("", help="what went wrong in the browser half; empty if nothing did").tag(sync=True)
+
+    def __init__(self, **traits):
+        super().__init__(**traits)
+        self.start = {name: getattr(self, name) for name in self.STATE}
 
     def frame(self) -> dict[str, np.ndarray]:
         """The numbers that are drawn in the present state."""
@@ -88,6 +98,21 @@ def uint8(x: Float[Tensor, "..."]) -> bytes:
 def int16(eps: Float[Tensor, "..."]) -> bytes:
     """Noise in steps of 8/32767; what lies beyond 8 standard deviations is cut off there."""
     return (eps.double().clamp(-8, 8) * (32767 / 8)).round().short().numpy().astype("<i2").tobytes()
+
+
+def normal(counter: np.ndarray) -> np.ndarray:
+    """Standard normal noise for whole numbers below 2^31, the same as `normal` in base.js: noise too long to be sent.
+
+    Two hashes of the counter (the finalizer of MurmurHash3) are the two uniform numbers of Box and Muller.
+    """
+
+    def uniform(i: np.ndarray) -> np.ndarray:
+        for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+            i = (i ^ (i >> np.uint32(shift))) * np.uint32(factor)
+        return ((i ^ (i >> np.uint32(16))) + 0.5) / 2**32
+
+    i = np.asarray(counter, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
+    return np.sqrt(-2 * np.log(uniform(i))) * np.cos(2 * np.pi * uniform(i + np.uint32(1)))
 
 
 def sent(view: View) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n c h w"]]:

@@ -6,69 +6,49 @@ function build(kit) {
   const [n, c, h, w] = model.get("shape");
   const T = model.get("T");
   const names = model.get("schedules");
-  const x0 = Float32Array.from(numbers(model.get("x0"), Uint8Array), (v) => v / 127.5 - 1);
-  const eps = Float32Array.from(numbers(model.get("eps"), Int16Array), (v) => (v * 8) / 32767);
+  const x0 = decodePixels(model.get("x0"));
+  const eps = decodeNoise(model.get("eps"));
   const tables = numbers(model.get("alpha_bar"), Float32Array);
   const x_t = new Float32Array(x0.length);
-  const size = c * h * w;
+  const steps = Array.from({ length: T + 1 }, (_, t) => t);
 
   // One picture: its three states side by side. Several: a row for each of the three.
-  const rows = n === 1 ? 1 : 3;
-  const columns = n === 1 ? 3 : n;
-  const tile = Math.max(h, Math.min(210, Math.floor(680 / columns)));
-  const left = n === 1 ? 4 : 44;
-  const top = n === 1 ? 30 : 4;
-  const sheet = canvas(kit, left + columns * (tile + 4), top + rows * (tile + 4));
-  const small = new OffscreenCanvas(w, h);
+  const sheet =
+    n === 1
+      ? pictureGrid(kit, { rows: 1, columns: 3, c, h, w, titles: ["x₀: the picture", "ε: the noise", "xₜ: both mixed"] })
+      : pictureGrid(kit, { rows: 3, columns: n, c, h, w, names: ["x₀", "ε", "xₜ"] });
   const curves = canvas(kit, 420, 250);
-  const titles = ["x₀: the picture", "ε: the noise", "xₜ: both mixed"];
-
-  const paint = (values, row, column, offset) => {
-    small.getContext("2d").putImageData(image(values, offset, c, h, w), 0, 0);
-    sheet.context.imageSmoothingEnabled = false;
-    sheet.context.drawImage(small, left + column * (tile + 4), top + row * (tile + 4), tile, tile);
+  const paint = (values, k) => {
+    for (let i = 0; i < n; i++) sheet.paint(values, i * c * h * w, ...(n === 1 ? [0, k] : [k, i]));
   };
-  const at = (k, i) => (n === 1 ? [0, k, 0] : [k, i, i * size]);
+  paint(x0, 0);
+  paint(eps, 1);
 
-  sheet.context.fillStyle = "#fff";
-  sheet.context.fillRect(0, 0, sheet.width, sheet.height);
-  sheet.context.fillStyle = "#000";
-  sheet.context.font = "17px system-ui, sans-serif";
-  for (let k = 0; k < 3; k++) {
-    if (n === 1) sheet.context.fillText(titles[k], left + k * (tile + 4), 21);
-    else sheet.context.fillText(titles[k].slice(0, 2), 8, top + k * (tile + 4) + tile / 2);
-    for (let i = 0; i < n && k < 2; i++) paint(k ? eps : x0, ...at(k, i));
-  }
-
-  const words = (t) => `t = ${t} of ${T}, ${percent(table()[t])} signal`;
   const table = () => tables.subarray(names.indexOf(model.get("schedule")) * (T + 1)).subarray(0, T + 1);
+  const words = (t) => `t = ${t} of ${T}, ${percent(table()[t])} signal`;
   slider(kit, "t", { label: "step t", min: 0, max: T, words });
   choice(kit, "schedule", "schedule", names);
-  player(kit, "t", 0, T, 8);
-  button(kit, "Reset", () => kit.set("t", 0));
+  player(kit, "t", steps, 8);
 
   kit.onChange(() => {
     const t = model.get("t");
-    const a = table()[t];
-    const signal = Math.sqrt(a);
-    const noise = Math.sqrt(1 - a);
-    for (let i = 0; i < x_t.length; i++) x_t[i] = signal * x0[i] + noise * eps[i];
-    for (let i = 0; i < n; i++) paint(x_t, ...at(2, i));
     const shares = table();
-    plot(curves, {
-      title: "signal left ᾱ (solid), SNR (dashed)",
-      T,
-      lines: [
-        { value: (s) => shares[s], color: COLORS.blue },
-        { value: (s) => logSnr(shares[s]), color: COLORS.orange, dash: [7, 5] },
-      ],
-      marks: [t],
-    });
-    const text = `${n === 1 ? "A picture" : `${n} pictures`} at step ${words(t)}, ${model.get("schedule")} schedule.`;
-    sheet.node.setAttribute("aria-label", text);
-    curves.node.setAttribute("aria-label", `Signal left over the steps: ${percent(a)} at t = ${t}.`);
-    sheet.node.drawn = { x_t, alpha_bar: a };
-    sheet.node.dataset.state = JSON.stringify({ t, schedule: model.get("schedule") });
+    const signal = Math.sqrt(shares[t]);
+    const noise = Math.sqrt(1 - shares[t]);
+    for (let i = 0; i < x_t.length; i++) x_t[i] = signal * x0[i] + noise * eps[i];
+    paint(x_t, 2);
+
+    const frame = axes(curves, { title: "signal left ᾱ (solid), SNR (dashed)", x: [0, T, "step t"], y: [0, 1] });
+    const snr = Float32Array.from(shares, logSnr);
+    curve(curves.context, frame, steps, shares, { color: COLORS.blue });
+    curve(curves.context, frame, steps, snr, { color: COLORS.orange, dash: [7, 5] });
+    dot(curves.context, frame, t, shares[t], COLORS.blue);
+    dot(curves.context, frame, t, snr[t], COLORS.orange);
+
+    const pictures = n === 1 ? "A picture" : `${n} pictures`;
+    sheet.node.setAttribute("aria-label", `${pictures} at step ${words(t)}, ${model.get("schedule")} schedule.`);
+    curves.node.setAttribute("aria-label", `Signal left over the steps: ${percent(shares[t])} at t = ${t}.`);
+    kit.drew({ x_t, alpha_bar: shares[t] });
   });
 }
 

@@ -21,6 +21,7 @@ class Noise(View):
     t          the step shown first, 0..T; set or read it as `view.t`
     """
 
+    STATE = ("t", "schedule")
     _esm = esm("noise")
     t = traitlets.Int(0).tag(sync=True)
     schedule = traitlets.Unicode().tag(sync=True)
@@ -42,13 +43,13 @@ class Noise(View):
             T=lengths.pop(),
             schedules=list(schedules),
             schedule=next(iter(schedules)),
+            t=t,
             shape=list(x0.shape),
             x0=uint8(x0),
             eps=int16(eps),
             alpha_bar=float32(torch.stack([schedule.alpha_bar for schedule in schedules.values()])),
         )
         self._schedules = schedules
-        self.t = t
 
     @traitlets.validate("t")
     def _in_range(self, proposal):

@@ -25,6 +25,7 @@ class ScheduleView(View):
         "Nichol & Dhariwal": {"kind": "cosine", "T": 1000, "s": 0.008},
         "the slide": {"kind": "falling", "T": 1000, "beta_1": 1e-4, "beta_T": 0.02},
     }
+    STATE = ("kind", "T", "beta_1", "beta_T", "s")
     _esm = esm("schedule")
     kind = traitlets.Enum(["linear", "cosine", "falling"], "linear").tag(sync=True)
     T = traitlets.Int(1000, min=10, max=1000).tag(sync=True)
