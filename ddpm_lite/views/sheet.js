@@ -4,11 +4,11 @@
 function build(kit) {
   const { model } = kit;
   const [rows, n, c, h, w] = model.get("shape");
-  const axes = Object.entries(model.get("axes"));
+  const along = Object.entries(model.get("axes"));
   const frames = numbers(model.get("frames"), Uint8Array);
   const size = c * h * w;
   const sheet = pictureGrid(kit, { rows, columns: n, c, h, w, names: model.get("rows") });
-  for (const [name, values] of axes) {
+  for (const [name, values] of along) {
     if (typeof values[0] === "number") picker(kit, name, values, { label: name, words: say });
     else choice(kit, name, name, values);
   }
@@ -16,10 +16,10 @@ function build(kit) {
 
   kit.onChange(() => {
     let index = 0;
-    for (const [name, values] of axes) index = index * values.length + values.indexOf(model.get(name));
+    for (const [name, values] of along) index = index * values.length + values.indexOf(model.get(name));
     const pictures = Float32Array.from(frames.subarray(index * rows * n * size, (index + 1) * rows * n * size), (v) => v / 127.5 - 1);
     for (let i = 0; i < rows * n; i++) sheet.paint(pictures, i * size, Math.floor(i / n), i % n);
-    const state = axes.map(([name]) => `${name} ${say(model.get(name))}`).join(", ");
+    const state = along.map(([name]) => `${name} ${say(model.get(name))}`).join(", ");
     sheet.node.setAttribute("aria-label", `${model.get("title")}: ${state}.`);
     kit.drew({ pictures });
   });
