@@ -1,4 +1,4 @@
-"""python -m ddpm_lite train | sample | score | lab"""
+"""python -m ddpm_lite train | sample | score | lab | site"""
 
 import argparse
 import io
@@ -19,6 +19,8 @@ from .device import choose_device, place
 from .plots import tiles
 from .train import TrainStep, check_length
 from .train import train as training
+
+BESIDE = Path(__file__).resolve().parent.parent / "notebooks"  # where they are in a clone
 
 
 class Stopped(Exception):
@@ -77,6 +79,11 @@ def parser() -> argparse.ArgumentParser:
     for each in (train, sample, score):
         each.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (default auto)")
     command("lab", "Open JupyterLab on the notebooks.")
+    site = command("site", "Write the course as web pages and slides, complete in themselves, the views alive.")
+    site.add_argument("--out", metavar="DIR", type=Path, required=True, help="the folder to write into; made if need be")
+    site.add_argument(
+        "--notebooks", metavar="DIR", type=Path, help="the notebooks (default: notebooks, here or beside the package)"
+    )
     return top
 
 
@@ -198,20 +205,32 @@ def lab(args: argparse.Namespace) -> None:
     """Open JupyterLab on the notebooks and wait until it is closed."""
     import importlib.util
 
-    notebooks = Path(__file__).resolve().parent.parent / "notebooks"
-    if not notebooks.is_dir():
+    if not BESIDE.is_dir():
         raise FileNotFoundError("The notebooks are not beside the package: run this from a clone installed with pip install -e.")
     if importlib.util.find_spec("jupyterlab") is None:
         raise FileNotFoundError('JupyterLab is not installed here: pip install -e ".[course]" brings it.')
-    if subprocess.run([sys.executable, "-m", "jupyterlab", str(notebooks)], check=False).returncode:
+    if subprocess.run([sys.executable, "-m", "jupyterlab", str(BESIDE)], check=False).returncode:
         raise Stopped("JupyterLab ended with an error: see above.")
+
+
+def site(args: argparse.Namespace) -> None:
+    """Write the course as web pages and slides."""
+    try:
+        from .site import build
+    except ModuleNotFoundError as error:
+        if error.name not in ("nbconvert", "nbformat"):
+            raise
+        raise FileNotFoundError('nbconvert is not installed here: pip install -e ".[course]" brings it.') from error
+    here = Path("notebooks")
+    files = build(args.notebooks or (here if here.is_dir() else BESIDE), args.out)
+    print(f"{len(files)} files in {args.out}; begin with {args.out / 'index.html'}")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; an error of the user's is one sentence and exit code 2."""
     args = parser().parse_args(argv)
     try:
-        {"train": train, "sample": sample, "score": score, "lab": lab}[args.command](args)
+        {"train": train, "sample": sample, "score": score, "lab": lab, "site": site}[args.command](args)
         return 0
     except (ValueError, TypeError, OSError, FloatingPointError, Stopped) as error:
         if args.debug:

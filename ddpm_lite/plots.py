@@ -1,7 +1,6 @@
 """Figures: arrays in, matplotlib axes out. The look of the course stands here once."""
 
 import io
-import time
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -53,67 +52,6 @@ def show(fig: Figure, caption: str) -> None:
     """Display a figure in a notebook with its caption underneath; the caption is the picture's text alternative too."""
     display({"image/png": png(fig)}, raw=True, metadata={"image/png": {"alt": caption}})
     display(Markdown(f"*{caption}*"))
-
-
-class LiveLoss:
-    """The loss of a training run while it runs: over the steps at the left, over t at the right, above their floors.
-
-    steps   how many there will be: the axes are laid out once, and only the two lines are drawn anew
-    floor   (BINS,) the least possible loss in each bin of t
-
-    `update` wants the run's history after each step and decides itself whether to draw: where a row is new, at most
-    5 times a second, and for at most 3 % of the time. `finish` draws the last state under its caption.
-    """
-
-    def __init__(self, steps: int, T: int, floor: Float[Tensor, " bins"], titles: Sequence[str] = ("", "")):
-        self.fig, self.axes = plt.subplots(1, 2, figsize=(12, 4.4))
-        self.middle = (np.arange(len(floor)) + 0.5) * T / len(floor)
-        left, right = self.axes
-        left.axhline(float(floor.mean()), color=BLACK, linestyle="--", linewidth=1.5)
-        right.fill_between(self.middle, 0, floor, color=BLACK, alpha=0.15, linewidth=0)
-        right.plot(self.middle, floor, color=BLACK, linestyle="--", linewidth=1.5)
-        left.text(steps, float(floor.mean()), "floor", ha="right", va="bottom")
-        right.text(self.middle[0], 0.02, "floor", va="bottom")
-        self.lines = [ax.plot([], [], color=BLUE, marker=marker)[0] for ax, marker in ((left, ""), (right, "o"))]
-        left.set(xlabel="training step", ylabel="loss per pixel", xlim=(0, steps), ylim=(0, 0.5), title=titles[0])
-        right.set(xlabel="step t of the noise", ylabel="loss per pixel", xlim=(0, T), ylim=(0, 1), title=titles[1])
-        self.rows, self.drawing, self.start, self.last = 0, 0.0, time.monotonic(), 0.0
-        self.fig.canvas.draw()
-        self.fig.set_layout_engine("none")  # laid out: from now on only the two lines change
-        self.empty = self.fig.canvas.copy_from_bbox(self.fig.bbox)
-        self.handle = display(self._picture(), raw=True, display_id=True)
-        self.below = display(Markdown("*training*"), display_id=True)
-
-    def update(self, history: Float[Tensor, "rows columns"]) -> None:
-        """history as in `run.Run`: the last step of a row, its mean loss, its mean loss in each bin of t."""
-        now = time.monotonic()
-        if len(history) == self.rows or now - self.last < 0.2 or self.drawing > 0.03 * (now - self.start):
-            return
-        self.rows, self.last = len(history), now
-        self._put(history)
-        self.handle.update(self._picture(), raw=True)
-        self.drawing += time.monotonic() - now
-
-    def finish(self, history: Float[Tensor, "rows columns"], caption: str) -> None:
-        """The last state, in the place of the live one, with its caption, which is the text alternative too."""
-        self._put(history)
-        self.handle.update(self._picture(), raw=True, metadata={"image/png": {"alt": caption}})
-        self.below.update(Markdown(f"*{caption}*"))
-        plt.close(self.fig)
-
-    def _put(self, history: Tensor) -> None:
-        self.lines[0].set_data(history[:, 0], history[:, 1])
-        self.lines[1].set_data(self.middle, history[-10:, 2:].nanmean(0))
-
-    def _picture(self) -> dict[str, bytes]:
-        """The empty axes and the two lines on them, as a PNG: a twentieth of what a new figure costs."""
-        canvas = self.fig.canvas
-        canvas.restore_region(self.empty)
-        for ax, line in zip(self.axes, self.lines, strict=True):
-            ax.draw_artist(line)
-        png = io.BytesIO()
-        plt.imsave(png, np.asarray(canvas.buffer_rgba()), pil_kwargs={"compress_level": 1})
-        return {"image/png": png.getvalue()}
 
 
 def tiles(images: Float[Tensor, "n c h w"], columns: int, zoom: int = 1, gap: int = 1) -> np.ndarray:

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from ddpm_lite import views
+from ddpm_lite.views.field import places as arrows_at
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 if not CHROMIUM and os.environ.get("REQUIRE_BROWSER"):
@@ -54,7 +55,7 @@ def jupyterlab(home: Path):
         with sync_api.sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
 
-            def open_(cells, wait=".ddpm-view canvas, .ddpm-view [role=alert]"):
+            def open_(cells, wait=".ddpm-view canvas, .ddpm-view [role=alert]", above=False):
                 page, errors = browser.new_page(viewport={"width": 1280, "height": 1000}), []
                 page.on("pageerror", lambda error: errors.append(str(error)))
                 page.errors = errors
@@ -69,6 +70,10 @@ def jupyterlab(home: Path):
                         time.sleep(0.5)
                 widget = "jupyterapp.shell.currentWidget"
                 page.wait_for_function(f"window.jupyterapp && {widget}?.context?.isReady && {widget}.sessionContext?.session")
+                if above:  # only the cells above the last one: when it is run shall be seen
+                    page.evaluate(f"({widget}.content.activeCellIndex = {len(cells) - 1}, 0)")
+                    page.evaluate("jupyterapp.commands.execute('notebook:run-all-above')")
+                    return page
                 page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
                 page.wait_for_selector(wait, state="attached", timeout=60_000)
                 return page
@@ -80,21 +85,23 @@ def jupyterlab(home: Path):
         server.wait(10)
 
 
-def cut(path: Path, name: str) -> list:
-    """The cell of a notebook that shows the view `name`, and the cells that give it its names."""
+def cut(path: Path, name: str, which: int = 0) -> list:
+    """The cell of a notebook that shows the view `name`, or another of these, and the cells that give it its names."""
     from test_lecture import cut as cut_cells
 
     cells = nbformat.read(path, as_version=4).cells
-    (index,) = [i for i, c in enumerate(cells) if c.cell_type == "code" and re.search(rf"\b{name}\(", c.source)]
-    return [nbformat.v4.new_code_cell(source) for source in cut_cells(path, index)]
+    places = [i for i, c in enumerate(cells) if c.cell_type == "code" and re.search(rf"\b{name}\(", c.source)]
+    return [nbformat.v4.new_code_cell(source) for source in cut_cells(path, places[which])]
 
 
-def shown() -> list[tuple[str, str]]:
-    """Each notebook and view in it."""
+def shown() -> list[tuple[str, str, int]]:
+    """Each notebook and view in it, and which of that name it is, from 0 on."""
     found = []
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
-        code = "\n".join(c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code")
-        found += [(path.stem, name) for name in views.__all__ if re.search(rf"\b{name}\(", code)]
+        code = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+        for name in views.__all__:
+            count = sum(bool(re.search(rf"\b{name}\(", source)) for source in code)
+            found += [(path.stem, name, which) for which in range(count)]
     return found
 
 
@@ -144,19 +151,24 @@ def assert_drawn(page, view) -> None:
     assert words == view.describe()
 
 
-@pytest.mark.parametrize(("notebook", "name"), shown())
-def test_a_view_draws_what_its_python_half_says(lab, notebook, name):
-    cells = cut(NOTEBOOKS / f"{notebook}.ipynb", name)
+@pytest.mark.parametrize(("notebook", "name", "which"), shown())
+def test_a_view_draws_what_its_python_half_says(lab, notebook, name, which):
+    cells = cut(NOTEBOOKS / f"{notebook}.ipynb", name, which)
+    if name == "LiveTraining":  # how many moments it keeps is a matter of time: give it all that it wants
+        cells[-1].source = "LiveTraining.SHARE = 1\n" + cells[-1].source
     space = {}
     for cell in cells:  # the same view, here
         exec(cell.source, space)
     view = space["view"]
     page = lab(cells)
+    if name == "LiveTraining":
+        view.wait()
+        page.wait_for_selector(".ddpm-view input[data-trait=moment]:enabled", timeout=120_000)
     for place in page.evaluate(PLACES, 1):
         page.evaluate(PUT, place)
         page.wait_for_function(THERE, arg=place[0])
         assert_drawn(page, view)
-    page.locator(".ddpm-view").screenshot(path=SCREENSHOTS / f"{notebook}-{name}.png")
+    page.locator(".ddpm-view").screenshot(path=SCREENSHOTS / f"{notebook}-{name}{which or ''}.png")
     assert page.errors == []
 
 
@@ -204,3 +216,313 @@ def test_a_fault_in_the_browser_half_is_seen(lab):
     cells[-1].source = "Noise._esm = Noise._esm.replace('model.get(\"shape\")', 'model.get(\"nothing\")')\n" + cells[-1].source
     page = lab(cells)
     assert page.locator(".ddpm-view [role=alert]").inner_text().startswith("This view failed:")
+
+
+def test_the_curves_of_bayes_are_inked_where_its_frame_says(lab):
+    cells = cut(NOTEBOOKS / "03_reverse_posterior.ipynb", "Bayes", 1)
+    space = {}
+    for cell in cells:
+        exec(cell.source, space)
+    view = space["view"]
+    page = lab(cells)
+    traits = page.evaluate("Array.from(document.querySelectorAll('.ddpm-view [data-trait]'), (node) => node.dataset.trait)")
+    page.evaluate(PUT, [traits.index("beta"), "0.3"])
+    page.wait_for_function(THERE, arg=traits.index("beta"))
+    view.beta = 0.3
+    frame = view.frame()
+    posterior = [(-3 + i / 200, float(frame["posterior"][i])) for i in range(250, 1000, 35)]
+    assert (pixels(page, 0, posterior).min(1) < 128).all()
+    assert (pixels(page, 0, [(x, y + 0.12) for x, y in posterior if abs(x) < 0.2]).min(1) > 200).all()  # paper above it
+    growth = [(k / 50, float(frame["divergences"][k])) for k in range(2, 47, 3)]
+    assert (pixels(page, 1, growth).min(1) < 128).all()
+
+
+def test_the_noise_of_the_chain_changes_with_t_on_the_screen_and_that_of_the_closed_form_does_not(lab):
+    page = lab(cut(NOTEBOOKS / "02_closed_form.ipynb", "Noise"))
+    traits = page.evaluate("Array.from(document.querySelectorAll('.ddpm-view [data-trait]'), (node) => node.dataset.trait)")
+    places = [(1, k, i, j) for k in range(8) for i in range(8) for j in range(8)]
+    seen = {}
+    for way in ("closed form", "chain"):
+        for t in ("100", "300"):
+            for name, value in (("way", way), ("t", t)):
+                page.evaluate(PUT, [traits.index(name), value])
+                page.wait_for_function(THERE, arg=traits.index(name))
+            seen[way, t] = pixels(page, 0, places)
+    assert (seen["closed form", "100"] == seen["closed form", "300"]).all()
+    assert (seen["chain", "100"] != seen["chain", "300"]).mean() > 0.5
+
+
+def test_the_density_and_its_chains_are_inked_where_its_frame_says(lab):
+    cells = cut(NOTEBOOKS / "03_reverse_posterior.ipynb", "Density")
+    space = {}
+    for cell in cells:
+        exec(cell.source, space)
+    view = space["view"]
+    page = lab(cells)
+    x = np.linspace(-2.4, 2.4, 25)
+    curve = list(zip(x.tolist(), view.at(0, x).tolist(), strict=True))
+    assert (pixels(page, 1, curve).max(1) < 128).all()
+    stops, chains = view.chains()
+    t = np.arange(30, 1000, 47)  # the first chain's path is the solid one
+    red, _, blue = pixels(page, 0, list(zip(t.tolist(), np.interp(t, stops, chains[:, 0]).tolist(), strict=True))).T.astype(int)
+    assert (red - blue > 150).all()
+    assert (pixels(page, 0, [(0, float(x)) for x in chains[0, :3]]).max(1) < 60).all()  # black dots where they stand
+
+
+def test_a_density_is_drawn_with_the_mouse_and_with_keys(lab):
+    cells = cut(NOTEBOOKS / "01_forward_process.ipynb", "Density")
+    space = {}
+    for cell in cells:
+        exec(cell.source, space)
+    view = space["view"]
+    page = lab(cells)
+    sheet = page.locator(".ddpm-view canvas").nth(1)
+    sheet.scroll_into_view_if_needed()
+    box = sheet.bounding_box()
+    within = "([x, y]) => { const c = document.querySelectorAll('.ddpm-view canvas')[1], p = c.place(x, y); "
+    within += "return [p[0] / c.width, p[1] / c.height]; }"
+
+    def go(x, y):
+        across, down = page.evaluate(within, [x, y])
+        page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
+
+    drawing = [(-3, 0), (-2, 0), (-1.4, 0.5), (-0.8, 0), (0.8, 0), (1.4, 0.5), (2, 0), (3, 0)]  # two equal tents
+    go(*drawing[0])
+    page.mouse.down()
+    for place in drawing[1:]:
+        go(*place)
+    page.mouse.up()
+    page.wait_for_function("JSON.parse(document.querySelector('.ddpm-view').dataset.state).density === 'drawn'")
+    page.wait_for_timeout(200)
+    assert_drawn(page, view)
+    x = np.linspace(-3, 3, 121)
+    tents = np.interp(x, *zip(*drawing, strict=True)) / 0.6  # their area
+    assert np.abs(view.at(0, x) - tents).max() < 0.15 and np.abs(view.at(0, x) - tents).mean() < 0.04
+
+    sheet.focus()
+    before = view.at(0, np.array([0.3]))[0]
+    for key in ("ArrowRight", "PageUp", "ArrowUp"):
+        sheet.press(key)
+    page.wait_for_timeout(200)
+    assert_drawn(page, view)
+    assert view.at(0, np.array([0.3]))[0] > before + 0.15
+    assert "now at 0.3" in sheet.get_attribute("aria-label")
+    assert page.errors == []
+
+
+def test_the_pixels_of_sampling_are_those_of_its_frame_for_one_seed_and_for_all(lab):
+    cells = cut(NOTEBOOKS / "05_sampling.ipynb", "Sampling")
+    space = {}
+    for cell in cells:
+        exec(cell.source, space)
+    view = space["view"]
+    page = lab(cells)
+    traits = page.evaluate("Array.from(document.querySelectorAll('.ddpm-view [data-trait]'), (node) => node.dataset.trait)")
+    for trait, position, value in (("steps", "0", 5), ("t", "3", 700), ("compare", "x̂₀ of every seed", "x̂₀ of every seed")):
+        page.evaluate(PUT, [traits.index(trait), position])
+        page.wait_for_function(THERE, arg=traits.index(trait))
+        setattr(view, trait, value)
+        every = trait == "compare"  # then it is drawn on the second canvas, and the first is hidden
+        want = (1 - view.frame()["pictures"].ravel()) * 127.5  # dark ink on white paper
+        places = [(row, k, i, j) for row in range(4 if every else 2) for k in range(5) for i in range(8) for j in range(8)]
+        assert np.abs(pixels(page, int(every), places) - want[:, None]).max() <= 2
+        assert [page.locator(".ddpm-view canvas").nth(k).is_visible() for k in (0, 1)] == [not every, every]
+    output = page.locator(".ddpm-view label", has=page.locator("[data-trait=t]")).locator("output")
+    assert output.inner_text() == "700 (unchanged since 800)"
+
+
+ASKED = """
+import time, torch
+from ddpm_lite.views import Asked
+
+def draw(question):
+    for step in range(10):
+        yield step / 10
+        time.sleep(0.1)
+    if "nonsense" in question:
+        raise RuntimeError("there is no such word.")
+    yield torch.linspace(-1, 1, 64).reshape(1, 1, 8, 8) * len(question) / 100
+
+view = Asked(draw, {"a dog": torch.zeros(1, 1, 8, 8), "a cat": torch.full((1, 1, 8, 8), 0.5)}, "caption")
+view"""
+
+
+def test_a_question_is_answered_cancelled_refused_and_lost_without_a_kernel(lab):
+    page, space = lab([nbformat.v4.new_code_cell(ASKED)]), {}
+    exec(ASKED, space)
+    root, view = page.locator(".ddpm-view"), space["view"]
+    box, bar, canvas = root.locator("input[type=text]"), root.locator("[role=progressbar]"), root.locator("canvas")
+
+    def called(words):
+        label = f"caption: the picture {words}."
+        page.wait_for_function("label => document.querySelector('.ddpm-view canvas').ariaLabel === label", arg=label)
+
+    page.evaluate(PUT, [0, "a cat"])
+    called("for “a cat”")
+    assert_drawn(page, view)
+    box.fill("")
+    box.press_sequentially("a bird")  # b is a command of JupyterLab: a new cell below
+    assert not bar.is_visible() and page.locator(".jp-Cell").count() == 1
+    box.press("Enter")
+    called("for “a cat”; “a bird” is being answered")
+    page.wait_for_function("document.querySelector('.ddpm-view [role=progressbar]').getAttribute('aria-valuenow') > 30")
+    called("for “a bird”")
+    view.question = "a bird"
+    view.wait()
+    assert_drawn(page, view)
+
+    box.fill("a fish")
+    root.get_by_role("button", name="Ask").click()
+    page.wait_for_function("document.querySelector('.ddpm-view [role=progressbar]').getAttribute('aria-valuenow') > 30")
+    root.get_by_role("button", name="Cancel").click()
+    called("for “a bird”")
+    assert not bar.is_visible()
+
+    box.fill("nonsense")
+    box.press("Enter")
+    root.locator("[role=alert]", has_text="“nonsense” could not be answered: there is no such word.").wait_for()
+    box.fill("a whale")  # the view lives on
+    box.press("Enter")
+    called("for “a whale”")
+    assert not root.locator("[role=alert]").is_visible() and canvas.is_visible()
+
+    page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    box.fill("a horse")
+    box.press("Enter")
+    root.locator("[role=status]", has_text="A new question needs Python, which has not taken it up").wait_for()
+    page.evaluate(PUT, [0, "a dog"])
+    called("for “a dog”")
+    assert root.locator("[role=status]").inner_text() == "Pictures for “a dog”." and page.errors == []
+
+
+MATRIX = """
+import torch
+from ddpm_lite.views import Matrix
+captions = ["a red circle", "a small blue square on the left of a green triangle", "nothing"]
+view = Matrix(torch.tensor([[0.9, -0.4], [0.25, 1.0], [0.0, 0.125]]), captions, ["picture 1", "picture 2"], "Similarity")
+view"""
+
+
+def test_a_matrix_reads_out_the_cell_under_the_pointer_and_colours_by_value(lab):
+    page, space = lab([nbformat.v4.new_code_cell(MATRIX)]), {}
+    exec(MATRIX, space)
+    view, canvas = space["view"], page.locator(".ddpm-view canvas")
+    for place in page.evaluate(PLACES, 1):
+        page.evaluate(PUT, place)
+        page.wait_for_function(THERE, arg=place[0])
+        assert_drawn(page, view)
+    x, y = page.evaluate("""() => {
+      const canvas = document.querySelector('.ddpm-view canvas');
+      return canvas.place(2, 1).map((v) => (v * canvas.clientWidth) / canvas.width);
+    }""")
+    canvas.hover(position={"x": x, "y": y})
+    page.wait_for_function("s => document.querySelector('.ddpm-view').dataset.state === s", arg='{"row":2,"column":1}')
+    assert_drawn(page, view)
+    assert page.locator(".ddpm-view > p").inner_text() == view.describe()
+    corners = pixels(page, 0, [(row, column, 0.15, 0.25) for row in range(3) for column in range(2)])
+    blue, orange = np.array([0, 0x72, 0xB2]), np.array([0xE6, 0x9F, 0])
+    for got, value in zip(corners, view.frame()["values"].ravel(), strict=True):
+        assert np.abs(got - (255 + (np.where(value < 0, orange, blue) - 255) * abs(value))).max() <= 2
+    assert page.errors == []
+
+
+def test_stop_and_continue_work_cell_by_cell_and_while_the_next_cell_waits(lab):
+    here = str(Path(__file__).parent)
+    training = f"import sys; sys.path.insert(0, {here!r}); import test_view_live as here\n"
+    training += "view = here.live(600, pause=0.01)\nview.show('What came out.')"
+    sources = [training, "view.wait()\nprint(f'{view.status} at {view.step}')", "print('the next cell')"]
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    page = lab([*cells[:2]], above=True)
+    view = page.locator(".ddpm-view")
+    says = lambda text: view.locator("[role=status]", has_text=text).wait_for()  # noqa: E731
+    press = lambda name: view.get_by_role("button", name=name).click()  # noqa: E731
+
+    says("Training:")  # cell by cell: the kernel is idle
+    press("Stop")
+    says("Stopped:")
+    press("Continue")
+    says("Training:")
+
+    # All cells, the first for the second time: a new training begins, and the next cell waits for it.
+    page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
+    page.wait_for_selector(".jp-InputPrompt:has-text('[*]')")
+    says("Training:")
+    page.wait_for_function("JSON.parse(document.querySelector('.ddpm-view').dataset.state).moment >= 1")
+    assert page.locator(".jp-OutputArea-output pre").all_inner_texts() == []
+    press("Stop")
+    says("Stopped:")
+    page.wait_for_selector("pre:has-text('stopped at')")
+    press("Continue")
+    says("Finished:")
+    assert page.locator("text=What came out.").count() == 1  # in the cell's source only
+
+    page.evaluate("jupyterapp.commands.execute('notebook:run-cell')")  # the second, once more
+    page.wait_for_selector("pre:has-text('finished at 600')")
+    page.wait_for_selector("em:has-text('What came out.')")
+    slider = page.locator(".ddpm-view input[type=range]")
+    slider.focus()
+    slider.press("Home")
+    page.wait_for_selector(".ddpm-view canvas[aria-label^='Step 1 of 600']")
+    page.locator(".ddpm-view").screenshot(path=SCREENSHOTS / "live.png")
+    assert page.errors == []
+
+
+def test_the_arrows_and_paths_of_field_are_inked_where_its_frame_says_and_start_where_it_is_pressed(lab):
+    cells = cut(NOTEBOOKS / "04_epsilon_training.ipynb", "Field")
+    space = {}
+    for cell in cells:
+        exec(cell.source, space)
+    view = space["view"]
+    page = lab(cells)
+    traits = page.evaluate("Array.from(document.querySelectorAll('.ddpm-view [data-trait]'), (node) => node.dataset.trait)")
+    plane = page.locator(".ddpm-view canvas")
+    plane.scroll_into_view_if_needed()
+    box = plane.bounding_box()
+    within = "([x, y]) => { const c = document.querySelector('.ddpm-view canvas'), p = c.place(x, y); "
+    within += "return [p[0] / c.width, p[1] / c.height]; }"
+    for x, y in ((-2.0, 0.35), (9.0, 2.0)):  # the second beyond the plane: it ends at its rim
+        across, down = page.evaluate(within, [min(x, 3.15), y])
+        page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
+        page.mouse.down()
+        page.mouse.up()
+        reached = "([x, y]) => { const s = JSON.parse(document.querySelector('.ddpm-view').dataset.state); "
+        reached += "return Math.abs(s.start_x - x) < 0.02 && Math.abs(s.start_y - y) < 0.02; }"
+        page.wait_for_function(reached, arg=[min(x, 3), y])
+        assert_drawn(page, view)
+
+    page.evaluate(PUT, [traits.index("t"), str(view.steps.index(200))])
+    page.wait_for_function(THERE, arg=traits.index("t"))
+    for field, mark in (("exact", (230, 159, 0)), ("learnt", (0, 114, 178))):
+        page.evaluate(PUT, [traits.index("field"), field])
+        page.wait_for_function(THERE, arg=traits.index("field"))
+        assert_drawn(page, view)
+        frame, at = view.frame(), arrows_at().numpy()
+        half = at + frame["ways"] / 2
+        own = [i for i in range(256) if frame["likely"][i] and 1.4 < np.hypot(*half[i]) and abs(half[i]).max() < 2.5][::4]
+        assert len(own) >= 12
+        assert (np.abs(pixels(page, 0, half[own].tolist()) - mark).max(1) < 110).mean() > 0.9  # lines of 1.5 pixels
+        bare = [i for i in range(256) if not frame["likely"][i]]
+        assert (np.abs(pixels(page, 0, (at + frame["ways"] / 3)[bare].tolist()) - mark).max(1) > 110).mean() > 0.9
+        ends = [frame[f"{name}_path"][-1].tolist() for name in ("exact", "learnt")]
+        assert np.abs(pixels(page, 0, ends[1:]) - (0, 114, 178)).max() <= 2  # the dot at the end of the learnt path, on top
+    assert page.errors == []
+
+
+def test_the_samples_and_losses_of_training_are_inked_where_its_frame_says(lab):
+    cells = cut(NOTEBOOKS / "04_epsilon_training.ipynb", "Training")
+    space = {}
+    for cell in cells:
+        exec(cell.source, space)
+    view = space["view"]
+    page = lab(cells)
+    for step in (view.steps[-1], 1):
+        page.evaluate(PUT, [0, str(view.steps.index(step))])
+        page.wait_for_function(THERE, arg=0)
+        assert_drawn(page, view)
+        frame = view.frame()
+        samples = frame["samples"].clip(-3, 3)[::8].tolist()  # at the rim where they lie beyond
+        mark = (213, 94, 0) if step == 1 else (0, 114, 178)
+        assert (np.abs(pixels(page, 0, samples) - mark).max(1) < 100).mean() > 0.9  # some lie under a circle's line
+        dots = [(float(np.log10(t)), float(y)) for t, y in zip(view.loss_t, frame["loss"], strict=True) if t != view.t]
+        assert np.abs(pixels(page, 2, dots) - (0, 114, 178)).max() <= 2
+    assert page.errors == []

@@ -66,7 +66,12 @@ SLIPS = {
 }
 
 # Trainings in cells that a tagged one needs, cut short: what is asserted holds there too.
-SHORTER = {'"VAE": 4000, "GAN": 2000, "DDPM": 380': '"VAE": 500, "GAN": 700, "DDPM": 100', "CALLS = 50": "CALLS = 20"}
+SHORTER = {
+    '"VAE": 4000, "GAN": 2000, "DDPM": 380': '"VAE": 500, "GAN": 700, "DDPM": 100',
+    "CALLS = 50": "CALLS = 20",
+    "STEPS = 900": "STEPS = 120",
+    "steps=1500, batch_size=512": "steps=300, batch_size=512",
+}
 
 
 def tagged() -> dict[str, list[tuple[Path, int]]]:

@@ -28,7 +28,7 @@ LAYERS = [
     ["distributed", "guidance", "run", "train", "sample", "metrics"],
     ["data", "zoo", "scores"],
     ["plots", "views"],
-    ["__init__", "__main__"],
+    ["__init__", "site", "__main__"],
 ]
 ORDER = [name for layer in LAYERS for name in layer]
 

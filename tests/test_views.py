@@ -9,6 +9,7 @@ import traitlets
 
 from ddpm_lite import Schedule, q_sample
 from ddpm_lite.views import Noise, ScheduleView
+from ddpm_lite.views.base import normal
 
 SCHEDULES = {"linear": Schedule.linear(1000), "cosine": Schedule.cosine(1000)}
 
@@ -42,9 +43,50 @@ def test_the_noise_that_is_sent_is_the_noise_given():
 
 def test_the_words_tell_the_state():
     noise, _ = view(t=300)
-    assert noise.describe() == "3 pictures at step t = 300 of 1000, 40 % signal, linear schedule."
-    noise.schedule, noise.t = "cosine", 0
-    assert noise.describe() == "3 pictures at step t = 0 of 1000, 100 % signal, cosine schedule."
+    assert noise.describe() == "3 pictures at step t = 300 of 1000, 40 % signal, linear schedule, by the closed form."
+    noise.schedule, noise.t, noise.way = "cosine", 0, "chain"
+    assert noise.describe() == "3 pictures at step t = 0 of 1000, 100 % signal, cosine schedule, by the chain, no noise yet."
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_the_chain_is_walked_step_by_step(schedule):
+    noise, _ = view((2, 1, 8, 8), way="chain")
+    noise.schedule = schedule
+    start = np.frombuffer(noise.x0, "u1") / 127.5 - 1
+    beta = SCHEDULES[schedule].beta.numpy()
+    x, path = start, [start]
+    for t in range(1, 1001):
+        x = np.sqrt(1 - beta[t]) * x + np.sqrt(beta[t]) * normal((t - 1) * 128 + np.arange(128))
+        path.append(x)
+    for t in (137, 1000, 9, 10, 11, 136, 1, 0):  # in any order: some of the walk is kept
+        noise.t = t
+        frame = noise.frame()
+        share = np.prod(1 - beta[1 : t + 1])
+        assert np.abs(frame["x_t"].ravel() - path[t]).max() < 1e-12
+        assert np.abs(np.sqrt(share) * start + np.sqrt(1 - share) * frame["eps"].ravel() - path[t]).max() < 1e-9
+    assert not frame["eps"].any()
+
+
+def test_the_noise_of_the_chain_is_normal_and_changes_with_t_while_that_of_the_closed_form_stays():
+    noise, _ = view((32, 3, 16, 16))
+    eps = {}
+    for noise.way in ("closed form", "chain"):
+        for noise.t in (100, 300):
+            eps[noise.way, noise.t] = noise.frame()["eps"].ravel()
+    assert np.array_equal(eps["closed form", 100], eps["closed form", 300])
+    a_100, a_300 = SCHEDULES["linear"].alpha_bar[[100, 300]].numpy()
+    for t in (100, 300):  # 24,576 numbers: five standard errors
+        assert abs(eps["chain", t].mean()) < 0.032 and abs(eps["chain", t].std() - 1) < 0.023
+    # eps_300 holds eps_100, shrunk by the 200 steps between
+    shared = np.sqrt(a_300 / a_100 * (1 - a_100) / (1 - a_300))
+    assert abs(np.corrcoef(eps["chain", 100], eps["chain", 300])[0, 1] - shared) < 0.03
+
+
+def test_a_chain_of_too_many_pictures_is_refused():
+    with pytest.raises(traitlets.TraitError, match="no way 'chain' for these pictures: use closed form"):
+        view((32, 3, 32, 32), way="chain")
+    with pytest.raises(traitlets.TraitError, match="use closed form or chain"):
+        view(way="fast")
 
 
 def test_two_views_can_be_linked():

@@ -50,7 +50,7 @@ function slider(kit, name, { label, min, max, step = 1, page = 10, words }) {
     const by = { PageUp: page * step, PageDown: -page * step }[event.key];
     if (by === undefined) return;
     event.preventDefault();
-    kit.set(name, Math.min(max, Math.max(min, Number(input.value) + by)));
+    kit.set(name, Math.min(input.max, Math.max(input.min, Number(input.value) + by))); // they may have changed
   });
   kit.onChange(show);
   kit.controls.append(element("label", {}, element("span", {}, label), input, output));
@@ -71,6 +71,7 @@ function choice(kit, name, label, options) {
   select.addEventListener("keydown", (event) => event.stopPropagation());
   kit.onChange(() => (select.value = kit.model.get(name)));
   kit.controls.append(element("label", {}, element("span", {}, label), select));
+  return select;
 }
 
 function button(kit, label, act) {
@@ -79,6 +80,32 @@ function button(kit, label, act) {
   node.addEventListener("keydown", (event) => event.stopPropagation());
   kit.controls.append(node);
   return node;
+}
+
+// A line to write in, with a button: act(text) at the button or at Enter. JupyterLab would take the keys: stop them here.
+function textBox(kit, { label, ask, longest = 200 }, act) {
+  const input = element("input", { type: "text", "aria-label": label, maxlength: longest, autocomplete: "off" });
+  const go = kit.guard(() => act(input.value.trim()));
+  input.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (event.key === "Enter" && !event.isComposing) go();
+  });
+  kit.controls.append(element("label", {}, element("span", {}, label), input));
+  button(kit, ask, go);
+  return input;
+}
+
+// How far some work is: show(share from 0 to 1), or show(null) where there is none.
+function progressBar(kit, label) {
+  const fill = element("div");
+  const node = element("div", { role: "progressbar", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 100 }, fill);
+  kit.controls.append(node);
+  return (share) => {
+    const percent = Math.round(100 * (share ?? 0));
+    node.hidden = share === null;
+    fill.style.width = `${percent}%`;
+    node.setAttribute("aria-valuenow", percent);
+  };
 }
 
 // Play runs `name` through `values` in about `seconds`, and stops at any touch of the controls. Nothing plays by itself;
@@ -142,13 +169,20 @@ function image(values, offset, c, h, w) {
   return out;
 }
 
+// How wide a text of 17 px is, in CSS pixels.
+function textWidth(text) {
+  const context = new OffscreenCanvas(1, 1).getContext("2d");
+  context.font = "17px system-ui, sans-serif";
+  return Math.ceil(context.measureText(text).width);
+}
+
 // A grid of pictures of c x h x w on a canvas of its own, `names` at the left of the rows (if there are any) and `titles`
 // over the columns. `paint(values, offset, row, column)` draws one; `node.place(row, column, i, j)` says where its pixel
 // (i, j) is, in device pixels.
 function pictureGrid(kit, { rows, columns, c, h, w, names = [], titles = [], widest = 210 }) {
-  const left = names.length ? 52 : 2;
+  const left = names.length ? Math.max(52, 14 + Math.max(...names.map(textWidth))) : 2;
   const top = titles.length ? 28 : 2;
-  const tile = Math.min(widest, Math.floor((NARROW ? 340 : 700 - left) / columns) - 4);
+  const tile = Math.min(widest, Math.floor(((NARROW ? 360 : 700) - left) / columns) - 4);
   const tall = Math.round((tile * h) / w);
   const sheet = canvas(kit, left + columns * (tile + 4), top + rows * (tall + 4));
   const small = new OffscreenCanvas(w, h);
@@ -224,6 +258,47 @@ function dot(g, { atX, atY }, x, y, color, radius = 6) {
   g.fill();
 }
 
+// Arrows from places[i] = [x, y] along (ways[2i], ways[2i + 1]) times `scale`, in the units of `axes`, where `only(i)` holds.
+function arrows(g, { atX, atY }, places, ways, { color, width = 2, scale, only = () => true }) {
+  g.beginPath();
+  g.strokeStyle = color;
+  g.lineWidth = width;
+  for (const [i, [x, y]] of places.entries()) {
+    if (!only(i)) continue;
+    const [a, b] = [atX(x + scale * ways[2 * i]), atY(y + scale * ways[2 * i + 1])];
+    const [dx, dy] = [a - atX(x), b - atY(y)];
+    const head = Math.min(0.35, 8 / Math.hypot(dx, dy)); // as a share of the length, at most 8 pixels
+    g.moveTo(atX(x), atY(y));
+    g.lineTo(a, b);
+    for (const side of [-0.5, 0.5]) {
+      g.moveTo(a, b);
+      g.lineTo(a - head * (dx + side * dy), b - head * (dy - side * dx));
+    }
+  }
+  g.stroke();
+}
+
+// The rims of a mixture's components in the plane at three standard deviations, shrunk by `signal`, in the units of `axes`.
+function spots(g, { atX, atY }, { means, vars, axes: turns }, signal, color) {
+  g.strokeStyle = color;
+  g.lineWidth = 1.5;
+  for (const [k, [x, y]] of means.entries()) {
+    const [a, b] = vars[k].map((v) => 3 * signal * Math.sqrt(v));
+    const turn = Math.atan2(-turns[k][1][0], turns[k][0][0]); // the canvas counts downwards
+    g.beginPath();
+    g.ellipse(atX(signal * x), atY(signal * y), atX(a) - atX(0), atX(b) - atX(0), turn, 0, 7);
+    g.stroke();
+  }
+}
+
+// From here to the next `restore`, what lies outside of the axes is not drawn.
+function clipped(g, { box }) {
+  g.save();
+  g.beginPath();
+  g.rect(box.left, box.top, box.right - box.left, box.bottom - box.top);
+  g.clip();
+}
+
 // Where a pointer drags on a canvas: act(x, y, event) in canvas units, from its press to its release.
 function drag(kit, { node, width }, act) {
   const tell = kit.guard((event) => {
@@ -283,7 +358,7 @@ function mount(build, { model, el }) {
   guard(() => {
     root.append(kit.figure, kit.controls);
     build(kit);
-    button(kit, "Reset", () => kit.setAll(start));
+    button(kit, "Reset", () => kit.setAll(model.get("start")));
     const big = button(kit, "Big", () => kit.set("big", !model.get("big")));
     kit.onChange(() => {
       root.classList.toggle("big", model.get("big"));

@@ -4,6 +4,7 @@ A view is two halves. The Python half holds the data and the state, and `frame()
 package's maths; the browser half (the .js beside it, after base.js) computes the same and draws it, at every move.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,7 +17,6 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..gaussian import q_sample
 from ..plots import figure_strip, png
 from ..schedule import Schedule
 
@@ -100,17 +100,19 @@ def int16(eps: Float[Tensor, "..."]) -> bytes:
     return (eps.double().clamp(-8, 8) * (32767 / 8)).round().short().numpy().astype("<i2").tobytes()
 
 
+def uniform(i: np.ndarray) -> np.ndarray:
+    """Uniform numbers in (0, 1) for whole numbers, the same as `uniform` in base.js: the finalizer of MurmurHash3."""
+    i = np.asarray(i, dtype=np.uint32)
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        i = (i ^ (i >> np.uint32(shift))) * np.uint32(factor)
+    return ((i ^ (i >> np.uint32(16))) + 0.5) / 2**32
+
+
 def normal(counter: np.ndarray) -> np.ndarray:
     """Standard normal noise for whole numbers below 2^31, the same as `normal` in base.js: noise too long to be sent.
 
-    Two hashes of the counter (the finalizer of MurmurHash3) are the two uniform numbers of Box and Muller.
+    Two hashes of the counter are the two uniform numbers of Box and Muller.
     """
-
-    def uniform(i: np.ndarray) -> np.ndarray:
-        for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
-            i = (i ^ (i >> np.uint32(shift))) * np.uint32(factor)
-        return ((i ^ (i >> np.uint32(16))) + 0.5) / 2**32
-
     i = np.asarray(counter, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
     return np.sqrt(-2 * np.log(uniform(i))) * np.cos(2 * np.pi * uniform(i + np.uint32(1)))
 
@@ -121,8 +123,8 @@ def sent(view: View) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n c h w"]
     return torch.from_numpy(x0.reshape(view.shape)), torch.from_numpy(eps.reshape(view.shape))
 
 
-def six_steps(x0: Float[Tensor, "n c h w"], eps: Float[Tensor, "n c h w"], schedule: Schedule) -> Figure:
-    """A filmstrip of the first picture at six steps from 0 to T, with the signal left under each."""
+def six_steps(at: Callable[[int], Float[Tensor, "1 c h w"]], schedule: Schedule) -> Figure:
+    """A filmstrip of a picture at six steps from 0 to T, `at(t)`, with the signal left under each."""
     steps = [round(schedule.T * k / 10) for k in (0, 1, 2, 3, 5, 10)]
-    row = torch.cat([q_sample(x0[:1], t, eps[:1], schedule) for t in steps])
+    row = torch.cat([at(t) for t in steps])
     return figure_strip({"$x_t$": row}, [f"t = {t}\n{schedule.alpha_bar[t]:.1%}" for t in steps])

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ..gaussian import q_sample
 from ..schedule import Schedule
 from .base import View, esm, int16, pictures, sent, six_steps, uint8
 
@@ -67,4 +68,6 @@ class ScheduleView(View):
 
     def filmstrip(self) -> Figure:
         """The picture at six steps of the present schedule."""
-        return six_steps(*sent(self), self.made())
+        x0, eps = sent(self)
+        made = self.made()
+        return six_steps(lambda t: q_sample(x0, t, eps, made), made)

@@ -6,21 +6,60 @@ function build(kit) {
   const [rows, n, c, h, w] = model.get("shape");
   const along = Object.entries(model.get("axes"));
   const frames = numbers(model.get("frames"), Uint8Array);
+  const places = model.get("places");
+  const play = model.get("play");
+  const several = model.get("several");
+  const every = model.get("axes")[several] ?? [];
   const size = c * h * w;
-  const sheet = pictureGrid(kit, { rows, columns: n, c, h, w, names: model.get("rows") });
+  const grid = { columns: n, c, h, w, titles: model.get("columns") };
+  const one = pictureGrid(kit, { ...grid, rows, names: model.get("rows") });
+  const all = several && pictureGrid(kit, { ...grid, rows: every.length, names: every.map((v) => `${several} ${say(v)}`) });
+
+  // Which of the stored frames is seen at a place on the axes, the present one where `state` does not say.
+  const stored = (state) =>
+    places[along.reduce((index, [name, values]) => index * values.length + values.indexOf(state[name] ?? model.get(name)), 0)];
+  // The row that is seen for every value of `several`; -1 for all rows of one value.
+  const compared = () => (several ? model.get("comparisons").indexOf(model.get("compare")) - 1 : -1);
+  const seen = () => (compared() < 0 ? [{}] : every.map((value) => ({ [several]: value })));
+  // A value in words, on the axis that plays with the value from which on the pictures seen have not changed.
+  const words = (name, value) => {
+    const values = model.get("axes")[name];
+    const now = values.indexOf(value);
+    let since = now;
+    const same = (i) => seen().every((state) => stored({ ...state, [name]: values[i] }) === stored({ ...state, [name]: value }));
+    while (name === play && since > 0 && same(since - 1)) since--;
+    return say(value) + (since < now ? ` (unchanged since ${say(values[since])})` : "");
+  };
+
+  const controls = {};
   for (const [name, values] of along) {
-    if (typeof values[0] === "number") picker(kit, name, values, { label: name, words: say });
-    else choice(kit, name, name, values);
+    if (typeof values[0] === "number") controls[name] = picker(kit, name, values, { label: name, words: (v) => words(name, v) });
+    else controls[name] = choice(kit, name, name, values);
   }
-  if (model.get("play")) player(kit, model.get("play"), model.get("axes")[model.get("play")], 6);
+  if (several) choice(kit, "compare", "rows", model.get("comparisons"));
+  if (play) player(kit, play, model.get("axes")[play], 6);
 
   kit.onChange(() => {
-    let index = 0;
-    for (const [name, values] of along) index = index * values.length + values.indexOf(model.get(name));
-    const pictures = Float32Array.from(frames.subarray(index * rows * n * size, (index + 1) * rows * n * size), (v) => v / 127.5 - 1);
-    for (let i = 0; i < rows * n; i++) sheet.paint(pictures, i * size, Math.floor(i / n), i % n);
-    const state = along.map(([name]) => `${name} ${say(model.get(name))}`).join(", ");
-    sheet.node.setAttribute("aria-label", `${model.get("title")}: ${state}.`);
+    const only = compared();
+    const row = n * size;
+    const bytes = seen().flatMap((state) => {
+      const start = (stored(state) * rows + Math.max(0, only)) * row;
+      return Array.from(frames.subarray(start, start + (only < 0 ? rows : 1) * row));
+    });
+    const pictures = Float32Array.from(bytes, (v) => v / 127.5 - 1);
+    const { node, paint } = only < 0 ? one : all;
+    for (let i = 0; i < pictures.length / size; i++) paint(pictures, i * size, Math.floor(i / n), i % n);
+    one.node.hidden = node !== one.node;
+    if (several) {
+      all.node.hidden = !one.node.hidden;
+      controls[several].disabled = only >= 0;
+    }
+
+    const told = along.map(([name]) => name).filter((name) => only < 0 || name !== several);
+    const place = told.map((name) => `${name} ${words(name, model.get(name))}`);
+    if (only >= 0) place.push(model.get("compare"));
+    const text = `${model.get("title")}: ${place.join(", ")}.`;
+    for (const each of several ? [one, all] : [one]) each.node.setAttribute("aria-label", text);
     kit.drew({ pictures });
   });
 }

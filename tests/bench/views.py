@@ -1,8 +1,9 @@
-"""From key press to new picture: the Noise view against `interact` with a matplotlib figure of the same content.
+"""The views against `interact` with a matplotlib figure of the same content, in JupyterLab in Chromium, in one run.
 
-Both in JupyterLab in Chromium, in one run, a key pressed every quarter of a second. The time runs from the key's event
-in the browser until the new picture is in the page (for `interact` without its decoding, which favours it).
-Needs Chromium, playwright and jupyterlab.
+Of each view: milliseconds from a key press to the new picture (median, 95 %), pictures a second while the slider is
+dragged for three seconds, and milliseconds from running its cell to its first picture. Of `interact`: the first two.
+A new picture of ours is one that is drawn; of `interact`, one whose data has come, before it is decoded, which favours it.
+Needs Chromium, playwright and jupyterlab. --big measures the views at the projector's size.
 """
 
 import argparse
@@ -13,36 +14,41 @@ from pathlib import Path
 import nbformat
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from test_browser import jupyterlab
+from test_browser import NOTEBOOKS, cut, jupyterlab
 
-SETUP = """
-import torch, ipywidgets, matplotlib.pyplot as plt
-from ddpm_lite import Schedule, plots, q_sample
-from ddpm_lite.data import photos
-from ddpm_lite.views import Noise
-schedule, x0 = Schedule.linear(1000), photos.flower(64)[None]
-eps = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
-"""
-OURS = "Noise(x0, eps, {'linear': schedule})"
-THEIRS = """
-def draw(t):
-    fig, axes = plt.subplots(1, 2, figsize=(12, 4))
-    plots.show_strip(axes[0], {"": torch.cat([x0, eps, q_sample(x0, t, eps, schedule)])}, ["x_0", "eps", f"t = {t}"])
-    axes[1].plot(schedule.alpha_bar)
-    axes[1].plot(t, schedule.alpha_bar[t], "o")
-    plt.show()
-ipywidgets.interact(draw, t=ipywidgets.IntSlider(0, 0, 1000));
-"""
-# name: the cell, what to wait for, the slider, and what changes when the picture does
-WAYS = {
-    "our view": (OURS, ".ddpm-view canvas", ".ddpm-view input", "document.querySelector('.ddpm-view canvas').dataset.state"),
-    "interact": (
-        THEIRS,
-        ".jp-OutputArea img",
-        ".noUi-handle",
-        "[...document.querySelectorAll('.jp-OutputArea img')].at(-1)?.src",
-    ),
+# The views that must keep up, each with a notebook that shows it and the trait that is moved.
+VIEWS = {
+    "Noise": ("01_forward_process", "t"),
+    "Density": ("01_forward_process", "t"),
+    "ScheduleView": ("01_forward_process", "T"),
+    "Bayes": ("03_reverse_posterior", "x_t"),
+    "Training": ("04_epsilon_training", "moment"),
+    "Sampling": ("05_sampling", "t"),
 }
+THEIRS = """
+import ipywidgets, matplotlib.pyplot as plt, torch
+from ddpm_lite import plots
+
+def draw(value):
+    view.{trait} = values[value]
+    parts = {{k: torch.as_tensor(v).double() for k, v in view.frame().items() if torch.as_tensor(v).numel() > 1}}
+    fig, axes = plt.subplots(1, len(parts), figsize=(5 * len(parts), 4), squeeze=False)
+    for ax, (name, x) in zip(axes[0], parts.items()):
+        if x.ndim >= 4:
+            ax.imshow(plots.tiles(x.reshape(-1, *x.shape[-3:]), columns=x.shape[-4]))
+        else:
+            ax.plot(x.reshape(-1, x.shape[-1]).T)
+        ax.set_title(name)
+    plt.show()
+
+listed = getattr(view, "axes", {{}}).get("{trait}") or getattr(view, "moments", None)
+trait = view.traits()["{trait}"]
+low, high = getattr(trait, "min", None) or 0, getattr(trait, "max", None)
+values = listed or [low + (high - low) * i / 100 for i in range(101)] if high and high < 1e6 else list(range(view.T + 1))
+ipywidgets.interact(draw, value=ipywidgets.IntSlider(0, 0, len(values) - 1));
+"""
+OURS = "document.querySelector('.ddpm-view').dataset.state"
+IMAGE = "[...document.querySelectorAll('.jp-OutputArea .jupyter-widgets img')].at(-1)?.src"
 WATCH = """shown => { window.answer = new Promise(done => {
   const before = eval(shown);
   document.addEventListener('keydown', () => {
@@ -56,31 +62,88 @@ WATCH = """shown => { window.answer = new Promise(done => {
     observer.observe(document.body, { subtree: true, childList: true, attributes: true });
   }, { once: true, capture: true });
 }); }"""
+FIRST = """() => new Promise((done) => {
+  const start = performance.now();
+  const look = () => (document.querySelector('.ddpm-view canvas') ? done(performance.now() - start) : requestAnimationFrame(look));
+  jupyterapp.commands.execute('notebook:run-cell');
+  look();
+})"""
+COUNT = """shown => {
+  window.drawn = 0;
+  let before = eval(shown);
+  new MutationObserver(() => {
+    const now = eval(shown);
+    if (now && now !== before) window.drawn += 1;
+    before = now;
+  }).observe(document.body, { subtree: true, childList: true, attributes: true });
+}"""
 
 
-def measure(open_, cell, wait, slider, shown, presses):
-    """Sorted milliseconds of `presses` key presses."""
-    page = open_([nbformat.v4.new_code_cell(SETUP + cell)], wait)
-    page.wait_for_timeout(3000)
-    page.locator(slider).first.focus()
+def press(page, slider, shown: str, presses: int) -> list[float]:
+    """Sorted milliseconds from a key press to the new picture."""
+    slider.focus()
+    slider.press("Home")
+    page.wait_for_timeout(1000)
     times = []
-    for _ in range(presses):
+    for k in range(presses):
         page.evaluate(WATCH, shown)
-        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowLeft" if k % 8 > 3 else "ArrowRight")  # to and fro: a slider may have few places
         times.append(page.evaluate("window.answer"))
-        page.wait_for_timeout(250)
-    page.close()
+        page.wait_for_timeout(200)
     return sorted(times)
+
+
+def drag(page, handle, track, shown: str) -> float:
+    """Pictures a second while the handle is dragged to and fro for three seconds."""
+    box = track.bounding_box()
+    handle.hover()
+    page.mouse.down()
+    page.evaluate(COUNT, shown)
+    start, k = page.evaluate("performance.now()"), 0
+    while page.evaluate("performance.now()") - start < 3000:
+        k += 1
+        across = abs((k * 0.083) % 2 - 1)  # wide strides, so that a slider with few places moves at each of them
+        page.mouse.move(box["x"] + (0.02 + 0.96 * across) * box["width"], box["y"] + box["height"] / 2)
+    drawn = page.evaluate("window.drawn")
+    page.mouse.up()
+    return drawn / 3
+
+
+def measure(open_, name: str, presses: int, big: bool) -> None:
+    notebook, trait = VIEWS[name]
+    cells = cut(NOTEBOOKS / f"{notebook}.ipynb", name)
+    page = open_(cells, above=True)
+    page.wait_for_timeout(1000)
+    first = page.evaluate(FIRST)
+    if big:
+        page.get_by_role("button", name="Big").click()
+    page.wait_for_timeout(3000)
+    slider = page.locator(f".ddpm-view input[data-trait={trait}]")
+    ours = press(page, slider, OURS, presses)
+    rate = drag(page, slider, slider, OURS)
+    page.close()
+    cells[-1].source += "\n" + THEIRS.format(trait=trait)
+    page = open_(cells, ".jp-OutputArea .jupyter-widgets img")
+    page.wait_for_timeout(3000)
+    handle = page.locator(".noUi-handle").first
+    theirs = press(page, handle, IMAGE, presses // 3)
+    their_rate = drag(page, handle, page.locator(".noUi-target").first, IMAGE)
+    page.close()
+    median, theirs_median = ours[len(ours) // 2], theirs[len(theirs) // 2]
+    print(
+        f"{name:12}  key {median:5.1f} ms, 95 % {ours[int(0.95 * len(ours))]:5.1f}; drag {rate:4.0f}/s; first {first:4.0f} ms  |  "
+        f"interact: key {theirs_median:5.0f} ms, 95 % {theirs[int(0.95 * len(theirs))]:5.0f}; drag {their_rate:4.1f}/s  |  "
+        f"ratio {theirs_median / median:.0f}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("views", nargs="*", default=VIEWS)
     parser.add_argument("--presses", type=int, default=60)
-    presses = parser.parse_args().presses
-    medians = {}
+    parser.add_argument("--big", action="store_true")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as home, jupyterlab(Path(home)) as open_:
-        for name, way in WAYS.items():
-            times = measure(open_, *way, presses)
-            medians[name] = times[presses // 2]
-            print(f"{name}: median {medians[name]:.0f} ms, 95 % {times[int(0.95 * presses)]:.0f} ms")
-    print(f"ratio of the medians: {medians['interact'] / medians['our view']:.0f}")
+        for view in arguments.views:
+            measure(open_, view, arguments.presses, arguments.big)

@@ -1,0 +1,74 @@
+// A deck of slides: a view comes alive when its slide is shown.
+/* global Reveal, RevealNotes */
+
+// Letters for the hall, as large as the code on the slides. Then the pictures are made as large as the slide allows (the
+// views' base.css sizes them by --ddpm-zoom), above their controls or beside them, whichever gives more picture; and if
+// that is not enough, the view as a whole is made smaller.
+async function settle(host) {
+  const model = await mountView(host);
+  if (!model) return;
+  const slide = host.closest("section section");
+  const live = host.querySelector(".live");
+  const root = live.shadowRoot.querySelector(".ddpm-view");
+  const fits = () => slide.scrollHeight <= slide.clientHeight && live.scrollWidth <= live.clientWidth;
+  const enlarge = (beside) => {
+    root.classList.toggle("beside", beside);
+    root.style.removeProperty("--ddpm-zoom");
+    const own = Number(window.getComputedStyle(root).getPropertyValue("--ddpm-zoom"));
+    for (let size = own; size >= 0.8 && !fits(); size -= 0.05) root.style.setProperty("--ddpm-zoom", size);
+    const boxes = [...root.querySelectorAll("canvas")].map((canvas) => canvas.getBoundingClientRect());
+    return fits() ? boxes.reduce((area, box) => area + box.width * box.height, 0) : 0;
+  };
+  const fit = () => {
+    live.style.zoom = 1;
+    if (root) {
+      root.style.fontSize = model.get("big") ? "20px" : "";
+      const below = enlarge(false);
+      if (root.children.length === 2 && enlarge(true) < 1.2 * below) enlarge(false);
+    }
+    for (let zoom = 1; zoom >= 0.4 && !fits(); zoom -= 0.05) live.style.zoom = zoom;
+  };
+  const later = () => requestAnimationFrame(() => requestAnimationFrame(fit));
+  const beside = document.createElement("style");
+  beside.textContent =
+    ".beside { display: flex; gap: 28px; align-items: center } .beside > .figure { flex: 1; justify-content: center }" +
+    ".beside > .controls { flex: 0 0 19em } .beside input[type=range] { width: 16em }";
+  live.shadowRoot.append(beside);
+  model.on("change:big", later);
+  if (model.get("big") === false) model.set("big", true);
+  later();
+  // The keys that reach a view are the view's, and not the slides'; Escape gives them back.
+  
+  const release = (event) => event.key === "Escape" && live.shadowRoot.activeElement?.blur();
+  host.addEventListener("keydown", release, { capture: true }); // before the view, which may keep the key for itself
+  host.dataset.preventSwipe = "";
+}
+
+function show() {
+  const slide = Reveal.getCurrentSlide();
+  setMaths(slide.querySelectorAll(".math"));
+  for (const host of slide.querySelectorAll(".view")) settle(host);
+}
+
+// The notes are copied into a window of their own, which reveal writes without KaTeX's styles: it gets them too.
+const openWindow = window.open;
+window.open = (...what) => {
+  const opened = openWindow.apply(window, what);
+  setTimeout(() => opened?.document.head.append(document.getElementById("katex").cloneNode(true)));
+  return opened;
+};
+
+Reveal.on("slidechanged", show);
+Reveal.initialize({
+  width: 1280,
+  height: 720,
+  margin: 0.04,
+  center: false,
+  hash: true,
+  slideNumber: "c/t",
+  transition: "none",
+  plugins: [RevealNotes],
+}).then(() => {
+  show();
+  setTheOthers(() => (document.documentElement.dataset.maths = "set"));
+});

@@ -1,0 +1,70 @@
+
+// Asked: a question is typed, Python answers it with pictures; until then, and without Python, what was answered is seen.
+
+function build(kit) {
+  const { model } = kit;
+  const [n, c, h, w] = model.get("shape");
+  const known = model.get("known");
+  const before = decodePixels(model.get("known_pictures"));
+  const size = c * h * w;
+  const columns = Math.min(n, NARROW ? 4 : 8);
+  const sheet = pictureGrid(kit, { rows: Math.ceil(n / columns), columns, c, h, w });
+  const news = element("p", { role: "status" });
+  const alert = element("p", { role: "alert" });
+  kit.figure.after(news, alert);
+
+  // A question known beforehand needs nobody. Another one goes to Python; if it does not take it up, the reader is told.
+  let patience = null;
+  let silent = false;
+  const heard = () => {
+    clearTimeout(patience);
+    silent = false;
+  };
+  const ask = (question) => {
+    heard();
+    if (!question || question === model.get("question")) return;
+    if (known.includes(question)) return kit.set("question", question);
+    patience = setTimeout(kit.guard(() => {
+      silent = true;
+      tell();
+    }), 2000);
+    model.send({ ask: question });
+  };
+  const signs = ["change:question", "change:working", "unanswered"]; // the last is an exported page's, which says it itself
+  for (const sign of signs) model.on(sign, heard);
+  kit.onLeave(() => {
+    heard();
+    for (const sign of signs) model.off(sign, heard);
+  });
+
+  const box = textBox(kit, { label: model.get("title"), ask: "Ask" }, ask);
+  const cancel = button(kit, "Cancel", () => model.send({ cancel: true }));
+  const progress = progressBar(kit, "how far the answer is");
+  choice(kit, "question", "answered beforehand", known);
+
+  const tell = () => {
+    // A question known beforehand is answered here, with or without Python.
+    const question = model.get("question");
+    const working = model.get("working");
+    const i = working ? -1 : known.indexOf(question);
+    const waiting = working ? `; “${question}” is being answered` : "";
+    const whose = `for “${i < 0 ? model.get("shown") : question}”${waiting}.`;
+    if (silent) news.textContent = "A new question needs Python, which has not taken it up: it is busy, or it does not run here.";
+    else news.textContent = `Pictures ${whose}`;
+    alert.textContent = model.get("problem");
+    alert.hidden = !model.get("problem");
+    cancel.disabled = !working;
+    progress(working ? model.get("progress") : null);
+    sheet.node.setAttribute("aria-label", `${model.get("title")}: ${n === 1 ? "the picture" : `${n} pictures`} ${whose}`);
+    return i < 0 ? decodePixels(model.get("latest")) : before.subarray(i * n * size, (i + 1) * n * size);
+  };
+
+  kit.onChange(() => {
+    const pictures = tell();
+    for (let k = 0; k < n; k++) sheet.paint(pictures, k * size, Math.floor(k / columns), k % columns);
+    kit.drew({ pictures });
+  });
+  box.value = model.get("question");
+}
+
+export default { render: (view) => mount(build, view) };

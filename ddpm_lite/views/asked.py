@@ -1,0 +1,169 @@
+"""Asked: what a slider cannot hold, a question in words, answered by Python with pictures while the reader waits."""
+
+import textwrap
+import threading
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+import traitlets
+from jaxtyping import Float
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from ..plots import figure_strip
+from .base import View, esm, pictures, uint8
+
+
+class Asked(View):
+    """Pictures for a question that the reader types: a caption, for a network to draw.
+
+    answer      answer(question) is a generator: it yields how far it is, from 0 to 1, as often as it likes, and at last the
+                pictures (n, c, h, w) in [-1, 1]. It runs in a thread of its own; where it yields, it can be cancelled
+    beforehand  {question: its pictures}, at least one: what is seen at first, and all that a page without Python knows
+    title       what is asked for, in words: "A caption"
+
+    `view.question = "a red circle"` asks, `view.wait()` waits for the pictures, `view.cancel()` gives up. The last
+    question wins: the one before it ends at its next yield, and its pictures are dropped. A question asked before is
+    answered from memory.
+    """
+
+    STATE = ("question",)
+    _esm = esm("asked")
+    title = traitlets.Unicode().tag(sync=True)
+    question = traitlets.Unicode().tag(sync=True)
+    shown = traitlets.Unicode(help="the question whose pictures are seen: another one while the new is being answered").tag(
+        sync=True
+    )
+    working = traitlets.Bool(False).tag(sync=True)
+    progress = traitlets.Float(0.0).tag(sync=True)
+    problem = traitlets.Unicode("", help="why the last question has no answer, in a sentence; empty if it has").tag(sync=True)
+    known = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    shape = traitlets.List(traitlets.Int()).tag(sync=True)
+    known_pictures = traitlets.Bytes().tag(sync=True)
+    latest = traitlets.Bytes(help="the pictures of `shown`").tag(sync=True)
+
+    def __init__(
+        self,
+        answer: Callable[[str], Iterator[float | Tensor]],
+        beforehand: dict[str, Float[Tensor, "n c h w"]],
+        title: str,
+    ):
+        if not beforehand:
+            raise ValueError("Give at least one question with its pictures beforehand: it is what is seen at first.")
+        shapes = {tuple(pictures(x, f"The pictures of {question!r}").shape) for question, x in beforehand.items()}
+        if len(shapes) > 1:
+            raise ValueError(f"All answers must have the same shape, but these have {sorted(shapes)}.")
+        self._answer, self._answers = answer, {question: uint8(x) for question, x in beforehand.items()}
+        self._lock, self._thread, self._asked, self._error = threading.RLock(), None, 0, None
+        first = next(iter(beforehand))
+        super().__init__(
+            title=title,
+            question=first,
+            shown=first,
+            known=list(beforehand),
+            shape=list(shapes.pop()),
+            known_pictures=b"".join(self._answers.values()),
+            latest=self._answers[first],
+        )
+        self.on_msg(self._from_browser)
+
+    @traitlets.validate("question")
+    def _sensible(self, proposal):
+        question = proposal["value"].strip()
+        if not 0 < len(question) <= 200:
+            raise traitlets.TraitError(f"A question must have 1 to 200 letters, not {len(question)}.")
+        return question
+
+    @traitlets.observe("question")
+    def _ask(self, change):
+        with self._lock:
+            self._asked += 1  # whatever runs is stale from here on
+            self._error = None
+            if self.question in self._answers:
+                self._end(self.question)
+                return
+            with self.hold_sync():
+                self.working, self.progress, self.problem = True, 0.0, ""
+            work = (self.question, self._asked, self._thread)
+            self._thread = threading.Thread(target=self._work, args=work, daemon=True)
+            self._thread.start()
+
+    def cancel(self) -> None:
+        """Give up the question that is being answered: the one before it is the question again."""
+        with self._lock:
+            self.question = self.shown
+
+    def wait(self) -> Float[Tensor, "n c h w"]:
+        """The pictures of the question, once they are there (those seen, if it is cancelled); raises what answering it raised."""
+        try:
+            while self._thread and self._thread.is_alive():
+                self._thread.join()
+        except KeyboardInterrupt:
+            self.cancel()
+            raise
+        if self._error:
+            raise self._error
+        return torch.from_numpy(self.frame()["pictures"])
+
+    def _work(self, question: str, number: int, before: threading.Thread | None) -> None:
+        """Answer a question, in a thread: one at a time, so first the one before it comes to its end."""
+        if before:
+            before.join()
+        try:
+            found = None
+            for value in self._answer(question) if number == self._asked else ():
+                with self._lock:
+                    if number != self._asked:
+                        return
+                    if isinstance(value, Tensor):
+                        found = value
+                    else:
+                        self.progress = round(min(1.0, max(0.0, float(value))), 2)
+            if found is None:
+                raise ValueError("it ended without pictures.")
+            if tuple(pictures(found, "The answer").shape) != tuple(self.shape):
+                raise ValueError(f"the answer must have the shape {tuple(self.shape)}, not {tuple(found.shape)}.")
+            with self._lock:
+                if number == self._asked:
+                    self._answers[question] = uint8(found)
+                    self._end(question)
+        except Exception as error:
+            with self._lock:
+                if number == self._asked:
+                    reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+                    self.question = self.shown
+                    self.problem, self._error = f"“{question}” could not be answered: {reason}", error
+
+    def _end(self, question: str) -> None:
+        """Show the pictures of a question; nothing is being answered any more."""
+        with self.hold_sync():
+            self.working, self.shown, self.latest, self.problem = False, question, self._answers[question], ""
+
+    def set_state(self, sync_data: dict) -> None:
+        """What the browser has changed; not while the thread changes something."""
+        with self._lock:
+            super().set_state(sync_data)
+
+    def _from_browser(self, _, content: dict, buffers: list) -> None:
+        if "ask" in content:
+            self.question = content["ask"]
+        elif "cancel" in content:
+            self.cancel()
+
+    def frame(self) -> dict[str, np.ndarray]:
+        """pictures (n, c, h, w) of the question that is answered."""
+        return {"pictures": np.frombuffer(self.latest, "u1").reshape(self.shape) / 127.5 - 1}
+
+    def describe(self) -> str:
+        """Whose pictures are seen, and what is being answered."""
+        what = "the picture" if self.shape[0] == 1 else f"{self.shape[0]} pictures"
+        waiting = f"; “{self.question}” is being answered" if self.working else ""
+        return f"{self.title}: {what} for “{self.shown}”{waiting}."
+
+    def filmstrip(self) -> Figure:
+        """The first pictures of up to five questions answered beforehand."""
+        every = torch.from_numpy(np.frombuffer(self.known_pictures, "u1").reshape(-1, *self.shape) / 127.5 - 1)
+        count = min(6, self.shape[0])
+        rows = {textwrap.fill(q, 20): x[:count] for q, x in zip(self.known[:5], every, strict=False)}
+        return figure_strip(rows, [""] * count)

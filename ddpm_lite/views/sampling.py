@@ -1,0 +1,77 @@
+"""Sampling: x_t and x0_hat on the way from noise to picture, by sampler, number of steps, seed and t."""
+
+from collections.abc import Callable
+from itertools import product
+
+import matplotlib.pyplot as plt
+import torch
+from jaxtyping import Float, Shaped
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from ..plots import show_strip
+from ..sample import sample
+from ..schedule import Schedule
+from .sheet import Sheet
+
+AXES = ["method", "steps", "seed", "t"]
+
+
+class Sampling(Sheet):
+    """The walks of `Sampling.walks` over their axes: `view.method`, `view.steps`, `view.seed`, `view.t`.
+
+    Play runs along t, from noise to picture. `view.compare = "x̂₀ of every seed"` shows the seeds below each other.
+    A sampler that leaps shows at t the last state it has reached, and the words say which.
+
+    columns  what was asked for in each column; state: the place shown first
+    """
+
+    def __init__(self, walks: Float[Tensor, "method steps seed t 2 n c h w"], axes: dict[str, list], columns: list[str], **state):
+        title = f"On the way from noise to {', '.join(columns)}"
+        super().__init__(walks, _ordered(axes), ["xₜ", "x̂₀"], title, columns, play="t", several="seed", **state)
+
+    @staticmethod
+    def walks(
+        model: Callable[..., Tensor],
+        schedule: Schedule,
+        shape: tuple[int, ...],
+        axes: dict[str, list],
+        cond: Shaped[Tensor, "n *c"],
+    ) -> Float[Tensor, "method steps seed t 2 n c h w"]:
+        """Draw one picture of this shape (c, h, w) for each item of cond, by `sample`, at every place on the axes.
+
+        x_t and x0_hat are those of the last step visited that is not below t, clamped to [-1, 1] as they are shown; x0_hat
+        is kept there on the way too. A seed draws x_T by a generator of its own, the same for all methods and steps; the
+        fresh noise of DDPM comes from one generator for all seeds.
+
+        axes  {"method": ..., "steps": ..., "seed": ..., "t": falling values within 0..T}; ValueError for others
+        """
+        _ordered(axes)
+        if list(axes["t"]) != sorted(set(axes["t"]), reverse=True) or not 0 <= min(axes["t"]) <= max(axes["t"]) <= schedule.T:
+            raise ValueError(f"The values of t must fall and lie between T = {schedule.T} and 0: {axes['t']}.")
+        noise = [torch.randn(len(cond), *shape, generator=torch.Generator().manual_seed(seed)) for seed in axes["seed"]]
+        x_T, asked = torch.cat(noise).to(cond.device), torch.cat([cond] * len(noise))
+        drawn = []
+        for method, steps in product(axes["method"], axes["steps"]):
+            options = {"steps": steps, "method": method, "generator": torch.Generator(cond.device).manual_seed(0)}
+            frames = sample(model, x_T, schedule, cond=asked, clip=True, **options)
+            reached = {frame.t: torch.stack([frame.x_t, frame.x0_hat]).clamp(-1, 1).cpu() for frame in frames}
+            drawn += [reached[min(s for s in reached if s >= t)] for t in axes["t"]]
+        walks = torch.stack(drawn).reshape(*(len(axes[name]) for name in ("method", "steps", "t")), 2, len(noise), -1, *shape)
+        return walks.permute(0, 1, 4, 2, 3, 5, *range(6, walks.ndim))
+
+    def filmstrip(self) -> Figure:
+        """The finished pictures of the present seed: for each method one row for each number of steps."""
+        methods, steps, last = self.axes["method"], self.axes["steps"], self.axes["t"][-1]
+        fig, panels = plt.subplots(1, len(methods), figsize=(12, 1 + 0.75 * len(steps)), squeeze=False, layout="constrained")
+        for ax, method in zip(panels[0], methods, strict=True):
+            first = ax is panels[0, 0]
+            rows = {f"{n} steps" if first else " " * i: self.at(method=method, steps=n, t=last)[0] for i, n in enumerate(steps)}
+            show_strip(ax, rows, self.columns).set_title(method)
+        return fig
+
+
+def _ordered(axes: dict[str, list]) -> dict[str, list]:
+    if list(axes) != AXES or not all(axes.values()):
+        raise ValueError(f"The axes must be {', '.join(AXES)}, in this order and none of them empty, not {axes}.")
+    return axes
