@@ -38,7 +38,7 @@ async function settle(host) {
   if (model.get("big") === false) model.set("big", true);
   later();
   // The keys that reach a view are the view's, and not the slides'; Escape gives them back.
-  
+  host.addEventListener("keydown", (event) => event.stopPropagation());
   const release = (event) => event.key === "Escape" && live.shadowRoot.activeElement?.blur();
   host.addEventListener("keydown", release, { capture: true }); // before the view, which may keep the key for itself
   host.dataset.preventSwipe = "";

@@ -20,15 +20,23 @@ function build(kit) {
     clearTimeout(patience);
     silent = false;
   };
+  const missing = kit.guard(() => {
+    silent = true;
+    tell();
+  });
+  const send = (message) => {
+    try {
+      model.send(message);
+    } catch {
+      missing(); // so JupyterLab says that the kernel is gone
+    }
+  };
   const ask = (question) => {
     heard();
     if (!question || question === model.get("question")) return;
     if (known.includes(question)) return kit.set("question", question);
-    patience = setTimeout(kit.guard(() => {
-      silent = true;
-      tell();
-    }), 2000);
-    model.send({ ask: question });
+    patience = setTimeout(missing, 2000);
+    send({ ask: question });
   };
   const signs = ["change:question", "change:working", "unanswered"]; // the last is an exported page's, which says it itself
   for (const sign of signs) model.on(sign, heard);
@@ -38,7 +46,7 @@ function build(kit) {
   });
 
   const box = textBox(kit, { label: model.get("title"), ask: "Ask" }, ask);
-  const cancel = button(kit, "Cancel", () => model.send({ cancel: true }));
+  const cancel = button(kit, "Cancel", () => send({ cancel: true }));
   const progress = progressBar(kit, "how far the answer is");
   choice(kit, "question", "answered beforehand", known);
 

@@ -146,9 +146,7 @@ class Density(View):
         if self.way == "forward":
             x = torch.from_numpy(GRID)
             return float((_cdf(self.mixture().diffused(self.t, self._schedule), x) - torch.special.ndtr(x)).abs().max())
-        x = self.chains()[1][0].sort().values
-        cdf, share = _cdf(self.mixture(), x), torch.arange(CHAINS + 1, dtype=x.dtype) / CHAINS
-        return float(torch.maximum(cdf - share[:-1], share[1:] - cdf).max())
+        return _gap(self.mixture(), self.chains()[1][0])
 
     def frame(self) -> dict[str, np.ndarray]:
         """heat: q(x_t) over t and x; paths of 40 chains at the stops drawn; at t: density, chains and bars; distance."""
@@ -203,9 +201,10 @@ class Density(View):
         panels = iter(axes[0])
         for way in ways:
             for k in shown:
-                there = Density(self._schedule, tuple(self.ways), density=self.density, weights=self.weights, way=way, strides=k)
-                title = f"{way.removeprefix('back, ')}\n{k} steps\ngap {there.distance():.2f}"
-                _panel(next(panels), self.at(0, GRID), there.chains()[1][0], title, BLUE if "exact" in way else RED)
+                stops, exact = [0, *timesteps(self.T, k)[::-1]], way == "back, exact"
+                x = _back(self.mixture(), stops, self._schedule, exact)[0]
+                title = f"{way.removeprefix('back, ')}\n{k} steps\ngap {_gap(self.mixture(), x):.2f}"
+                _panel(next(panels), self.at(0, GRID), x, title, BLUE if exact else RED)
         axes[0, 0].set_ylabel("density at t = 0")
         return fig
 
@@ -222,7 +221,7 @@ def step_back(x_t: Chains, t: int, t_next: int, mixture: GaussianMixture, schedu
     p, v, v_now = before.means[:, 0], before.covs[:, 0, 0], now.covs[:, 0, 0]
     share = (now.weights.log() - 0.5 * ((x_t - now.means[:, 0]) ** 2 / v_now + v_now.log())).softmax(1)
     k = (share.cumsum(1) < u).sum(1).clamp(max=len(p) - 1)  # the last share may round to just below 1
-    mean = ((1 - alpha) * p[k] + alpha * v[k] * x_t[:, 0]) / v_now[k]
+    mean = ((1 - alpha) * p[k] + alpha.sqrt() * v[k] * x_t[:, 0]) / v_now[k]
     return (mean + ((1 - alpha) * v[k] / v_now[k]).sqrt() * z[:, 0])[:, None]
 
 
@@ -260,6 +259,12 @@ def _parts(mixture: GaussianMixture) -> tuple[Tensor, Tensor, Tensor]:
 def _cdf(mixture: GaussianMixture, x: Float64[Tensor, " n"]) -> Float64[Tensor, " n"]:
     weights, means, covs = _parts(mixture)
     return (weights * torch.special.ndtr((x[:, None] - means) / covs.sqrt())).sum(1)
+
+
+def _gap(mixture: GaussianMixture, x: Float64[Tensor, " n"]) -> float:
+    """Kolmogorov's distance of some numbers to a mixture."""
+    cdf, share = _cdf(mixture, x.sort().values), torch.arange(len(x) + 1, dtype=x.dtype) / len(x)
+    return float(torch.maximum(cdf - share[:-1], share[1:] - cdf).max())
 
 
 def _panel(ax, density: np.ndarray, x: Tensor, title: str, color: str) -> None:

@@ -176,9 +176,9 @@ function build(kit) {
       difference: "The learnt way back minus the exact one, three times its length",
     }[field];
     const place = (xs, ys, i) => `(${rounded(xs.at(i))}, ${rounded(ys.at(i))})`;
-    const ends = `the exact field ends at ${place(exact_x, exact_y, -1)}, along the learnt one at ${place(learnt_x, learnt_y, -1)}`;
-    const text = `${what}, at t = ${t} of ${model.get("T")}. From ${place(exact_x, exact_y, 0)} the path along ${ends}.`;
-    plane.node.setAttribute("aria-label", text);
+    const from = `From ${place(exact_x, exact_y, 0)} the path along the exact field ends at ${place(exact_x, exact_y, -1)}`;
+    const other = `along the learnt one at ${place(learnt_x, learnt_y, -1)}`;
+    plane.node.setAttribute("aria-label", `${what}, at t = ${t} of ${model.get("T")}. ${from}, ${other}.`);
     const both = (xs, ys) => xs.flatMap((x, i) => [x, ys[i]]);
     kit.drew({ ways: ways[field], likely, exact_path: both(exact_x, exact_y), learnt_path: both(learnt_x, learnt_y) });
   });

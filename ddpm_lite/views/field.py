@@ -66,7 +66,7 @@ class Field(View):
             grid=(eps_hat / unit).round().short().numpy().astype("<i2").tobytes(),
             **state,
         )
-        self._exact, self._schedule = exact, schedule
+        self._exact, self._schedule, self._paths = exact, schedule, {}
 
     @traitlets.validate("t")
     def _listed(self, proposal):
@@ -102,10 +102,14 @@ class Field(View):
 
     def path(self, field: str) -> Float[Tensor, "steps 2"]:
         """x_t from the start on, at the present t and at each step below it, down to 0: DDIM along the exact or learnt field."""
-        model = self._exact.eps_model(self._schedule) if field == "exact" else self.learnt_eps
-        x = torch.tensor([[self.start_x, self.start_y]], dtype=torch.float64)
-        visit = [t for t in reversed(self.steps) if t <= self.t]
-        return torch.cat([frame.x_t for frame in sample(model, x, self._schedule, steps=visit, method="ddim")])
+        key = (field, self.t, self.start_x, self.start_y)
+        if key not in self._paths:
+            model = self._exact.eps_model(self._schedule) if field == "exact" else self.learnt_eps
+            x = torch.tensor([[self.start_x, self.start_y]], dtype=torch.float64)
+            visit = [t for t in reversed(self.steps) if t <= self.t]
+            frames = sample(model, x, self._schedule, steps=visit, method="ddim")
+            self._paths[key] = torch.cat([frame.x_t for frame in frames])
+        return self._paths[key]
 
     def frame(self) -> dict[str, np.ndarray]:
         """ways (256, 2); likely (256,): 1 where they are drawn; exact_path and learnt_path (steps, 2)."""

@@ -61,13 +61,17 @@ class Sampling(Sheet):
         return walks.permute(0, 1, 4, 2, 3, 5, *range(6, walks.ndim))
 
     def filmstrip(self) -> Figure:
-        """The finished pictures of the present seed: for each method one row for each number of steps."""
-        methods, steps, last = self.axes["method"], self.axes["steps"], self.axes["t"][-1]
-        fig, panels = plt.subplots(1, len(methods), figsize=(12, 1 + 0.75 * len(steps)), squeeze=False, layout="constrained")
-        for ax, method in zip(panels[0], methods, strict=True):
-            first = ax is panels[0, 0]
-            rows = {f"{n} steps" if first else " " * i: self.at(method=method, steps=n, t=last)[0] for i, n in enumerate(steps)}
-            show_strip(ax, rows, self.columns).set_title(method)
+        """The finished pictures of the present seed: one row for each number of steps, the methods side by side."""
+        methods, last = self.axes["method"], self.axes["t"][-1]
+        n, *shape = self.shape[1:]
+        gap = torch.full((1, *shape), -1.0 if shape[0] == 1 else 1.0)  # white: grey pictures are drawn as ink
+        rows = {}
+        for steps in self.axes["steps"]:
+            finished = [self.at(method=method, steps=steps, t=last)[0] for method in methods]
+            rows[f"{steps} steps"] = torch.cat([x for row in finished for x in (row, gap)][:-1])
+        below = [f"{c}\n{method}" if i == n // 2 else c for method in methods for i, c in enumerate([*self.columns, ""])]
+        fig, ax = plt.subplots(figsize=(12, 0.9 + 0.65 * len(rows)))
+        show_strip(ax, rows, below[:-1])
         return fig
 
 

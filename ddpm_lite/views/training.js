@@ -15,7 +15,7 @@ function build(kit) {
   const places = Array.from({ length: NODES * NODES }, (_, i) =>
     [i % NODES, Math.floor(i / NODES)].map((k) => (2 * REACH * k) / (NODES - 1) - REACH),
   );
-  const wide = NARROW ? 340 : 270; // the three fit side by side
+  const wide = 270; // the three fit side by side
   const [drawn, field, curves] = [0, 1, 2].map(() => canvas(kit, wide, wide + 16));
   const last = steps.at(-1);
   const logs = losses.map((t) => Math.log10(t));
@@ -48,14 +48,16 @@ function build(kit) {
 
     const middle = square(field, "learnt, exact in grey");
     clipped(field.context, middle);
-    arrows(field.context, middle, places, row(exact, k, shown.length), { color: "#aaa", width: 4, scale: 1, only: (i) => often[i] });
-    arrows(field.context, middle, places, arrow, { color: COLORS.blue, width: 1.5, scale: 1, only: (i) => often[i] });
+    const only = (i) => often[i];
+    arrows(field.context, middle, places, row(exact, k, shown.length), { color: "#aaa", width: 4, scale: 1, only });
+    arrows(field.context, middle, places, arrow, { color: COLORS.blue, width: 1.5, scale: 1, only });
     spots(field.context, middle, mixture, model.get("signal")[k], "#000");
     field.context.restore();
 
     const g = curves.context;
     const end = Math.max(1, Math.log10(T));
-    const right = axes(curves, { title: "loss, floor (dashed)", x: [0, end, "step t"], y: [0, 1.2], ticks: [], heights: [0, 1] });
+    const look = { title: "loss, floor (dashed)", x: [0, end, "step t"], y: [0, 1.2], ticks: [], heights: [0, 1] };
+    const right = axes(curves, look);
     g.textAlign = "center";
     for (let power = 0; power <= end; power++) g.fillText(10 ** power, Math.min(right.atX(power), wide - 20), wide - 8);
     g.textAlign = "left";
