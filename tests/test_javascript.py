@@ -1,4 +1,4 @@
-"""The browser halves of the views under ESLint, each as it is sent: after base.js, which it takes its helpers from."""
+"""The browser halves of the views and the scripts of the web pages under ESLint, each as it is sent: after what it uses."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import ddpm_lite
 from ddpm_lite.views.base import HERE, esm
 
 ESLINT = shutil.which("eslint")
@@ -42,6 +43,14 @@ def test_the_browser_halves_are_clean(tmp_path):
                 others.append(f"{name}.js:{message['line'] - of_base}: {message['message']}")
         assert not others
     assert not [message for message, views in unused.items() if len(views) == len(names)]
+
+
+def test_the_scripts_of_the_web_pages_are_clean(tmp_path):
+    folder = Path(ddpm_lite.__file__).parent / "site"
+    scripts = {"theme": ["theme"], "page": ["maths", "views", "page"], "deck": ["maths", "views", "deck"]}
+    sources = {name: "".join((folder / f"{part}.js").read_text() for part in parts) for name, parts in scripts.items()}
+    found = lint(tmp_path, sources)
+    assert [f"{name}.js:{m['line']}: {m['message']}" for name in found for m in found[name]] == []
 
 
 @pytest.mark.parametrize(

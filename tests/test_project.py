@@ -27,7 +27,7 @@ LAYERS = [
     ["weights", "device", "nets", "unet"],
     ["distributed", "guidance", "run", "train", "sample", "metrics"],
     ["data", "zoo", "scores"],
-    ["plots", "views"],
+    ["plots", "views", "exercises"],
     ["__init__", "site", "__main__"],
 ]
 ORDER = [name for layer in LAYERS for name in layer]

@@ -16,15 +16,18 @@ class Network:
     """A stand-in that draws flat pictures as bright as the question is long; `gate` lets it take its steps."""
 
     def __init__(self):
-        self.gate, self.started, self.seen, self.closed = threading.Event(), threading.Event(), [], []
+        self.gate, self.started, self.broken = threading.Event(), threading.Event(), False
+        self.seen, self.closed = [], []
 
     def __call__(self, question):
         self.seen.append(question)
         try:
             for step in range(5):
-                self.started.set()
                 yield step / 5
+                self.started.set()
                 assert self.gate.wait(10)
+                if self.broken:
+                    raise RuntimeError("the network is broken")
             yield torch.full((2, 1, 4, 4), len(question) / 100)
         except GeneratorExit:
             self.closed.append(question)
@@ -141,10 +144,36 @@ def test_a_failure_of_stale_work_is_not_told():
     view, network = asked()
     view.question = "a bird"
     begun(network)
-    network.gate.wait = lambda seconds: 1 / 0
+    network.broken = True
+    network.gate.set()  # it fails now, while the next question is asked
     view.question = "a cat"
     view.wait()
     assert view.problem == "" and view.shown == "a cat"
+
+
+def test_a_failure_just_after_the_next_question_is_set_does_not_take_it_back():
+    view, network = asked()
+
+    class LateLock:
+        """The view's lock; the work under way fails as soon as the main thread asks for it with the new question set."""
+
+        def __init__(self, lock):
+            self.lock = lock
+
+        def __enter__(self):
+            if threading.current_thread() is threading.main_thread() and view.question == "a cat":
+                network.gate.set()
+                view._thread.join()
+            self.lock.acquire()
+
+        def __exit__(self, *error):
+            self.lock.release()
+
+    view.question = "a bird"
+    begun(network)
+    network.broken, view._lock = True, LateLock(view._lock)
+    view.question = "a cat"
+    assert view.question == view.shown == "a cat" and view.problem == ""
 
 
 def test_a_page_without_python_has_the_answers_known_beforehand():

@@ -88,7 +88,7 @@ def test_the_paths_are_ddim_s_and_end_on_the_data():
 
 
 def test_arrows_stand_where_noisy_points_come(g):
-    for t, part in ((60, 0.3), (500, 0.95)):
+    for t, part in ((60, 0.35), (500, 0.95)):
         x0, _ = RING.draw(20_000, g)
         noise = torch.randn(x0.shape, generator=g, dtype=torch.float64)
         x_t = SCHEDULE.alpha_bar[t].sqrt() * x0 + (1 - SCHEDULE.alpha_bar[t]).sqrt() * noise

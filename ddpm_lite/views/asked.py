@@ -73,6 +73,9 @@ class Asked(View):
         question = proposal["value"].strip()
         if not 0 < len(question) <= 200:
             raise traitlets.TraitError(f"A question must have 1 to 200 letters, not {len(question)}.")
+        if question != self.question:
+            with self._lock:
+                self._asked += 1  # from here on the thread no longer touches the question, which is set after this
         return question
 
     @traitlets.observe("question")

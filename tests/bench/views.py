@@ -11,8 +11,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import nbformat
-
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from test_browser import NOTEBOOKS, cut, jupyterlab
 
@@ -64,7 +62,8 @@ WATCH = """shown => { window.answer = new Promise(done => {
 }); }"""
 FIRST = """() => new Promise((done) => {
   const start = performance.now();
-  const look = () => (document.querySelector('.ddpm-view canvas') ? done(performance.now() - start) : requestAnimationFrame(look));
+  const seen = () => document.querySelector('.ddpm-view canvas');
+  const look = () => (seen() ? done(performance.now() - start) : requestAnimationFrame(look));
   jupyterapp.commands.execute('notebook:run-cell');
   look();
 })"""
@@ -129,13 +128,10 @@ def measure(open_, name: str, presses: int, big: bool) -> None:
     theirs = press(page, handle, IMAGE, presses // 3)
     their_rate = drag(page, handle, page.locator(".noUi-target").first, IMAGE)
     page.close()
-    median, theirs_median = ours[len(ours) // 2], theirs[len(theirs) // 2]
-    print(
-        f"{name:12}  key {median:5.1f} ms, 95 % {ours[int(0.95 * len(ours))]:5.1f}; drag {rate:4.0f}/s; first {first:4.0f} ms  |  "
-        f"interact: key {theirs_median:5.0f} ms, 95 % {theirs[int(0.95 * len(theirs))]:5.0f}; drag {their_rate:4.1f}/s  |  "
-        f"ratio {theirs_median / median:.0f}",
-        flush=True,
-    )
+    (median, most), (their_median, their_most) = ((t[len(t) // 2], t[int(0.95 * len(t))]) for t in (ours, theirs))
+    print(f"{name:12}  key {median:5.1f} ms, 95 % {most:5.1f}; drag {rate:4.0f}/s; first {first:4.0f} ms", end="  |  ")
+    print(f"interact: key {their_median:5.0f} ms, 95 % {their_most:5.0f}; drag {their_rate:4.1f}/s", end="  |  ")
+    print(f"ratio {their_median / median:.0f}", flush=True)
 
 
 if __name__ == "__main__":
