@@ -71,8 +71,11 @@ def test_imports_run_downward(path):
 
 def test_every_public_function_has_a_docstring():
     for path in modules():
-        for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+        public = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+        if path.parent.name == "exercises":  # the faulty function of an exercise, then its reference: as the student sees them
+            public = list({node.name: node for node in public}.values())
+        for node in public:
+            if not node.name.startswith("_"):
                 assert ast.get_docstring(node) or node.name == "forward", f"{path.name}: {node.name}"
                 for method in getattr(node, "body", []) if isinstance(node, ast.ClassDef) else []:
                     if isinstance(method, ast.FunctionDef) and not method.name.startswith("_") and method.name != "forward":
