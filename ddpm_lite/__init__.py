@@ -1,5 +1,6 @@
 """ddpm_lite: the models, the maths and the training of denoising diffusion, small enough to read."""
 
+from .clip import CLIP
 from .device import choose_device, place
 from .gaussian import (
     bound_decoder,
@@ -21,11 +22,13 @@ from .nets import Classifier, PointMLP, timestep_embedding
 from .oracle import FiniteData, Floor, GaussianMixture, loss_floor
 from .sample import Frame, ddim_step, ddpm_step, dpm_solver_step, sample, timesteps
 from .schedule import Schedule
-from .train import Loss, TrainStep, class_loss, eps_loss, low_discrepancy_t, train
+from .tokenizer import Tokenizer
+from .train import Loss, TrainStep, class_loss, clip_loss, eps_loss, low_discrepancy_t, train
 from .unet import CIFAR10, UNet, from_diffusers
 
 __all__ = [
     "CIFAR10",
+    "CLIP",
     "Classifier",
     "FiniteData",
     "Floor",
@@ -34,6 +37,7 @@ __all__ = [
     "Loss",
     "PointMLP",
     "Schedule",
+    "Tokenizer",
     "TrainStep",
     "UNet",
     "bound_decoder",
@@ -41,6 +45,7 @@ __all__ = [
     "bound_step",
     "choose_device",
     "class_loss",
+    "clip_loss",
     "ddim_step",
     "ddpm_step",
     "dpm_solver_step",

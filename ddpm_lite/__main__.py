@@ -1,4 +1,4 @@
-"""python -m ddpm_lite train | sample | score | lab | site"""
+"""python -m ddpm_lite train | sample | score | lab | site | nbgrader"""
 
 import argparse
 import io
@@ -7,14 +7,16 @@ import platform
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from PIL import Image
 from tqdm import tqdm
 
-from . import distributed, scores, weights, zoo
+from . import distributed, presets, scores, weights, zoo
 from .device import choose_device, place
 from .plots import tiles
 from .train import TrainStep, check_length
@@ -37,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         return commands.add_parser(name, help=help, description=help, **more)
 
     train = command("train", "Train a model; torchrun --nproc-per-node N -m ddpm_lite train ... does it on N GPUs.")
-    train.add_argument("name", metavar="NAME", help="which preset: digits or digits-classifier")
+    train.add_argument("name", metavar="NAME", help=f"which preset: {', '.join(presets.PRESETS)}")
     train.add_argument("--out", metavar="DIR", type=Path, required=True, help="the run's folder: its checkpoint is kept there")
     how_long = train.add_mutually_exclusive_group()
     how_long.add_argument("--steps", type=int, metavar="N", help="train for N steps (default: as the preset says)")
@@ -50,12 +52,15 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--compile", action="store_true", help="use torch.compile: slow to start, then somewhat faster")
 
     sample = command("sample", "Draw pictures into one PNG.")
-    sample.add_argument("name", metavar="NAME", help="a shipped model (digits) or the folder of a run")
+    sample.add_argument("name", metavar="NAME", help="a shipped model (digits, emoji, shapes) or the folder of a run")
     sample.add_argument(
-        "labels", metavar="LABEL", nargs="*", type=int, help="what to draw, one picture each (default: all classes in turn)"
+        "asked",
+        metavar="WHAT",
+        nargs="*",
+        help="what to draw, one picture each: labels (default: all in turn) or captions (default: the empty one)",
     )
     sample.add_argument(
-        "-n", type=int, metavar="N", help="how many pictures, going through the labels in turn (default: one a label, or 16)"
+        "-n", type=int, metavar="N", help="how many pictures, going through WHAT in turn (default: one for each, or 16)"
     )
     sample.add_argument(
         "-o", "--out", type=Path, default=Path("samples.png"), metavar="FILE", help="the PNG to write (default samples.png)"
@@ -80,16 +85,18 @@ def parser() -> argparse.ArgumentParser:
         each.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (default auto)")
     command("lab", "Open JupyterLab on the notebooks.")
     site = command("site", "Write the course as web pages and slides, complete in themselves, the views alive.")
-    site.add_argument("--out", metavar="DIR", type=Path, required=True, help="the folder to write into; made if need be")
-    site.add_argument(
-        "--notebooks", metavar="DIR", type=Path, help="the notebooks (default: notebooks, here or beside the package)"
-    )
+    grader = command("nbgrader", "Write the notebooks with exercises as a course for nbgrader, which grades the answers.")
+    for each in (site, grader):
+        each.add_argument("--out", metavar="DIR", type=Path, required=True, help="the folder to write into; made if need be")
+        each.add_argument(
+            "--notebooks", metavar="DIR", type=Path, help="the notebooks (default: notebooks, here or beside the package)"
+        )
     return top
 
 
 def train(args: argparse.Namespace) -> None:
     """Train a preset into a folder, with a progress bar; what the run was started with, it goes on with."""
-    preset, checkpoint = zoo.preset(args.name), args.out / zoo.CHECKPOINT
+    preset, checkpoint = presets.preset(args.name), args.out / zoo.CHECKPOINT
     asked = {"steps": args.steps, "minutes": args.minutes, "batch_size": args.batch_size, "seed": args.seed}
     asked = {name: value for name, value in asked.items() if value is not None}
     if not checkpoint.exists():
@@ -103,7 +110,7 @@ def train(args: argparse.Namespace) -> None:
         ]
         made["machine"] = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
         made["command"] = f"python -m ddpm_lite train {args.name} --out DIR {' '.join(words)}"
-        config = {"name": args.name, **{k: preset[k] for k in ("net", "schedule") if k in preset}, "made": made}
+        config = {**presets.configure(args.name), "made": made}
     elif args.resume:
         config = weights.load(checkpoint)[1]
         weights.require(config, checkpoint, "name", "net", "made")
@@ -120,14 +127,14 @@ def train(args: argparse.Namespace) -> None:
 
     device = distributed.start(choose_device(args.device))
     args.out.mkdir(parents=True, exist_ok=True)
-    model = place(zoo.build(config, made["seed"]), device)
-    data = tuple(d.to(device) for d in zoo.training_data(args.name))
+    model = place(presets.build(config, made["seed"]), device)
+    data = tuple(d.to(device) for d in presets.training_data(config))
     generator = torch.Generator(device).manual_seed(made["seed"])
     settings = {name: value for name, value in made.items() if name not in ("seed", "command", "machine")}
     steps = training(
         model,
         data,
-        zoo.make_loss(config),
+        presets.make_loss(config),
         generator=generator,
         checkpoint=checkpoint,
         config=config,
@@ -174,19 +181,33 @@ def sample(args: argparse.Namespace) -> None:
         raise FileNotFoundError(f"There is no folder {args.out.parent} to write {args.out.name} into.")
     if args.out.suffix.lower() != ".png":
         raise ValueError(f"{args.out} must end in .png: that is the format written.")
-    n = args.n if args.n is not None else len(args.labels) or 16
+    n = args.n if args.n is not None else len(args.asked) or 16
     if n < 1:
         raise ValueError(f"-n {n}, but at least one picture must be drawn.")
     device = distributed.start(choose_device(args.device))
-    model = zoo.load(args.name, device)
-    choice = args.labels or list(range(model.config["net"]["num_classes"]))
-    labels = torch.tensor([choice[i % len(choice)] for i in range(n)])
-    images = model.draw(labels, seed=args.seed, steps=args.steps, scale=args.scale, method=args.method)
+    name, *then = presets.ALIASES.get(args.name, [args.name])
+    model = zoo.load(name, device)
+    options = {"seed": args.seed, "steps": args.steps, "scale": args.scale, "method": args.method}
+    images = model.draw(_asked(model, args.asked, n), **options)
+    for upsampler in (zoo.load(name, device) for name in then):
+        images = upsampler.draw(images, **options)
     if distributed.rank() == 0:
         png = io.BytesIO()
-        Image.fromarray(tiles(images, columns=min(n, 10), zoom=8)).save(png, "png")
+        Image.fromarray(tiles(images, columns=min(n, 10), zoom=8 if images.shape[3] <= 16 else 4)).save(png, "png")
         weights.write_atomically(args.out, png.getvalue())
         print(f"{n} pictures in {args.out}")
+
+
+def _asked(model: zoo.Trained, words: list[str], n: int) -> torch.Tensor | list[str]:
+    """The n captions or labels that these words of the command line stand for, in turn."""
+    if "words" in model.config:
+        choice = words or [""]
+        return [choice[i % len(choice)] for i in range(n)]
+    try:  # a model that has no classes will say itself what it draws from
+        labels = [int(word) for word in words] or list(range(model.config["net"].get("num_classes", 1)))
+    except ValueError:
+        raise ValueError(f"{model.name} draws by label, and a label is a number: {' '.join(words)!r} does not fit.") from None
+    return torch.tensor([labels[i % len(labels)] for i in range(n)])
 
 
 def score(args: argparse.Namespace) -> None:
@@ -215,22 +236,57 @@ def lab(args: argparse.Namespace) -> None:
 
 def site(args: argparse.Namespace) -> None:
     """Write the course as web pages and slides."""
-    try:
+    with _extra_course():
         from .site import build
+    files = build(args.notebooks or _notebooks(), args.out)
+    print(f"{len(files)} files in {args.out}; begin with {args.out / 'index.html'}")
+
+
+def nbgrader(args: argparse.Namespace) -> None:
+    """Write the course for nbgrader."""
+    with _extra_course():
+        from .exercises.course import build
+    files = build(args.notebooks or _notebooks(), args.out)
+    names = [path.stem for path in files]
+    print(f"Written to {args.out}: {', '.join(names)}. Go on in that folder:  nbgrader generate_assignment {names[0]}")
+
+
+@contextmanager
+def _extra_course() -> Iterator[None]:
+    """Around an import that needs the extra `course`: without it, one sentence says how to get it."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         if error.name not in ("nbconvert", "nbformat"):
             raise
-        raise FileNotFoundError('nbconvert is not installed here: pip install -e ".[course]" brings it.') from error
+        raise FileNotFoundError(f'{error.name} is not installed here: pip install -e ".[course]" brings it.') from error
+
+
+def _notebooks() -> Path:
     here = Path("notebooks")
-    files = build(args.notebooks or (here if here.is_dir() else BESIDE), args.out)
-    print(f"{len(files)} files in {args.out}; begin with {args.out / 'index.html'}")
+    return here if here.is_dir() else BESIDE
+
+
+@contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    """Within it, a warning is one line for the user, without the place in the code that it comes from."""
+
+    def say(message: Warning | str, *_) -> None:
+        if distributed.rank() == 0:
+            print(f"ddpm_lite: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        warnings.showwarning = say
+        yield
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; an error of the user's is one sentence and exit code 2."""
     args = parser().parse_args(argv)
     try:
-        {"train": train, "sample": sample, "score": score, "lab": lab, "site": site}[args.command](args)
+        with _warnings_in_a_line():
+            {"train": train, "sample": sample, "score": score, "lab": lab, "site": site, "nbgrader": nbgrader}[args.command](args)
         return 0
     except (ValueError, TypeError, OSError, FloatingPointError, Stopped) as error:
         if args.debug:

@@ -60,6 +60,19 @@ def shard(x: Tensor | None) -> Tensor | None:
     return x[rank() :: world_size()]
 
 
+def gather(x: Tensor) -> Tensor:
+    """The whole batch again from everyone's `shard`, in its order; gradients flow back to the process that a row came from.
+
+    If all processes compute the same loss from it, each gets world_size times its part of the gradient, which is what
+    DistributedDataParallel's mean over the processes expects.
+    """
+    if world_size() == 1:
+        return x
+    from torch.distributed.nn.functional import all_gather  # a PyTorch without torch.distributed has no such module
+
+    return torch.stack(all_gather(x), dim=1).flatten(0, 1)
+
+
 def mean(x: Tensor) -> Tensor:
     """The mean of x over the processes."""
     return total(x) / world_size()

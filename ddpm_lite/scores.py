@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from . import distributed, metrics, weights, zoo
+from . import distributed, metrics, presets, weights, zoo
 from .data import digits
 
 MEANING = {
@@ -133,7 +133,7 @@ def ship(model: zoo.Trained, seed: int = 0) -> dict:
     weights.require(model.config, model.name, "made", "steps", "seconds")
     for parameter in model.net.parameters():
         parameter.copy_(parameter.bfloat16())
-    card = {"name": model.name, "about": zoo.preset(model.name)["about"], **model.config["made"]}
+    card = {"name": model.name, "about": presets.preset(model.name)["about"], **model.config["made"]}
     card |= {"steps": model.config["steps"], "minutes": model.config["seconds"] / 60}
     card |= {"data": "load_digits of scikit-learn: the 1,437 training digits of ddpm_lite.data.digits (UCI, CC BY 4.0)"}
     card |= {"parameters": sum(p.numel() for p in model.net.parameters()), "scores": score(model, seed)}
@@ -141,7 +141,7 @@ def ship(model: zoo.Trained, seed: int = 0) -> dict:
         card["curves"] = curves(model)
     if distributed.rank() == 0:
         zoo.ASSETS.mkdir(parents=True, exist_ok=True)
-        config = {k: model.config[k] for k in ("name", "net", "schedule") if k in model.config}
+        config = {k: model.config[k] for k in ("name", "net", "schedule", "words") if k in model.config}
         weights.save(
             zoo.ASSETS / f"{model.name}.safetensors", {k: v.bfloat16() for k, v in model.net.state_dict().items()}, config
         )

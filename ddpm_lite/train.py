@@ -80,6 +80,38 @@ def class_loss(model: nn.Module, batch: tuple[Tensor, ...], generator: torch.Gen
     return Loss(per_item.mean(), per_item.detach())
 
 
+def clip_loss(schedule: Schedule | None = None) -> Callable[..., Loss]:
+    """The loss of CLIP (Radford et al. 2021, fig. 3): each picture has to find its caption among all captions of the batch,
+    and each caption its picture: the mean of the two cross-entropies. Guessing costs ln(batch size).
+
+    A batch is (pictures, tokens): tokens (b, length), or (b, captions, length), of which one caption is drawn for each
+    picture. With a schedule the pictures are noised to a random t first, for a CLIP built with noisy=True.
+    Pictures with the same caption need no care: the two columns of logits are then equal, and the loss is what it would be
+    if both pictures counted as partners, each by half. Where two phrasings say the same, the one that counts as the partner
+    was drawn at random: on average, the same again.
+    """
+
+    def loss(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
+        pictures, tokens = batch
+        t, n, device = None, len(pictures), pictures.device
+        if tokens.ndim == 3:
+            which = torch.randint(tokens.shape[1], (n,), generator=generator, device=device)
+            tokens = tokens[torch.arange(n, device=device), which]
+        if schedule is not None:
+            t = low_discrepancy_t(n, schedule.T, generator, device)
+            eps = torch.randn(pictures.shape, generator=generator, device=device, dtype=pictures.dtype)
+            pictures = q_sample(pictures, t, eps, schedule)
+        pictures, tokens, t = (distributed.shard(a) for a in (pictures, tokens, t))
+        logits = model(pictures, tokens, t, distributed.gather)  # every process meets the captions of all
+        partner = torch.arange(n, device=device)
+        cross_entropy = nn.functional.cross_entropy
+        per_item = (cross_entropy(logits, partner, reduction="none") + cross_entropy(logits.mT, partner, reduction="none")) / 2
+        bins = None if schedule is None else (t - 1) * BINS // schedule.T
+        return Loss(per_item.mean(), distributed.shard(per_item.detach()), bins)
+
+    return loss
+
+
 def learning_rate(step: int, steps: int | None, lr: float, warmup: int) -> float:
     """Up linearly over the first `warmup` steps, then down to 0 along half a cosine. It never reads a clock."""
     if step < warmup or steps is None:

@@ -1,16 +1,18 @@
 """The U-Net of Ho et al. 2020 (appendix B): what predicts the noise in a picture.
 
 Pictures go down through levels of half the size each, then up again; every block on the way up also reads what the
-block of the same size on the way down had found. Time (and condition) enters every residual block.
+block of the same size on the way down had found. Time (and condition) enters every residual block, and the words of a
+caption every attention block.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from .caption import Caption, Context
 from .device import attend, autocast
 from .nets import Condition
 
@@ -36,7 +38,9 @@ class ResBlock(nn.Module):
         self.conv_2 = zero(nn.Conv2d(channels_out, channels_out, 3, padding=1))
         self.skip = nn.Conv2d(channels_in, channels_out, 1) if channels_in != channels_out else nn.Identity()
 
-    def forward(self, x: Float[Tensor, "b c_in h w"], emb: Float[Tensor, "b e"]) -> Float[Tensor, "b c_out h w"]:
+    def forward(
+        self, x: Float[Tensor, "b c_in h w"], emb: Float[Tensor, "b e"], context: Context | None = None
+    ) -> Float[Tensor, "b c_out h w"]:
         h = self.conv_1(F.silu(self.norm_1(x)))
         h = h + self.emb(emb)[:, :, None, None]
         h = self.conv_2(self.dropout(F.silu(self.norm_2(h))))
@@ -44,20 +48,33 @@ class ResBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Every pixel looks at every other: x + W softmax(q k^T / sqrt(d)) v, with W zero at first."""
+    """Every pixel looks at every other: x + W softmax(q k^T / sqrt(d)) v, with W zero at first.
 
-    def __init__(self, channels: int, groups: int, heads: int):
+    With context_width, it looks at the words of a caption too: their features give further keys and values, side by side
+    with those of the pixels (Nichol et al. 2022, section 3.1), so each pixel weighs words against pixels in one softmax.
+    """
+
+    def __init__(self, channels: int, groups: int, heads: int, context_width: int | None = None):
         super().__init__()
         self.heads = heads
         self.norm = Norm(groups, channels, eps=1e-6)
         self.qkv = nn.Linear(channels, 3 * channels)
+        self.words = nn.Linear(context_width, 2 * channels) if context_width is not None else None
         self.out = zero(nn.Linear(channels, channels))
 
-    def forward(self, x: Float[Tensor, "b c h w"], emb: Tensor | None = None) -> Float[Tensor, "b c h w"]:
+    def forward(
+        self, x: Float[Tensor, "b c h w"], emb: Tensor | None = None, context: Context | None = None
+    ) -> Float[Tensor, "b c h w"]:
         b, c, h, w = x.shape
         pixels = self.norm(x).flatten(2).mT  # (b, hw, c)
         q, k, v = self.qkv(pixels).reshape(b, h * w, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
-        seen = attend(q, k, v)  # (b, heads, hw, c / heads)
+        mask = None
+        if self.words is not None:
+            words = self.words(context.features)
+            k_words, v_words = words.reshape(b, -1, 2, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
+            k, v = torch.cat([k_words, k], dim=2), torch.cat([v_words, v], dim=2)
+            mask = F.pad(context.visible, (0, h * w), value=True)[:, None, None]  # all pixels are visible
+        seen = attend(q, k, v, mask)  # (b, heads, hw, c / heads)
         seen = self.out(seen.transpose(1, 2).reshape(b, h * w, c))
         return x + seen.mT.reshape(b, c, h, w)
 
@@ -68,7 +85,9 @@ class Downsample(nn.Conv2d):
     def __init__(self, channels: int):
         super().__init__(channels, channels, 3, stride=2)
 
-    def forward(self, x: Float[Tensor, "b c h w"], emb: Tensor | None = None) -> Float[Tensor, "b c h/2 w/2"]:
+    def forward(
+        self, x: Float[Tensor, "b c h w"], emb: Tensor | None = None, context: Context | None = None
+    ) -> Float[Tensor, "b c h/2 w/2"]:
         return super().forward(F.pad(x, (0, 1, 0, 1)))
 
 
@@ -78,7 +97,9 @@ class Upsample(nn.Conv2d):
     def __init__(self, channels: int):
         super().__init__(channels, channels, 3, padding=1)
 
-    def forward(self, x: Float[Tensor, "b c h w"], emb: Tensor | None = None) -> Float[Tensor, "b c 2*h 2*w"]:
+    def forward(
+        self, x: Float[Tensor, "b c h w"], emb: Tensor | None = None, context: Context | None = None
+    ) -> Float[Tensor, "b c 2*h 2*w"]:
         return super().forward(F.interpolate(x, scale_factor=2.0, mode="nearest"))
 
 
@@ -90,6 +111,9 @@ class UNet(nn.Module):
     attention  the sizes, in pixels, at which self-attention follows each residual block (and once in the middle)
     heads, groups, dropout   attention heads, GroupNorm groups, dropout rate
     num_classes or cond_dim  class labels or vectors as condition: see `nets.Condition`
+    caption    captions as condition, cond = tokens (B, length): {"vocabulary", "length", "width", "depth", "heads"} of
+               `caption.Caption`
+    extra      channels of a picture that is given beside x_t, as further channels of the input: see `beside`
 
     ValueError for sizes that do not fit each other, at construction, and for inputs of another shape.
     """
@@ -109,8 +133,12 @@ class UNet(nn.Module):
         dropout: float = 0.0,
         num_classes: int | None = None,
         cond_dim: int | None = None,
+        caption: dict[str, int] | None = None,
+        extra: int = 0,
     ):
         super().__init__()
+        if caption is not None and (num_classes is not None or cond_dim is not None):
+            raise ValueError("A U-Net takes captions (caption) or labels or vectors (num_classes, cond_dim), not both.")
         if size % 2 ** (len(mults) - 1):
             raise ValueError(
                 f"A {size} x {size} picture cannot be halved {len(mults) - 1} times: use fewer mults or another size."
@@ -119,21 +147,23 @@ class UNet(nn.Module):
             raise ValueError(
                 f"Every level's channels, {[width * m for m in mults]}, must divide by groups = {groups} and heads = {heads}."
             )
-        self.shape = (channels, size, size)
+        self.shape, self.extra = (channels, size, size), extra
         self.null_label = num_classes
         emb_dim = 4 * width
         self.condition = Condition(width, emb_dim, num_classes, cond_dim)
+        self.caption = Caption(**caption, dim=emb_dim) if caption is not None else None
+        words = caption["width"] if caption is not None else None
 
         def level(blocks: list[tuple[int, int]], pixels: int) -> list[nn.Module]:
             layers: list[nn.Module] = []
             for c_in, c_out in blocks:
                 layers.append(ResBlock(c_in, c_out, emb_dim, groups, dropout))
                 if pixels in attention:
-                    layers.append(Attention(c_out, groups, heads))
+                    layers.append(Attention(c_out, groups, heads, words))
             return layers
 
         # The way down. `left` lists the channels of every result that the way up will read, last first out.
-        self.first = nn.Conv2d(channels, width, 3, padding=1)
+        self.first = nn.Conv2d(channels + extra, width, 3, padding=1)
         self.down, left, c = nn.ModuleList(), [width], width
         for i, mult in enumerate(mults):
             for _ in range(depth):
@@ -145,7 +175,11 @@ class UNet(nn.Module):
                 left.append(c)
 
         self.middle = nn.ModuleList(
-            [ResBlock(c, c, emb_dim, groups, dropout), Attention(c, groups, heads), ResBlock(c, c, emb_dim, groups, dropout)]
+            [
+                ResBlock(c, c, emb_dim, groups, dropout),
+                Attention(c, groups, heads, words),
+                ResBlock(c, c, emb_dim, groups, dropout),
+            ]
         )
 
         self.up = nn.ModuleList()
@@ -159,27 +193,52 @@ class UNet(nn.Module):
         self.last = zero(nn.Conv2d(c, channels, 3, padding=1))
 
     def forward(
-        self, x_t: Float[Tensor, "b c h w"], t: Int[Tensor, " b"], cond: Tensor | None = None
+        self, x_t: Float[Tensor, "b c_in h w"], t: Int[Tensor, " b"], cond: Tensor | None = None
     ) -> Float[Tensor, "b c h w"]:
-        if tuple(x_t.shape[1:]) != self.shape:
-            raise ValueError(
-                f"This network takes pictures of shape (B, {', '.join(map(str, self.shape))}), not {tuple(x_t.shape)}."
-            )
+        channels, *sides = self.shape
+        if tuple(x_t.shape[1:]) != (channels + self.extra, *sides):
+            wanted = ", ".join(map(str, (channels + self.extra, *sides)))
+            more = f", the last {self.extra} channels given beside x_t" if self.extra else ""
+            raise ValueError(f"This network takes pictures of shape (B, {wanted}){more}, not {tuple(x_t.shape)}.")
         with autocast(x_t.device, self.precision):
-            emb = F.silu(self.condition(t, cond))
+            if self.caption is None:
+                emb, context = self.condition(t, cond), None
+            else:
+                emb, context = self.caption(cond, len(t))
+                emb = emb + self.condition(t)
+            emb = F.silu(emb)
             h = self.first(x_t)
             left = [h]
             for layers in self.down:
                 for layer in layers:
-                    h = layer(h, emb)
+                    h = layer(h, emb, context)
                 left.append(h)
             for layer in self.middle:
-                h = layer(h, emb)
+                h = layer(h, emb, context)
             for layers in self.up:
                 h = torch.cat([h, left.pop()], dim=1)
                 for layer in layers:
-                    h = layer(h, emb)
+                    h = layer(h, emb, context)
             return self.last(F.silu(self.last_norm(h))).to(x_t.dtype)
+
+
+def beside(model: Callable[..., Tensor], extra: Float[Tensor, "b c h w"]) -> Callable[..., Tensor]:
+    """The network of a U-Net with extra channels as model(x_t, t, cond), which samplers and losses take: it sees x_t and
+    `extra`, one above the other. So GLIDE's upsampler sees the small picture, and its inpainting the rest of the picture.
+    """
+
+    def eps(x_t: Float[Tensor, "n c_t h w"], t: Int[Tensor, " n"], cond: Tensor | None = None) -> Float[Tensor, "n c_t h w"]:
+        # Guidance asks for two predictions at once: then each extra picture stands beside two.
+        return model(torch.cat([x_t, extra.repeat(len(x_t) // len(extra), 1, 1, 1)], dim=1), t, cond)
+
+    eps.training = getattr(model, "training", False)  # for samplers, which refuse to draw in training mode
+    return eps
+
+
+def widen(state: dict[str, Tensor], extra: int) -> dict[str, Tensor]:
+    """The weights of a U-Net for one with `extra` more channels in its input, whose weights are 0: it begins as the network
+    that it was, and learns to use them (Nichol et al. 2022, section 3.3)."""
+    return state | {"first.weight": F.pad(state["first.weight"], (0, 0, 0, 0, 0, extra))}
 
 
 def zero(layer: nn.Module) -> nn.Module:

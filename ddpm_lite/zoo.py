@@ -1,83 +1,29 @@
-"""The shipped models: their presets, their weights, and how good they are.
-
-A preset is a dictionary of keyword arguments. A trained model is found by the name of a preset (the shipped weights)
-or by the folder of a run (`python -m ddpm_lite train NAME --out FOLDER`).
-"""
+"""The trained models: the shipped ones with their cards, found by the name of their preset, and the runs of yours, found
+by their folder (`python -m ddpm_lite train NAME --out FOLDER`)."""
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from . import distributed, weights
-from .data import digits
+from .batches import enlarge
 from .device import choose_device, place
 from .guidance import guided
-from .nets import Classifier
+from .presets import PRESETS, build, make_schedule, make_tokenizer
 from .sample import sample
 from .schedule import Schedule
-from .train import class_loss, eps_loss
-from .unet import UNet
+from .unet import beside
 
 ASSETS = Path(__file__).parent / "assets" / "weights"
 CHECKPOINT = "checkpoint.safetensors"
 AT_ONCE = 250  # pictures drawn in one batch
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "digits": {
-        "about": "draws handwritten digits, 8 x 8 pixels, by class",
-        "net": {
-            "size": 8,
-            "channels": 1,
-            "width": 32,
-            "mults": [1, 2],
-            "depth": 1,
-            "attention": [4],
-            "groups": 8,
-            "num_classes": 10,
-        },
-        "schedule": {"kind": "linear", "T": 1000},
-        "train": {"batch_size": 128, "lr": 2e-3, "steps": 5000},
-    },
-    "digits-classifier": {
-        "about": "tells digits apart; its 16 features are the space of the Frechet distance",
-        "net": {"size": 8, "channels": 1, "num_classes": 10},
-        "train": {"batch_size": 128, "lr": 1e-3, "weight_decay": 0.05, "steps": 3000},
-    },
-}
-
-
-def preset(name: str) -> dict[str, Any]:
-    """The preset of this name; ValueError with the known names for another."""
-    if name not in PRESETS:
-        raise ValueError(f"There is no model {name!r}: the known ones are {', '.join(PRESETS)} (or give the folder of a run).")
-    return PRESETS[name]
-
-
-def build(config: dict[str, Any], seed: int = 0) -> nn.Module:
-    """The untrained network of a preset, its first weights fixed by the seed."""
-    # The initialisers of torch draw from the global generator: lend it ours, and put it back.
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        return UNet(**config["net"]) if "schedule" in config else Classifier(**config["net"])
-
-
-def make_schedule(config: dict[str, Any]) -> Schedule:
-    """The schedule of a preset."""
-    kind, arguments = config["schedule"]["kind"], {k: v for k, v in config["schedule"].items() if k != "kind"}
-    return getattr(Schedule, kind)(**arguments)
-
-
-def make_loss(config: dict[str, Any]):
-    """What a preset's network minimises."""
-    if "schedule" not in config:
-        return class_loss
-    return eps_loss(make_schedule(config), null=config["net"].get("num_classes"))
 
 
 @dataclass
@@ -101,37 +47,63 @@ class Trained:
 
     def draw(
         self,
-        labels: Int[Tensor, " n"],
+        asked: Tensor | Sequence[str],
         *,
         seed: int = 0,
         steps: int = 50,
         scale: float = 2.0,
         method: str = "ddim",
     ) -> Float[Tensor, "n c h w"]:
-        """One picture for each label, in [-1, 1], on the CPU, under guidance of this scale.
+        """One picture for each item asked, in [-1, 1], on the CPU, under guidance of this scale.
+
+        asked   labels (n,), or captions, or for an upsampler the pictures (n, c, h/2, w/2) to enlarge (scale has no effect)
 
         The noise of every 250 pictures has a generator of its own: the processes of a torchrun share out the
         batches, and the pictures are the same on any number of them.
         """
-        if "schedule" not in self.config:
-            able = ", ".join(name for name, preset in PRESETS.items() if "schedule" in preset)
-            raise ValueError(f"{self.name} is a classifier and draws nothing; this one draws: {able}.")
-        classes = self.config["net"]["num_classes"]
-        if len(labels) and not (labels.min() >= 0 and labels.max() <= classes):
-            raise ValueError(
-                f"Labels go from 0 to {classes - 1}, and {classes} means 'no condition'; {labels.tolist()} does not fit."
-            )
-        model, schedule = guided(self.net, scale, self.net.null_label), self.schedule
         mine = {}
-        for i, part in enumerate(labels.split(AT_ONCE)):
+        for i, rows in enumerate(self.conditions(asked).split(AT_ONCE)):
             if i % distributed.world_size() == distributed.rank():
                 generator = torch.Generator(self.device).manual_seed((seed * 1_000_003 + i) % 2**63)
-                x_T = torch.randn(len(part), *self.net.shape, generator=generator, device=self.device)
+                x_T = torch.randn(len(rows), *self.net.shape, generator=generator, device=self.device)
+                model, cond = self.model(rows.to(self.device), scale)
                 options = {"steps": steps, "method": method, "generator": generator}
-                *_, last = sample(model, x_T, schedule, cond=part.to(self.device), clip=True, **options)
+                *_, last = sample(model, x_T, self.schedule, cond=cond, clip=True, **options)
                 mine[i] = last.x_t.clamp(-1, 1).cpu()
         everyone = {i: x for share in distributed.gather_all(mine) for i, x in share.items()}
         return torch.cat([everyone[i] for i in sorted(everyone)]) if everyone else torch.zeros(0, *self.net.shape)
+
+    def conditions(self, asked: Tensor | Sequence[str]) -> Tensor:
+        """What is asked, one row a picture, as the network takes it. ValueError for what this model does not draw; a warning
+        names the words of a caption that it does not know."""
+        if "schedule" not in self.config:
+            able = ", ".join(name for name, preset in PRESETS.items() if "schedule" in preset)
+            raise ValueError(f"{self.name} is a classifier and draws nothing; this one draws: {able}.")
+        net, words = self.config["net"], not isinstance(asked, Tensor)
+        if "words" in self.config:
+            if not words:
+                raise ValueError(f"{self.name} draws what captions say: give a list of strings.")
+            return make_tokenizer(self.config).encode(asked)
+        if "extra" in net:
+            small = (net["channels"], net["size"] // 2, net["size"] // 2)
+            if words or asked.shape[1:] != small:
+                raise ValueError(f"{self.name} enlarges pictures: give a tensor of them, (n, {', '.join(map(str, small))}).")
+            return asked
+        if words:
+            raise ValueError(f"{self.name} draws by label: give a tensor of integers, not strings.")
+        classes = net["num_classes"]
+        if len(asked) and not (asked.min() >= 0 and asked.max() <= classes):
+            raise ValueError(
+                f"Labels go from 0 to {classes - 1}, and {classes} means 'no condition'; {asked.tolist()} does not fit."
+            )
+        return asked
+
+    def model(self, rows: Tensor, scale: float) -> tuple[Callable[..., Tensor], Tensor | None]:
+        """The network for a batch of `conditions`, and its cond: under guidance, or beside the pictures to enlarge."""
+        if self.net.extra:
+            return beside(self.net, enlarge(rows)), None
+        null = self.net.null_label if self.net.caption is None else self.net.caption.empty
+        return guided(self.net, scale, null), rows
 
 
 def load(name: str | Path, device: str | torch.device = "auto") -> Trained:
@@ -160,9 +132,3 @@ def load(name: str | Path, device: str | torch.device = "auto") -> Trained:
 def shipped(name: str) -> Trained:
     """`load` on the CPU, kept: the classifier is asked for again and again."""
     return load(name, "cpu")
-
-
-def training_data(name: str) -> tuple[Tensor, ...]:
-    """What a preset is trained on: the held-out part is never in it."""
-    preset(name)
-    return tuple(digits.load()[0])

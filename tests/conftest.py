@@ -21,6 +21,16 @@ def g() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """open_(cells) -> page, in a JupyterLab of the module's own."""
+    pytest.importorskip("playwright")
+    from lab import jupyterlab
+
+    with jupyterlab(tmp_path_factory.mktemp("lab")) as open_:
+        yield open_
+
+
 def pytest_collection_modifyitems(items):
     if not torch.cuda.is_available():
         for item in items:

@@ -2,7 +2,6 @@
 
 import ast
 import copy
-import itertools
 from collections.abc import Iterator
 
 SWAP = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Pow: ast.Mult}
@@ -13,11 +12,12 @@ FUNCTIONS = {"sqrt", "square", "exp", "log", "flip", "cumprod", "cumsum", "softm
 def mutants(source: str) -> list[str]:
     """The source with one slip in it, in every way there is."""
     tree, found = ast.parse(source), []
-    for index, node in enumerate(ast.walk(tree)):
-        for new in changes(node):
-            whole = copy.deepcopy(tree)
-            old = next(itertools.islice(ast.walk(whole), index, None))
-            found.append(ast.unparse(ast.fix_missing_locations(Put(old, new).visit(whole))))
+    for node in list(ast.walk(tree)):
+        for new in list(changes(node)):
+            new = copy.deepcopy(new)
+            Put(node, new).visit(tree)
+            found.append(ast.unparse(tree))
+            Put(new, node).visit(tree)
     return list(dict.fromkeys(found))
 
 
@@ -49,7 +49,7 @@ class Put(ast.NodeTransformer):
     """Puts a node in the place of another."""
 
     def __init__(self, old: ast.AST, new: ast.AST):
-        self.old, self.new = old, copy.deepcopy(new)
+        self.old, self.new = old, new
 
     def visit(self, node: ast.AST) -> ast.AST:
         return self.new if node is self.old else super().visit(node)

@@ -1,174 +1,43 @@
-"""The views as a reader meets them: in JupyterLab, in Chromium, moved by mouse and keyboard.
+"""The views as a reader meets them: in JupyterLab, in Chromium, moved by mouse and keyboard (see lab.py).
 
-What is drawn is compared with what the view's Python half says in the same state. Without Chromium the tests are
-skipped; with REQUIRE_BROWSER=1, as CI sets it, that is a failure.
+What is drawn is compared with what the view's Python half says in the same state.
 """
 
-import os
-import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
+from lab import SCREENSHOTS, marks
+from moving import assert_drawn, assert_drawn_everywhere, cells_of, put, python_half, shown
 
-from ddpm_lite import views
+from ddpm_lite.views import LiveTraining
 from ddpm_lite.views.field import places as arrows_at
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-if not CHROMIUM and os.environ.get("REQUIRE_BROWSER"):
-    raise RuntimeError("REQUIRE_BROWSER is set, but there is no Chromium: install Debian's package chromium.")
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM, reason="no Chromium: the views are not tested in a browser")]
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
-SCREENSHOTS = Path(__file__).parent.parent / "build" / "screenshots"  # test output, to be looked at; git ignores it
-FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update"
+# The shape checks would run at each of a thousand moves; frame() has tests of its own, with them.
+pytestmark = [*marks, pytest.mark.usefixtures("unchecked")]
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    pytest.importorskip("playwright")
-    with jupyterlab(tmp_path_factory.mktemp("lab")) as open_:
-        yield open_
-
-
-@contextmanager
-def jupyterlab(home: Path):
-    """JupyterLab in a folder of its own, and Chromium; gives open_(cells) -> page, once all cells run and `wait` is there."""
-    from playwright import sync_api
-
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    folders = {f"JUPYTER_{name}_DIR": str(home / name) for name in ("CONFIG", "DATA", "RUNTIME")}
-    options = ["--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token="]
-    options += [f"--ServerApp.root_dir={home}", "--allow-root", "--LabApp.expose_app_in_browser=True"]
-    options += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
-    env = os.environ | folders | {"IPYTHONDIR": str(home / "ipython")}
-    server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options], env=env, stdout=-3, stderr=-3)
-    try:
-        with sync_api.sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
-
-            def open_(cells, wait=".ddpm-view canvas, .ddpm-view [role=alert]", above=False):
-                page, errors = browser.new_page(viewport={"width": 1280, "height": 1000}), []
-                page.on("pageerror", lambda error: errors.append(str(error)))
-                page.errors = errors
-                spec = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
-                name = f"n{time.monotonic_ns()}"  # a workspace of its own: Lab would open the last one's tabs again
-                nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=spec), home / f"{name}.ipynb")
-                for _ in range(120):
-                    try:
-                        page.goto(f"http://127.0.0.1:{port}/lab/workspaces/{name}/tree/{name}.ipynb")
-                        break
-                    except sync_api.Error:
-                        time.sleep(0.5)
-                widget = "jupyterapp.shell.currentWidget"
-                page.wait_for_function(f"window.jupyterapp && {widget}?.context?.isReady && {widget}.sessionContext?.session")
-                if above:  # only the cells above the last one: when it is run shall be seen
-                    page.evaluate(f"({widget}.content.activeCellIndex = {len(cells) - 1}, 0)")
-                    page.evaluate("jupyterapp.commands.execute('notebook:run-all-above')")
-                    return page
-                page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
-                page.wait_for_selector(wait, state="attached", timeout=60_000)
-                return page
-
-            yield open_
-            browser.close()
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-def cut(path: Path, name: str, which: int = 0) -> list:
-    """The cell of a notebook that shows the view `name`, or another of these, and the cells that give it its names."""
-    from test_lecture import cut as cut_cells
-
-    cells = nbformat.read(path, as_version=4).cells
-    places = [i for i, c in enumerate(cells) if c.cell_type == "code" and re.search(rf"\b{name}\(", c.source)]
-    return [nbformat.v4.new_code_cell(source) for source in cut_cells(path, places[which])]
-
-
-def shown() -> list[tuple[str, str, int]]:
-    """Each notebook and view in it, and which of that name it is, from 0 on."""
-    found = []
-    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
-        code = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
-        for name in views.__all__:
-            count = sum(bool(re.search(rf"\b{name}\(", source)) for source in code)
-            found += [(path.stem, name, which) for which in range(count)]
-    return found
-
-
-# Put every slider at its ends, its middle and 20 random places, every list at each of its entries.
-PLACES = """seed => {
-  const root = document.querySelector('.ddpm-view');
-  const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
-  const places = [];
-  root.querySelectorAll('[data-trait]').forEach((node, k) => {
-    if (node.tagName === 'SELECT') return node.querySelectorAll('option').forEach((o) => places.push([k, o.value]));
-    const [min, max, step] = [Number(node.min), Number(node.max), Number(node.step)];
-    const many = Math.round((max - min) / step);
-    const at = [0, many, many / 2, ...Array.from({ length: 20 }, () => many * random())];
-    for (const i of at) places.push([k, String(min + Math.round(i) * step)]);
-  });
-  return places;
-}"""
-PUT = """([k, value]) => {
-  const node = document.querySelectorAll('.ddpm-view [data-trait]')[k];
-  node.value = value;
-  node.dispatchEvent(new Event(node.tagName === 'SELECT' ? 'change' : 'input'));
-}"""
-THERE = """k => {
-  const node = document.querySelectorAll('.ddpm-view [data-trait]')[k];
-  const value = JSON.parse(node.closest('.ddpm-view').dataset.state)[node.dataset.trait];
-  return value === (node.tagName === 'SELECT' ? node.value : node.means(Number(node.value)));
-}"""
-DRAWN = """() => {
-  const root = document.querySelector('.ddpm-view');
-  const plain = (v) => (ArrayBuffer.isView(v) ? Array.from(v) : v);
-  const drawn = Object.fromEntries(Object.entries(root.drawn).map(([name, v]) => [name, plain(v)]));
-  return [JSON.parse(root.dataset.state), drawn, root.querySelector('canvas').ariaLabel];
-}"""
-
-
-def assert_drawn(page, view) -> None:
-    """What is drawn, and how it is called, is what the Python half says in the same state."""
-    state, drawn, words = page.evaluate(DRAWN)
-    with view.hold_trait_notifications():
-        for name, value in state.items():
-            setattr(view, name, value)
-    frame = view.frame()
-    assert drawn.keys() == frame.keys()
-    for name, values in frame.items():
-        got, want = np.array(drawn[name], dtype=float), np.asarray(values, dtype=float).ravel()
-        assert got.size == want.size and np.allclose(got.ravel(), want, rtol=0, atol=1e-4, equal_nan=True), (name, state)
-    assert words == view.describe()
+def both(lab, *this):
+    """The Python half of a view of a notebook, the page of its browser half, and the root of it there."""
+    page = lab(cells_of(*this))
+    return python_half(*this), page, page.locator(".ddpm-view")
 
 
 @pytest.mark.parametrize(("notebook", "name", "which"), shown())
-def test_a_view_draws_what_its_python_half_says(lab, notebook, name, which):
-    cells = cut(NOTEBOOKS / f"{notebook}.ipynb", name, which)
+def test_a_view_draws_what_its_python_half_says(lab, monkeypatch, notebook, name, which):
+    cells = cells_of(notebook, name, which)
     if name == "LiveTraining":  # how many moments it keeps is a matter of time: give it all that it wants
+        monkeypatch.setattr(LiveTraining, "SHARE", 1)
         cells[-1].source = "LiveTraining.SHARE = 1\n" + cells[-1].source
-    space = {}
-    for cell in cells:  # the same view, here
-        exec(cell.source, space)
-    view = space["view"]
+    view = python_half(notebook, name, which)
     page = lab(cells)
     if name == "LiveTraining":
         view.wait()
         page.wait_for_selector(".ddpm-view input[data-trait=moment]:enabled", timeout=120_000)
-    for place in page.evaluate(PLACES, 1):
-        page.evaluate(PUT, place)
-        page.wait_for_function(THERE, arg=place[0])
-        assert_drawn(page, view)
-    page.locator(".ddpm-view").screenshot(path=SCREENSHOTS / f"{notebook}-{name}{which or ''}.png")
+    root = page.locator(".ddpm-view")
+    assert_drawn_everywhere(root, view)
+    root.screenshot(path=SCREENSHOTS / f"{notebook}-{name}{which or ''}.png")
     assert page.errors == []
 
 
@@ -183,14 +52,8 @@ def pixels(page, canvas: int, places: list) -> np.ndarray:
 
 
 def test_the_pixels_of_noise_are_those_of_its_frame(lab):
-    cells = cut(NOTEBOOKS / "02_closed_form.ipynb", "Noise")
-    space = {}
-    for cell in cells:
-        exec(cell.source, space)
-    view = space["view"]
-    page = lab(cells)
-    page.evaluate(PUT, [0, "137"])
-    page.wait_for_function(THERE, arg=0)
+    view, page, root = both(lab, "02_closed_form", "Noise")
+    put(root, "t", 137)
     view.t = 137
     places = [(2, k, i, j) for k in range(8) for i in range(8) for j in range(8)]
     want = (1 - view.frame()["x_t"].clip(-1, 1).ravel()) * 127.5  # dark ink on white paper
@@ -201,7 +64,7 @@ def test_the_pixels_of_noise_are_those_of_its_frame(lab):
 
 
 def test_the_keyboard_moves_the_slider_and_jupyterlab_does_not_take_its_keys(lab):
-    page = lab(cut(NOTEBOOKS / "01_forward_process.ipynb", "Noise"))
+    page = lab(cells_of("01_forward_process", "Noise"))
     slider = page.locator(".ddpm-view input[type=range]").first
     slider.focus()
     for key, t in (("Home", 0), ("ArrowRight", 1), ("PageUp", 11), ("ArrowLeft", 10), ("End", 1000), ("PageDown", 990)):
@@ -212,22 +75,15 @@ def test_the_keyboard_moves_the_slider_and_jupyterlab_does_not_take_its_keys(lab
 
 
 def test_a_fault_in_the_browser_half_is_seen(lab):
-    cells = cut(NOTEBOOKS / "01_forward_process.ipynb", "Noise")
+    cells = cells_of("01_forward_process", "Noise")
     cells[-1].source = "Noise._esm = Noise._esm.replace('model.get(\"shape\")', 'model.get(\"nothing\")')\n" + cells[-1].source
     page = lab(cells)
     assert page.locator(".ddpm-view [role=alert]").inner_text().startswith("This view failed:")
 
 
 def test_the_curves_of_bayes_are_inked_where_its_frame_says(lab):
-    cells = cut(NOTEBOOKS / "03_reverse_posterior.ipynb", "Bayes", 1)
-    space = {}
-    for cell in cells:
-        exec(cell.source, space)
-    view = space["view"]
-    page = lab(cells)
-    traits = page.evaluate("Array.from(document.querySelectorAll('.ddpm-view [data-trait]'), (node) => node.dataset.trait)")
-    page.evaluate(PUT, [traits.index("beta"), "0.3"])
-    page.wait_for_function(THERE, arg=traits.index("beta"))
+    view, page, root = both(lab, "03_reverse_posterior", "Bayes", 1)
+    put(root, "beta", "0.3")
     view.beta = 0.3
     frame = view.frame()
     posterior = [(-3 + i / 200, float(frame["posterior"][i])) for i in range(250, 1000, 35)]
@@ -238,27 +94,20 @@ def test_the_curves_of_bayes_are_inked_where_its_frame_says(lab):
 
 
 def test_the_noise_of_the_chain_changes_with_t_on_the_screen_and_that_of_the_closed_form_does_not(lab):
-    page = lab(cut(NOTEBOOKS / "02_closed_form.ipynb", "Noise"))
-    traits = page.evaluate("Array.from(document.querySelectorAll('.ddpm-view [data-trait]'), (node) => node.dataset.trait)")
+    _, page, root = both(lab, "02_closed_form", "Noise")
     places = [(1, k, i, j) for k in range(8) for i in range(8) for j in range(8)]
     seen = {}
     for way in ("closed form", "chain"):
         for t in ("100", "300"):
             for name, value in (("way", way), ("t", t)):
-                page.evaluate(PUT, [traits.index(name), value])
-                page.wait_for_function(THERE, arg=traits.index(name))
+                put(root, name, value)
             seen[way, t] = pixels(page, 0, places)
     assert (seen["closed form", "100"] == seen["closed form", "300"]).all()
     assert (seen["chain", "100"] != seen["chain", "300"]).mean() > 0.5
 
 
 def test_the_density_and_its_chains_are_inked_where_its_frame_says(lab):
-    cells = cut(NOTEBOOKS / "03_reverse_posterior.ipynb", "Density")
-    space = {}
-    for cell in cells:
-        exec(cell.source, space)
-    view = space["view"]
-    page = lab(cells)
+    view, page, _ = both(lab, "03_reverse_posterior", "Density")
     x = np.linspace(-2.4, 2.4, 25)
     curve = list(zip(x.tolist(), view.at(0, x).tolist(), strict=True))
     assert (pixels(page, 1, curve).max(1) < 128).all()
@@ -270,12 +119,7 @@ def test_the_density_and_its_chains_are_inked_where_its_frame_says(lab):
 
 
 def test_a_density_is_drawn_with_the_mouse_and_with_keys(lab):
-    cells = cut(NOTEBOOKS / "01_forward_process.ipynb", "Density")
-    space = {}
-    for cell in cells:
-        exec(cell.source, space)
-    view = space["view"]
-    page = lab(cells)
+    view, page, root = both(lab, "01_forward_process", "Density")
     sheet = page.locator(".ddpm-view canvas").nth(1)
     sheet.scroll_into_view_if_needed()
     box = sheet.bounding_box()
@@ -294,7 +138,7 @@ def test_a_density_is_drawn_with_the_mouse_and_with_keys(lab):
     page.mouse.up()
     page.wait_for_function("JSON.parse(document.querySelector('.ddpm-view').dataset.state).density === 'drawn'")
     page.wait_for_timeout(200)
-    assert_drawn(page, view)
+    assert_drawn(root, view)
     x = np.linspace(-3, 3, 121)
     tents = np.interp(x, *zip(*drawing, strict=True)) / 0.6  # their area
     assert np.abs(view.at(0, x) - tents).max() < 0.15 and np.abs(view.at(0, x) - tents).mean() < 0.04
@@ -304,23 +148,16 @@ def test_a_density_is_drawn_with_the_mouse_and_with_keys(lab):
     for key in ("ArrowRight", "PageUp", "ArrowUp"):
         sheet.press(key)
     page.wait_for_timeout(200)
-    assert_drawn(page, view)
+    assert_drawn(root, view)
     assert view.at(0, np.array([0.3]))[0] > before + 0.15
     assert "now at 0.3" in sheet.get_attribute("aria-label")
     assert page.errors == []
 
 
 def test_the_pixels_of_sampling_are_those_of_its_frame_for_one_seed_and_for_all(lab):
-    cells = cut(NOTEBOOKS / "05_sampling.ipynb", "Sampling")
-    space = {}
-    for cell in cells:
-        exec(cell.source, space)
-    view = space["view"]
-    page = lab(cells)
-    traits = page.evaluate("Array.from(document.querySelectorAll('.ddpm-view [data-trait]'), (node) => node.dataset.trait)")
+    view, page, root = both(lab, "05_sampling", "Sampling")
     for trait, position, value in (("steps", "0", 5), ("t", "3", 700), ("compare", "x̂₀ of every seed", "x̂₀ of every seed")):
-        page.evaluate(PUT, [traits.index(trait), position])
-        page.wait_for_function(THERE, arg=traits.index(trait))
+        put(root, trait, position)
         setattr(view, trait, value)
         every = trait == "compare"  # then it is drawn on the second canvas, and the first is hidden
         want = (1 - view.frame()["pictures"].ravel()) * 127.5  # dark ink on white paper
@@ -357,9 +194,9 @@ def test_a_question_is_answered_cancelled_refused_and_lost_without_a_kernel(lab)
         label = f"caption: the picture {words}."
         page.wait_for_function("label => document.querySelector('.ddpm-view canvas').ariaLabel === label", arg=label)
 
-    page.evaluate(PUT, [0, "a cat"])
+    put(root, "question", "a cat")
     called("for “a cat”")
-    assert_drawn(page, view)
+    assert_drawn(root, view)
     box.fill("")
     box.press_sequentially("a bird")  # b is a command of JupyterLab: a new cell below
     assert not bar.is_visible() and page.locator(".jp-Cell").count() == 1
@@ -368,7 +205,7 @@ def test_a_question_is_answered_cancelled_refused_and_lost_without_a_kernel(lab)
     called("for “a bird”")
     view.question = "a bird"
     view.wait()
-    assert_drawn(page, view)
+    assert_drawn(root, view)
 
     box.fill("a fish")
     root.get_by_role("button", name="Ask").click()
@@ -389,7 +226,7 @@ def test_a_question_is_answered_cancelled_refused_and_lost_without_a_kernel(lab)
     box.fill("a horse")
     box.press("Enter")
     root.locator("[role=status]", has_text="A new question needs Python, which has not taken it up").wait_for()
-    page.evaluate(PUT, [0, "a dog"])
+    put(root, "question", "a dog")
     called("for “a dog”")
     assert root.locator("[role=status]").inner_text() == "Pictures for “a dog”." and page.errors == []
 
@@ -405,18 +242,16 @@ view"""
 def test_a_matrix_reads_out_the_cell_under_the_pointer_and_colours_by_value(lab):
     page, space = lab([nbformat.v4.new_code_cell(MATRIX)]), {}
     exec(MATRIX, space)
-    view, canvas = space["view"], page.locator(".ddpm-view canvas")
-    for place in page.evaluate(PLACES, 1):
-        page.evaluate(PUT, place)
-        page.wait_for_function(THERE, arg=place[0])
-        assert_drawn(page, view)
+    view, root = space["view"], page.locator(".ddpm-view")
+    canvas = root.locator("canvas")
+    assert_drawn_everywhere(root, view)
     x, y = page.evaluate("""() => {
       const canvas = document.querySelector('.ddpm-view canvas');
       return canvas.place(2, 1).map((v) => (v * canvas.clientWidth) / canvas.width);
     }""")
     canvas.hover(position={"x": x, "y": y})
     page.wait_for_function("s => document.querySelector('.ddpm-view').dataset.state === s", arg='{"row":2,"column":1}')
-    assert_drawn(page, view)
+    assert_drawn(root, view)
     assert page.locator(".ddpm-view > p").inner_text() == view.describe()
     corners = pixels(page, 0, [(row, column, 0.15, 0.25) for row in range(3) for column in range(2)])
     blue, orange = np.array([0, 0x72, 0xB2]), np.array([0xE6, 0x9F, 0])
@@ -468,13 +303,7 @@ def test_stop_and_continue_work_cell_by_cell_and_while_the_next_cell_waits(lab):
 
 
 def test_the_arrows_and_paths_of_field_are_inked_where_its_frame_says_and_start_where_it_is_pressed(lab):
-    cells = cut(NOTEBOOKS / "04_epsilon_training.ipynb", "Field")
-    space = {}
-    for cell in cells:
-        exec(cell.source, space)
-    view = space["view"]
-    page = lab(cells)
-    traits = page.evaluate("Array.from(document.querySelectorAll('.ddpm-view [data-trait]'), (node) => node.dataset.trait)")
+    view, page, root = both(lab, "04_epsilon_training", "Field")
     plane = page.locator(".ddpm-view canvas")
     plane.scroll_into_view_if_needed()
     box = plane.bounding_box()
@@ -488,14 +317,12 @@ def test_the_arrows_and_paths_of_field_are_inked_where_its_frame_says_and_start_
         reached = "([x, y]) => { const s = JSON.parse(document.querySelector('.ddpm-view').dataset.state); "
         reached += "return Math.abs(s.start_x - x) < 0.02 && Math.abs(s.start_y - y) < 0.02; }"
         page.wait_for_function(reached, arg=[min(x, 3), y])
-        assert_drawn(page, view)
+        assert_drawn(root, view)
 
-    page.evaluate(PUT, [traits.index("t"), str(view.steps.index(200))])
-    page.wait_for_function(THERE, arg=traits.index("t"))
+    put(root, "t", str(view.steps.index(200)))
     for field, mark in (("exact", (230, 159, 0)), ("learnt", (0, 114, 178))):
-        page.evaluate(PUT, [traits.index("field"), field])
-        page.wait_for_function(THERE, arg=traits.index("field"))
-        assert_drawn(page, view)
+        put(root, "field", field)
+        assert_drawn(root, view)
         frame, at = view.frame(), arrows_at().numpy()
         half = at + frame["ways"] / 2
         own = [i for i in range(256) if frame["likely"][i] and 1.4 < np.hypot(*half[i]) and abs(half[i]).max() < 2.5][::4]
@@ -509,16 +336,10 @@ def test_the_arrows_and_paths_of_field_are_inked_where_its_frame_says_and_start_
 
 
 def test_the_samples_and_losses_of_training_are_inked_where_its_frame_says(lab):
-    cells = cut(NOTEBOOKS / "04_epsilon_training.ipynb", "Training")
-    space = {}
-    for cell in cells:
-        exec(cell.source, space)
-    view = space["view"]
-    page = lab(cells)
+    view, page, root = both(lab, "04_epsilon_training", "Training")
     for step in (view.steps[-1], 1):
-        page.evaluate(PUT, [0, str(view.steps.index(step))])
-        page.wait_for_function(THERE, arg=0)
-        assert_drawn(page, view)
+        put(root, "step", view.steps.index(step))
+        assert_drawn(root, view)
         frame = view.frame()
         samples = frame["samples"].clip(-3, 3)[::8].tolist()  # at the rim where they lie beyond
         mark = (213, 94, 0) if step == 1 else (0, 114, 178)

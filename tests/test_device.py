@@ -9,6 +9,7 @@ from ddpm_lite import Classifier, FiniteData, GaussianMixture, PointMLP, Schedul
 from ddpm_lite.device import attend, choose_device, choose_precision, place
 
 SMALL = {"size": 8, "channels": 2, "width": 8, "mults": (1, 2), "depth": 1, "attention": (4,), "groups": 4}
+READER = {"vocabulary": 9, "length": 5, "width": 8, "depth": 1, "heads": 2}
 schedule = Schedule.linear(20)
 META = torch.device("meta")
 
@@ -16,6 +17,7 @@ NETWORKS = {
     "unet": (lambda: UNet(**SMALL), (2, 8, 8), None),
     "unet with classes": (lambda: UNet(**SMALL, num_classes=3), (2, 8, 8), "labels"),
     "unet with vectors": (lambda: UNet(**SMALL, cond_dim=5), (2, 8, 8), "vectors"),
+    "unet with captions": (lambda: UNet(**SMALL, caption=READER), (2, 8, 8), "tokens"),
     "mlp": (lambda: PointMLP(width=16, depth=1), (2,), None),
     "mlp with classes": (lambda: PointMLP(width=16, depth=1, num_classes=3), (2,), "labels"),
     "mlp with vectors": (lambda: PointMLP(width=16, depth=1, cond_dim=5), (2,), "vectors"),
@@ -37,8 +39,14 @@ class OneDevice(TorchDispatchMode):
 
 def inputs(shape, kind):
     x = torch.randn(4, *shape, device=META)
-    cond = {None: None, "labels": torch.zeros(4, dtype=torch.long, device=META), "vectors": torch.zeros(4, 5, device=META)}[kind]
-    return x, torch.full((4,), 3, device=META), cond
+    cond = {None: None, "labels": torch.zeros(4, dtype=torch.long, device=META), "vectors": torch.zeros(4, 5, device=META)}
+    cond["tokens"] = torch.zeros(4, 5, dtype=torch.long, device=META)
+    return x, torch.full((4,), 3, device=META), cond[kind]
+
+
+def null_of(net, kind):
+    """The null condition of a network."""
+    return net.caption.empty if kind == "tokens" else {None: None, "labels": 3, "vectors": 0}[kind]
 
 
 def test_the_mode_itself_refuses_a_mix():
@@ -51,10 +59,9 @@ def test_forward_loss_and_backward_stay_on_the_device(name):
     make, shape, kind = NETWORKS[name]
     net = make().to(META)
     x, t, cond = inputs(shape, kind)
-    null = {None: None, "labels": 3, "vectors": torch.zeros(5, device=META)}[kind]
     with OneDevice():
         assert net(x, t, cond).device == net(x, t).device == META
-        eps_loss(schedule, null=null)(net, (x,) if cond is None else (x, cond)).value.backward()
+        eps_loss(schedule, null=null_of(net, kind))(net, (x,) if cond is None else (x, cond)).value.backward()
     assert all(p.grad is not None and p.grad.device == META for p in net.parameters())
 
 
@@ -70,7 +77,7 @@ def test_every_step_of_every_sampler_stays_on_the_device(name, method):
     make, shape, kind = NETWORKS[name]
     net = make().to(META).eval()
     x, _, cond = inputs(shape, kind)
-    model = net if cond is None else guided(net, 2.0, 3 if kind == "labels" else 0)
+    model = net if cond is None else guided(net, 2.0, null_of(net, kind))
     with OneDevice():
         frames = list(sample(model, x, schedule, cond=cond, steps=5, method=method, eta=0.5, clip=True))
     assert len(frames) == 6 and all(f.x_t.device == META and f.x0_hat.device == META for f in frames)
@@ -121,10 +128,12 @@ def test_training_and_sampling_on_the_gpu(name):
     device = choose_device("cuda")
     net = place(make(), device)
     x = torch.randn(64, *shape, device=device)
-    cond = {None: (), "labels": (torch.arange(64, device=device) % 3,), "vectors": (torch.randn(64, 5, device=device),)}[kind]
+    labels = torch.arange(64, device=device) % 3
+    tokens = torch.stack([torch.tensor([1, 3, 4, 2, 0], device=device)] * 64)
+    cond = {None: (), "labels": (labels,), "vectors": (torch.randn(64, 5, device=device),), "tokens": (tokens,)}[kind]
     generator = torch.Generator(device).manual_seed(0)
-    null = {None: None, "labels": 3, "vectors": 0}[kind]
-    losses = [s.loss for s in train(net, (x, *cond), eps_loss(schedule, null=null), generator=generator, steps=60, batch_size=32)]
+    loss = eps_loss(schedule, null=null_of(net, kind))
+    losses = [s.loss for s in train(net, (x, *cond), loss, generator=generator, steps=60, batch_size=32)]
     assert sum(losses[-10:]) < sum(losses[:10])
     *_, frame = sample(net.eval(), x, schedule, cond=cond[0] if cond else None, generator=generator)
     assert frame.x_t.device.type == "cuda" and frame.x_t.isfinite().all()

@@ -4,16 +4,15 @@ A cell tagged L9 asserts line L9. Each is run here cut out of its notebook, with
 once more with a slip put in: for the slides' wrong formulas the slide's own, for the others one that is typical.
 """
 
-import ast
 import re
 from pathlib import Path
 
 import matplotlib
 import nbformat
 import pytest
+from cut import NOTEBOOKS, cut
 
 matplotlib.use("Agg")
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 LINES = range(1, 22)  # L1 to L21: DDPM
 
 # line: [(old, new), ...] replaced in the tagged cell, each found there exactly once
@@ -65,14 +64,6 @@ SLIPS = {
     "L21": [("V[t] + sigma_var[t]", "V[t] + sigma_var[t] ** 2")],
 }
 
-# Trainings in cells that a tagged one needs, cut short: what is asserted holds there too.
-SHORTER = {
-    '"VAE": 4000, "GAN": 2000, "DDPM": 380': '"VAE": 500, "GAN": 700, "DDPM": 100',
-    "CALLS = 50": "CALLS = 20",
-    "STEPS = 900": "STEPS = 120",
-    "steps=1500, batch_size=512": "steps=300, batch_size=512",
-}
-
 
 def tagged() -> dict[str, list[tuple[Path, int]]]:
     """Where each line is asserted: the notebook and the number of the cell."""
@@ -83,50 +74,6 @@ def tagged() -> dict[str, list[tuple[Path, int]]]:
                 if re.fullmatch(r"L\d+", tag):
                     found.setdefault(tag, []).append((path, i))
     return found
-
-
-def visit(node: ast.AST, given: set[str], wanted: set[str]) -> None:
-    """Walk in the order of execution: `given` collects the names that get a value, `wanted` those read before."""
-    match node:
-        case ast.Name(ctx=ast.Store()):
-            given.add(node.id)
-        case ast.Name():
-            wanted |= {node.id} - given
-        case ast.alias():
-            given.add((node.asname or node.name).split(".")[0])
-        case ast.FunctionDef() | ast.Lambda():
-            inside = given | {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}
-            for child in [node.args, *(node.body if isinstance(node.body, list) else [node.body])]:
-                visit(child, inside, wanted)
-            given |= {getattr(node, "name", "")}
-        case ast.ListComp() | ast.GeneratorExp() | ast.SetComp() | ast.DictComp():
-            inside = set(given)
-            for child in [*node.generators, *(c for c in ast.iter_child_nodes(node) if c not in node.generators)]:
-                visit(child, inside, wanted)
-        case ast.Assign() | ast.For() | ast.comprehension() | ast.AugAssign():
-            before = [getattr(node, "value", None) or node.iter]  # what is read comes before what is given
-            before += [ast.Name(node.target.id, ast.Load())] if isinstance(node, ast.AugAssign) else []
-            for child in [*before, *(c for c in ast.iter_child_nodes(node) if c not in before)]:
-                visit(child, given, wanted)
-        case _:
-            for child in ast.iter_child_nodes(node):
-                visit(child, given, wanted)
-
-
-def cut(path: Path, last: int) -> list[str]:
-    """The sources of cell `last` and of the cells before it that give it its names, directly or through others."""
-    kept, wanted = [], None
-    for cell in reversed(nbformat.read(path, as_version=4).cells[: last + 1]):
-        if cell.cell_type == "code":
-            given, reads = set(), set()
-            visit(ast.parse(cell.source), given, reads)
-            if wanted is None or wanted & given:
-                source = cell.source
-                for long, short in SHORTER.items():
-                    source = source.replace(long, short)
-                kept.insert(0, source)
-                wanted = ((wanted or set()) - given) | reads
-    return kept
 
 
 def run(sources: list[str], space: dict | None = None) -> dict:

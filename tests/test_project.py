@@ -24,9 +24,9 @@ COMMAND_2 = INSTALL + '".[course,test]" && .venv/bin/pytest'
 # The layers of the design, from the ground up: an import goes downward, or sideways to a file that stands before.
 LAYERS = [
     ["schedule", "gaussian", "oracle"],
-    ["weights", "device", "nets", "unet"],
-    ["distributed", "guidance", "run", "train", "sample", "metrics"],
-    ["data", "zoo", "scores"],
+    ["weights", "device", "nets", "transformer", "tokenizer", "caption", "unet", "pretrained", "clip"],
+    ["distributed", "guidance", "run", "train", "batches", "sample", "metrics"],
+    ["data", "presets", "zoo", "scores"],
     ["plots", "views", "exercises"],
     ["__init__", "site", "__main__"],
 ]

@@ -1,19 +1,21 @@
 """The web pages as a reader meets them: from a disk, without a network, in Chromium, on a desk and on a phone.
 
-Skipped without Chromium, as the tests of test_browser.py are.
+Skipped without Chromium, as all tests of lab.py are.
 """
 
 import re
 from pathlib import Path
 
 import pytest
-import test_browser
 import test_site
+from lab import CHROMIUM, FLAGS, SCREENSHOTS, marks
+from moving import assert_drawn_everywhere, shown, stored_half
 from nbformat.v4 import new_code_cell, new_output
 
 from ddpm_lite import site
 
-pytestmark = test_browser.pytestmark
+# The shape checks would run at each of a thousand moves; frame() has tests of its own, with them.
+pytestmark = [*marks, pytest.mark.usefixtures("unchecked")]
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 NAMES = [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))]
 AXE = (Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
@@ -35,7 +37,7 @@ def folder(tmp_path_factory):
 def chromium():
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=test_browser.CHROMIUM, args=test_browser.FLAGS.split())
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
         yield browser
         browser.close()
 
@@ -96,11 +98,14 @@ def test_a_page(folder, visit, name):
     assert formulas > 0 and page.locator(".math > .katex, .math > .katex-display").count() == formulas
     assert page.locator(".katex-error").count() == 0
 
-    for host in page.locator(".view").all():
+    models = page.evaluate("JSON.parse(document.getElementById('views')?.textContent ?? '{}').models")
+    for host, (*this, which) in zip(page.locator(".view").all(), [s for s in shown() if s[0] == name], strict=True):
         host.scroll_into_view_if_needed()
-        host.locator(".ddpm-view").wait_for()
+        root = host.locator(".ddpm-view")
+        root.wait_for()
         assert host.locator("[role=alert]:visible").count() == 0 and not host.locator(".still").is_visible()
-        move(page, host)
+        assert_drawn_everywhere(root, stored_half(models[host.get_attribute("data-model")], *this, which))
+        root.screenshot(path=SCREENSHOTS / "site" / f"{name}-{this[1]}{which or ''}.png")
     page.emulate_media(media="print")
     for host in page.locator(".view").all():
         assert host.locator(".still img").is_visible() and not host.locator(".live").is_visible()

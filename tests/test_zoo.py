@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from ddpm_lite import metrics, scores, weights, zoo
+from ddpm_lite import metrics, presets, scores, weights, zoo
 from ddpm_lite.data import digits
 
 CARD = json.loads((zoo.ASSETS / "digits.json").read_text())
@@ -20,11 +20,11 @@ def test_the_digit_model_is_as_good_as_promised():
     assert {"command", "seed", "data", "machine"} <= CARD.keys() and set(found) <= set(scores.MEANING)
 
 
-@pytest.mark.parametrize("name", zoo.PRESETS)
+@pytest.mark.parametrize("name", sorted(file.stem for file in zoo.ASSETS.glob("*.safetensors")))
 def test_shipped_weights_are_bf16_of_the_preset_s_network(name):
     tensors, config = weights.load(zoo.ASSETS / f"{name}.safetensors")
     assert {t.dtype for t in tensors.values()} == {torch.bfloat16}
-    assert config["net"] == zoo.PRESETS[name]["net"] and config.get("schedule") == zoo.PRESETS[name].get("schedule")
+    assert config["net"] == presets.PRESETS[name]["net"] and config.get("schedule") == presets.PRESETS[name].get("schedule")
     card = json.loads((zoo.ASSETS / f"{name}.json").read_text())
     assert card["parameters"] == sum(p.numel() for p in zoo.shipped(name).net.parameters())
     assert f"train {name} " in card["command"]
@@ -47,7 +47,9 @@ def test_the_judges_know_real_digits_and_never_saw_the_held_out_ones():
     classifier = zoo.shipped("digits-classifier")
     predicted = classifier.net(held_out.images).argmax(1)
     assert metrics.accuracy(predicted, held_out.labels) == pytest.approx(classifier.card["scores"]["accuracy"], abs=1e-3)
-    assert all(torch.equal(a, b) for a, b in zip(zoo.training_data("digits-classifier"), train, strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(presets.training_data(presets.configure("digits-classifier")), train, strict=True)
+    )
 
 
 def judge_fits_only(train) -> bool:
@@ -83,7 +85,7 @@ def test_the_same_seed_draws_the_same_and_any_integer_is_a_seed():
 
 def test_build_leaves_the_global_generator_alone():
     before = torch.get_rng_state()
-    a, b = zoo.build(zoo.PRESETS["digits"], 1), zoo.build(zoo.PRESETS["digits"], 1)
+    a, b = presets.build(presets.PRESETS["digits"], 1), presets.build(presets.PRESETS["digits"], 1)
     assert torch.equal(before, torch.get_rng_state())
     assert all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 

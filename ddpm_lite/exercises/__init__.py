@@ -5,7 +5,8 @@
 """
 
 from . import closed_form, epsilon_training, forward_process, from_noise, reverse_posterior, sampling
-from .kit import Answer, Exercise, Prediction, Write, write
+from .asking import Answer, Prediction
+from .kit import Exercise, Write, write
 from .report import STATES, Table
 
 __all__ = [

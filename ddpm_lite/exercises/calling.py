@@ -1,139 +1,212 @@
 """Calling a student's function: what goes wrong in it becomes a sentence about it, never a traceback of ours."""
 
+import contextlib
 import copy
 import ctypes
-import inspect
-import linecache
+import io
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from types import CodeType
-from typing import NamedTuple
+import time
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from types import CodeType, FrameType
 
-import numpy as np
 import torch
+from torch import Tensor, nn
+
+from .comparing import plain, same
+from .explaining import is_stub, misfit, where
 
 SECONDS = 10.0  # for all cases together
 
 
-class Called(NamedTuple):
-    """What came of calling a function on some inputs: its results, or the problem that it met."""
+@dataclass
+class Fault:
+    """In the place of a result: what the function raised."""
+
+    says: str
+
+
+@dataclass
+class Called:
+    """What came of calling a function: `plain` results, one a case; or a state (of report.STATES) and why it ends there."""
 
     results: list
-    problem: str | None = None  # one of the keys below, or None
+    state: str = ""
     says: str = ""
 
 
-def call(
-    function: Callable, inputs: Sequence[tuple], watched: set[CodeType], names: Sequence[str], seconds: float = SECONDS
-) -> Called:
+class Stop(BaseException):
+    """Ends a loop that does not end. No Exception, so that `except Exception` in it lets it through."""
+
+
+def call(function: Callable, inputs: Sequence[tuple], watched: dict[CodeType, str], names: Sequence[str]) -> Called:
     """function(*arguments) for each of the inputs, twice, in a thread that is stopped after some seconds.
 
-    watched  code that must not run inside: the package's own answer
+    watched  code that must not run inside, the package's own answer, with its name
     names    of the parameters, for the sentences
-    The problems: "signature", "not attempted", "raised", "endless", "changed", "unsteady", "called back".
+    What it prints comes out once, shortened. Its warnings are silenced: Python gives some only once, so a sentence that
+    held them would change from one check to the next, and what they are about (NaN, a cast) the comparison says too.
     """
-    try:
-        inspect.signature(function).bind(*inputs[0])
-    except TypeError:
-        wants = ", ".join(inspect.signature(function).parameters)
-        return Called([], "signature", f"It is called with ({', '.join(names)}), but your function takes ({wants}).")
-    except ValueError:
-        pass  # a builtin without a signature: it will say itself what is wrong
-    results, again, state = [], [], {"called": False, "error": None, "changed": None}
-
-    def watch(frame, event, _):
-        if event == "call" and frame.f_code in watched:
-            state["called"] = True
-
-    def work() -> None:
-        sys.setprofile(watch)
+    if says := misfit(function, names, len(inputs[0])):
+        return Called([], "stopped", says)
+    trial, printed = _Trial(function, inputs, watched), _Printed()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        thread = threading.Thread(target=trial.run, args=(printed,), daemon=True)
         try:
-            for arguments in inputs:
-                given = fresh(arguments)
-                results.append(function(*given))
-                if _unattempted(results[-1]):
-                    return
-                for name, before, after in zip(names, arguments, given, strict=False):
-                    if not _same(before, after):
-                        state["changed"] = name
-                again.append(function(*fresh(arguments)))
-        except BaseException as error:
-            state["error"] = error
+            thread.start()
+            late = not trial.ended(SECONDS)
+        finally:  # also where the kernel was interrupted
+            stopped = trial.stop(thread)
+    printed.show()
+    if trial.unattempted:
+        return Called([], "not attempted", trial.says)
+    if late:
+        says = f"It had not ended after {SECONDS:g} seconds. Does a loop in it never stop, or does it wait for something?"
+        return Called([], "stopped", says if stopped else says + " It is still running: restart the kernel to end it.")
+    if trial.met:
+        says = f"It calls the package's own {trial.met}. That function is right; here you are asked to write what it does."
+        return Called([], "wrong", says)
+    for arguments, given in zip(inputs, trial.given, strict=True):
+        for name, before, after in zip(names, arguments, given, strict=False):
+            if not _unchanged(before, after):
+                says = f"It changes its input {name} in place: whoever calls it would find another {name} afterwards. "
+                return Called([], "wrong", says + "Compute into a new tensor.")
+    if not all(same(a, b) for a, b in zip(trial.results, trial.again, strict=True)):
+        says = "Called twice with the same input it gives two answers. Does it draw random numbers, or use a variable "
+        return Called([], "wrong", says + "from outside? All it needs comes in as an argument.")
+    return Called(trial.results)
+
+
+class _Trial:
+    """The calls, in a thread of their own, and what was seen while they ran."""
+
+    def __init__(self, function: Callable, inputs: Sequence[tuple], watched: dict[CodeType, str]):
+        self.function, self.inputs = function, inputs
+        self.watched = {id(code): name for code, name in watched.items()}  # code is equal where it reads the same
+        self.given, self.results, self.again = [], [], []
+        self.met, self.unattempted, self.says = "", False, ""
+        self.over, self.parked, self.done = False, threading.Event(), threading.Event()
+
+    def run(self, printed: "_Printed") -> None:
+        """Each case twice. What the first call prints is heard."""
+        try:
+            sys.setprofile(self._watch)
+            for arguments in self.inputs:
+                printed.listening = True
+                self.given.append(fresh(arguments))
+                self.results.append(self._once(self.given[-1]))
+                if self.unattempted:
+                    break
+                printed.listening = False
+                raised = isinstance(self.results[-1], Fault)
+                self.again.append(self.results[-1] if raised else self._once(fresh(arguments)))
+        except Stop:
+            pass
         finally:
             sys.setprofile(None)
+            self.done.set()
 
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        # Python code is interrupted like this on every system; what waits inside a library is left to itself.
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(TimeoutError))
-        thread.join(1)
-        return Called([], "endless", f"It had not ended after {seconds:g} seconds. Does a loop in it never stop?")
-    error = state["error"]
-    if isinstance(error, NotImplementedError) or (results and _unattempted(results[-1])):
-        return Called([], "not attempted")
-    if error is not None:
-        return Called(results, "raised", _where(error, function))
-    if state["called"]:
-        says = "This calls the package's own answer. That works, and it is the answer: now write it yourself."
-        return Called([], "called back", says)
-    if state["changed"]:
-        says = f"It changes its input {state['changed']} in place: whoever calls it would find another {state['changed']} "
-        return Called([], "changed", says + "afterwards. Compute into a new tensor.")
-    if not all(_same(a, b) for a, b in zip(results, again, strict=True)):
-        says = "Called twice with the same input it gives two answers. Does it draw random numbers, or use a variable "
-        return Called([], "unsteady", says + "from outside? All it needs comes in as an argument.")
-    return Called(results)
+    def _once(self, arguments: list) -> object:
+        try:
+            value = self.function(*arguments)
+            if not self.results and (value is None or value is ...):
+                self.unattempted = True
+                self.says = "It returned None. If you have written it, a return is missing. " if value is None else ""
+            return plain(value)
+        except Stop:
+            raise
+        except BaseException as error:  # also SystemExit, of which only this thread would hear
+            self.unattempted = not self.results and is_stub(error)
+            return Fault(where(error, self.function, arguments))
+
+    def _watch(self, frame: FrameType, event: str, _) -> None:
+        """At each call of a function: is it the package's own? When the time is over the thread stays here for good."""
+        if event == "call" and id(frame.f_code) in self.watched:
+            self.met = self.watched[id(frame.f_code)]
+        while self.over and event in ("call", "c_call"):
+            with contextlib.suppress(Stop):
+                self.parked.set()
+                threading.Event().wait()
+
+    def ended(self, seconds: float) -> bool:
+        """Wait for the end, in small pieces: on Windows an interrupt of the kernel does not end a wait. (And not by `join`:
+        an interrupted one takes the thread for ended.)"""
+        end = time.monotonic() + seconds
+        while not self.done.wait(0.1) and time.monotonic() < end:
+            pass
+        return self.done.is_set()
+
+    def stop(self, thread: threading.Thread) -> bool:
+        """Stop it, on every system; whether that was possible. What waits inside a library is left to itself.
+
+        It is held at its next call of any function, so that it takes no time and prints no more: an exception raised in it
+        could be caught by a bare `except:`. For a loop that calls nothing there is an exception.
+        """
+        self.over = not self.done.is_set()
+        if self.over:
+            self.parked.wait(0.3)
+        for _ in range(50):
+            if self.parked.is_set() or self.done.wait(0.02):
+                return True
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Stop))
+        return False
 
 
-def _unattempted(value: object) -> bool:
-    return value is None or value is ...
+class _Printed(io.TextIOBase):
+    """Takes what a function prints, and keeps the beginning: a loop may print without end."""
+
+    def __init__(self):
+        self.kept, self.lines, self.listening = "", 0, True
+
+    def write(self, text: str) -> int:
+        if self.listening:
+            self.kept += text[: 2000 - len(self.kept)]
+            self.lines += text.count("\n")
+        return len(text)
+
+    def show(self) -> None:
+        shown = self.kept.splitlines()[:20]
+        if shown:
+            print(*shown, sep="\n")
+        if self.lines > len(shown):
+            print(f"({self.lines - len(shown)} more lines that your function printed are left out)")
 
 
-def fresh(arguments: Sequence) -> list:
+def fresh(arguments: Iterable) -> list:
     """Copies, so that no function sees what another has done to its inputs."""
     return [_copy(a) for a in arguments]
 
 
 def _copy(value: object) -> object:
-    if isinstance(value, torch.Tensor):
+    if isinstance(value, Tensor):
         return value.clone()
     if isinstance(value, torch.Generator):
         return value.clone_state()
-    if isinstance(value, torch.nn.Module):
+    if isinstance(value, nn.Module):
         return copy.deepcopy(value)  # its mode, and the statistics of its batch norms
-    return list(value) if isinstance(value, list) else value
+    if isinstance(value, list):
+        return fresh(value)
+    if _of_ours(value):
+        new = copy.copy(value)
+        vars(new).update({name: _copy(part) for name, part in vars(value).items()})
+        return new
+    return value
 
 
-def _same(a: object, b: object) -> bool:
-    """Equal, with NaN equal to NaN; what is no number is compared as it is."""
-    if isinstance(a, torch.Generator):
-        return True  # drawing from it is what it is for
-    if isinstance(a, tuple | list) and isinstance(b, tuple | list):
-        return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
-    if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
-        return a.shape == b.shape and a.dtype == b.dtype and torch.allclose(a, b, rtol=1e-12, atol=1e-12, equal_nan=True)
-    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
-        return a.shape == b.shape and np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
-    if isinstance(a, float) and isinstance(b, float):
-        return bool(a == b or (a != a and b != b))  # numpy's numbers are floats, but their truth is not Python's
-    return a is b or type(a) is type(b)
+def _unchanged(before: object, after: object) -> bool:
+    if isinstance(before, Tensor):
+        return before.dtype == after.dtype and torch.equal(before, after)
+    if isinstance(before, list):
+        return len(before) == len(after) and all(map(_unchanged, before, after))
+    if _of_ours(before):
+        return all(_unchanged(part, vars(after)[name]) for name, part in vars(before).items())
+    # Drawing from a generator is what it is for, and whether a network may be changed is the exercise's business.
+    return isinstance(before, torch.Generator | nn.Module) or before is after or before == after
 
 
-def _where(error: BaseException, function: Callable) -> str:
-    """The student's own error, with the line of their cell in which it arose."""
-    says = f"Your code raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'without a message'}"
-    says = says if says.endswith((".", "!", "?")) else says + "."
-    if "must match the size of tensor" in says:
-        says += " A coefficient for each item, of shape (B,), must become (B, 1, 1, 1) to multiply pictures, (B, 1) for points."
-    code, line = getattr(function, "__code__", None), None
-    trace = error.__traceback__
-    while trace is not None and code is not None:
-        if trace.tb_frame.f_code.co_filename == code.co_filename:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    if line is None:
-        return says
-    return f"{says} It was in line {line} of the cell:  {linecache.getline(code.co_filename, line).strip()}"
+def _of_ours(value: object) -> bool:
+    """A schedule, a mixture: an object with tables that an answer could change."""
+    return type(value).__module__.startswith("ddpm_lite.") and not isinstance(value, nn.Module) and hasattr(value, "__dict__")

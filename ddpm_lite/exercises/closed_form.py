@@ -4,7 +4,8 @@ import torch
 
 from .. import gaussian
 from ..schedule import Schedule
-from .kit import Prediction, write
+from .asking import Prediction
+from .kit import write
 
 SCHEDULE, COARSE = Schedule.linear(1000), Schedule.linear(20, 0.02, 0.5)
 
@@ -104,7 +105,7 @@ def _(beta):
 # in section 2.2, before the formula
 
 variance = Prediction(
-    float(1 - SCHEDULE.alpha_bar[500]),
+    round(float(1 - SCHEDULE.alpha_bar[500]), 2),
     "The shares of picture and noise add up to 1, so the noise has 1 - 0.079. The chains all start at the same pixel: all of "
     "their variance is noise.",
     number="2.2",

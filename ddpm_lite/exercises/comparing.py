@@ -1,74 +1,122 @@
 """Comparing an answer with the reference: is it the same numbers, and if not, what is the first difference?"""
 
+import math
+from numbers import Number
+
 import numpy as np
 import torch
 from torch import Tensor
 
 # How far an answer may lie from the reference, relative to it and to its typical size, by the precision it came in.
-TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-3, torch.bfloat16: 4e-2, torch.float16: 1e-2}
+# Lower precision may have been used on the way to any of them: a float64 result may hold what was a float32 number.
+TOLERANCE = {torch.float64: 1e-5, torch.float32: 1e-4, torch.float16: 4e-3, torch.bfloat16: 1.6e-2}
+LARGEST = 10**7  # numbers in a tensor: no answer has as many
+
+
+def plain(value: object) -> object:
+    """A result as it is compared: numbers as a tensor of its own, on the CPU; several values one by one, in a tuple or list.
+
+    What is no number is left as it is. Of a tensor that is far too large, or has no values, shape and dtype are kept (meta).
+    """
+    try:
+        if isinstance(value, Tensor):
+            value = value.detach()
+            if value.is_meta or value.numel() > LARGEST:
+                return value.to("meta")
+            return (value if value.layout == torch.strided else value.to_dense()).cpu().clone()
+        if isinstance(value, tuple):
+            return tuple(plain(item) for item in value)
+        if isinstance(value, list):
+            items = [plain(item) for item in value]
+            kinds = {(i.shape, i.dtype if i.ndim else None) if isinstance(i, Tensor) else () for i in items}
+            return torch.stack(items) if len(kinds) == 1 and () not in kinds else items
+        array = np.array(value, order="C")
+        if array.dtype == object and isinstance(value, Number):
+            array = np.array(float(value))  # a fraction, or a whole number of many digits
+        elif array.dtype.kind == "f" and array.itemsize > 8:
+            array = array.astype(np.float64)
+        return torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
+    except Exception:  # an object that resists is no number, whatever it raises
+        return value
 
 
 def difference(got: object, want: object) -> str | None:
-    """None where `got` are the numbers of `want` (a tensor, a number or a tuple of them); else one or two sentences.
+    """None where `got` are the numbers of `want` (a tensor, or a tuple of them); else what differs, in some sentences.
 
-    numpy arrays and lower precision are taken for what they are. Whole numbers are taken only where they are wanted.
+    Both are `plain`. Lower precision is taken for what it is. Whole numbers are taken only where they are wanted.
     """
     if isinstance(want, tuple):
+        if isinstance(got, Tensor) and got.ndim and len(got) == len(want) and not got.is_meta:
+            got = tuple(got)
         if not isinstance(got, tuple | list) or len(got) != len(want):
-            what = f"{len(got)} of them" if isinstance(got, tuple | list) else _kind(got)
+            what = f"{len(got)} of them" if isinstance(got, tuple | list) else _returned(got)
             return f"It must return {len(want)} values, one after the other; it returned {what}."
         for k, (mine, theirs) in enumerate(zip(got, want, strict=True)):
             if found := difference(mine, theirs):
                 return f"Of the {len(want)} returned values, look at number {k + 1}. {found}"
         return None
     if isinstance(got, tuple):
-        return f"It must return one value; it returned {len(got)}, one after the other."
-    want = torch.as_tensor(want)
-    tensor = _tensor(got)
-    if tensor is None:
-        return f"It must return numbers, as a tensor; it returned {_kind(got)}."
-    if problem := _wrong_type(tensor, want):
+        says = f"It must return one value; it returned a tuple of {len(got)}."
+        return says + (" Is there a comma at the end of the line?" if len(got) == 1 else "")
+    if not isinstance(got, Tensor):
+        return f"It must return numbers, as a tensor; it returned {_returned(got)}."
+    if problem := _wrong_type(got, want):
         return problem
-    if tensor.shape != want.shape:
-        return _wrong_shape(tuple(tensor.shape), tuple(want.shape))
-    if not want.is_floating_point():
-        wrong = tensor != want
-    else:
-        mine, theirs = tensor.double(), want.double()
-        if not mine.isfinite().all():
-            bad = "NaN" if mine.isnan().any() else "infinite"
-            where = _index((~mine.isfinite()).nonzero()[0])
-            return f"Its result is {bad}{where}. Look for a division by zero, a root of a negative number or a log of zero."
-        size = float(theirs.square().mean().sqrt()) if theirs.numel() else 1.0
-        wrong = (mine - theirs).abs() > TOLERANCE.get(tensor.dtype, 1e-6) * (theirs.abs() + size)
-    if not wrong.any():
-        return None
-    first = tuple(wrong.nonzero()[0].tolist())
-    apart = float((tensor.double() - want.double()).abs().max())
-    share = float(wrong.double().mean())
-    many = "" if want.numel() == 1 else f"; {share:.0%} of the values differ, by up to {apart:.3g}"
-    return f"Expected {_number(want[first])}, got {_number(tensor[first])}{_index(first)}{many}."
+    if got.shape != want.shape:
+        return _wrong_shape(tuple(got.shape), tuple(want.shape))
+    if got.is_meta:
+        return "Its result is on the device meta, where tensors have a shape but hold no numbers."
+    if want.is_floating_point() and not got.isfinite().all():
+        first = tuple((~got.isfinite()).nonzero()[0].tolist())
+        what = "NaN" if got[first].isnan() else "infinite"
+        return f"Its result is {what}{_at(first)}. Look for a division by zero, a root of a negative number or a log of zero."
+    wrong = ~_near(got, want)
+    return _wrong_numbers(got, want, wrong) if wrong.any() else None
 
 
 def same(got: object, want: object) -> bool:
-    """Whether two answers agree, as an answer agrees with a misconception: also in being NaN, and in their shape."""
+    """Whether two results agree, as an answer agrees with a misconception: in shape, in kind, and in what is not finite."""
     if isinstance(got, tuple | list) and isinstance(want, tuple | list):
         return len(got) == len(want) and all(same(a, b) for a, b in zip(got, want, strict=True))
-    mine, theirs = _tensor(got), _tensor(want)
-    if mine is None or theirs is None or mine.shape != theirs.shape or mine.is_complex():
-        return False  # complex numbers have a sentence of their own
-    finite = torch.isfinite(mine.double()) & torch.isfinite(theirs.double())
-    if not torch.equal(torch.isfinite(mine.double()), torch.isfinite(theirs.double())):
+    if not isinstance(got, Tensor) or not isinstance(want, Tensor):
+        return type(got) is type(want)
+    if got.shape != want.shape or _wrong_type(got, want) or got.is_meta != want.is_meta:
         return False
-    # What is not finite has the same place; the rest is compared as numbers are.
-    return difference(mine[finite], theirs[finite].to(mine.dtype) if not mine.is_floating_point() else theirs[finite]) is None
+    if got.is_meta:
+        return True
+    odd = ~want.isfinite()
+    return bool((odd == ~got.isfinite()).all() and (_near(got, want) | odd).all())
 
 
-def _tensor(value: object) -> Tensor | None:
-    try:
-        return value.detach().cpu() if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
-    except (TypeError, ValueError, RuntimeError):
-        return None
+def kind(value: object) -> str:
+    """What a value is, with its article: "a dict", "an int"."""
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeiouAEIOU' or name == 'ndarray' else 'a'} {name}"
+
+
+def _near(got: Tensor, want: Tensor, times: float = 1.0) -> Tensor:
+    """Where two tensors of one shape agree, as exactly as the precision of the first allows. For what is no number: not."""
+    if got.is_complex():
+        return (got - want).abs() <= TOLERANCE[torch.float64] * want.abs()
+    if not got.is_floating_point():
+        return got.long() == want.long()
+    mine, theirs = got.double(), want.double()
+    finite = theirs[theirs.isfinite()]
+    size = max(float(finite.square().mean().sqrt()) if finite.numel() else 0.0, 1e-5)
+    return (mine - theirs).abs() <= times * TOLERANCE.get(got.dtype, 1e-5) * (theirs.abs() + size)
+
+
+def _wrong_numbers(got: Tensor, want: Tensor, wrong: Tensor) -> str:
+    first = tuple(wrong.nonzero()[0].tolist())
+    says = f"Expected {_number(want[first])}, got {_number(got[first])}{_at(first)}"
+    if want.numel() > 1:
+        apart = float((got.double() - want.double()).abs().max())
+        says += f"; {int(wrong.sum())} of {want.numel()} values differ, by up to {apart:.3g}"
+        says += f" ({_dtype(got)}, shape {tuple(got.shape)})"
+    says += "."
+    if want.is_floating_point() and _near(got.double(), want, times=100).all():
+        says += " All are near, but not as near as rounding leaves them: is one of your numbers rounded, or a small one added?"
+    return says
 
 
 def _wrong_type(got: Tensor, want: Tensor) -> str | None:
@@ -77,37 +125,58 @@ def _wrong_type(got: Tensor, want: Tensor) -> str | None:
     if got.is_complex():
         return "Its result is complex. Is there a root of a negative number in it?"
     if want.dtype == torch.bool:
-        return f"It must return true or false values; its result is {got.dtype}.".replace("torch.", "")
+        return f"It must return true or false values; its result is {_dtype(got)}."
     if got.dtype == torch.bool:
         return "Its result is boolean, true or false. Numbers are wanted: is there a comparison in the place of a difference?"
     if want.is_floating_point():
-        return f"Its result holds whole numbers ({got.dtype}). Somewhere the decimals are cut off.".replace("torch.", "")
+        return f"Its result holds whole numbers ({_dtype(got)}); wanted are numbers with decimals. Look for //, int() or .long()."
     if got.is_floating_point():
-        return f"Whole numbers are wanted; its result is {got.dtype}. Round it, and convert with int() or .long().".replace(
-            "torch.", ""
-        )
+        return f"Whole numbers are wanted; its result is {_dtype(got)}. Round it, and convert with int() or .long()."
     return None  # whole numbers of another width
 
 
 def _wrong_shape(got: tuple, want: tuple) -> str:
-    says = f"Its result has the shape {got}; wanted is {want}."
+    says, many, wanted = f"Its result has the shape {got}; wanted is {want}.", math.prod(got), math.prod(want)
     if not want:
-        says += " One number is asked for: something must still be summed or averaged."
-    elif len(got) > len(want) or (len(got) == len(want) and any(w == 1 < g for g, w in zip(got, want, strict=True))):
-        says += " Two shapes were stretched against each other by broadcasting: a coefficient for each item, (B,), must "
-        says += "become (B, 1, 1, 1) to multiply pictures."
-    elif np.prod(got) < np.prod(want):
-        says += " Something was summed or averaged, or an axis got lost."
-    return says
+        return says + f" One number is asked for{': sum or average' if many > 1 else ', without axes'}."
+    if many == wanted:
+        return says + " As many numbers as wanted, but arranged differently."
+    apart = [g - w for g, w in zip(got, want, strict=False) if g != w] if len(got) == len(want) else []
+    if apart in ([1], [-1]):
+        return says + f" That is one entry too {'many' if apart == [1] else 'few'}."
+    if many < wanted:
+        return says + (" Was something summed or averaged, or an axis lost?" if len(got) < len(want) else "")
+    if len(got) == len(want) and not any(w == 1 < g for g, w in zip(got, want, strict=True)):
+        return says
+    says += " Most likely two shapes were stretched against each other by broadcasting: "
+    if len(want) == 1:
+        return says + "where a shape (n, 1) meets (n,), each entry meets every other."
+    item = (want[0], *(1,) * (len(want) - 1))
+    return says + f"numbers of the shape {want[:1]}, one for each item, must become {item} to multiply {want}."
 
 
-def _kind(value: object) -> str:
-    return f"a {type(value).__name__}"
+def _returned(value: object) -> str:
+    """What was returned, in words, with what is often the reason."""
+    if isinstance(value, Tensor):
+        return f"one tensor of shape {tuple(value.shape)}"
+    if isinstance(value, list):
+        return f"a list of {len(value)} things that do not make one tensor"
+    often = {
+        "NoneType": ": is there a way through it without a return?",
+        "generator": ": is there a yield in the place of a return?",
+        "function": ": are the brackets of a call missing?",
+        "method": ": are the brackets of a call missing?",
+        "builtin_function_or_method": ": are the brackets of a call missing?",
+    }
+    return kind(value) + often.get(type(value).__name__, "")
 
 
-def _index(index) -> str:
-    numbers = ", ".join(str(int(i)) for i in index)
-    return f" at [{numbers}]" if numbers else ""
+def _dtype(value: Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
+
+
+def _at(index: tuple) -> str:
+    return f" at [{', '.join(map(str, index))}]" if index else ""
 
 
 def _number(value: Tensor) -> str:

@@ -8,7 +8,7 @@ from ..train import eps_loss as package_eps_loss
 from ..train import low_discrepancy_t as package_low_discrepancy_t
 from .kit import write
 
-SCHEDULE = Schedule.linear(1000)
+SCHEDULE, COARSE = Schedule.linear(1000), Schedule.linear(20, 0.02, 0.5)
 
 
 def _normal(g, *shape):
@@ -19,7 +19,7 @@ def _of(table, x):
     return table.reshape(-1, *[1] * (x.ndim - 1))
 
 
-# at the end of section 4.3
+# in section 4.3, after (14) is printed
 
 
 def _stand_in(x_t, t):
@@ -30,16 +30,16 @@ def _stand_in(x_t, t):
 def _batches(g):
     """eps_model, x0, t, eps and the schedule: pictures, points, a batch of one."""
     cases = []
-    for label, shape in (
-        ("pictures", (4, 1, 8, 8)),
-        ("pictures", (6, 1, 6, 6)),
-        ("colour pictures", (3, 3, 4, 5)),
-        ("points", (5, 2)),
-        ("points", (2, 2)),
-        ("a batch of one", (1, 1, 8, 8)),
+    for label, shape, schedule in (
+        ("pictures", (4, 1, 8, 8), SCHEDULE),
+        ("pictures", (6, 1, 6, 6), SCHEDULE),
+        ("colour pictures", (3, 3, 4, 5), SCHEDULE),
+        ("points", (5, 2), COARSE),
+        ("points", (2, 2), SCHEDULE),
+        ("a batch of one", (1, 1, 8, 8), SCHEDULE),
     ):
-        t = torch.randint(1, 1001, (shape[0],), generator=g)
-        cases.append((label, _stand_in, _normal(g, *shape), t, _normal(g, *shape), SCHEDULE))
+        t = torch.randint(1, schedule.T + 1, (shape[0],), generator=g)
+        cases.append((label, _stand_in, _normal(g, *shape), t, _normal(g, *shape), schedule))
     return cases
 
 

@@ -6,7 +6,8 @@ import torch
 
 from .. import gaussian
 from ..schedule import Schedule
-from .kit import Answer, write
+from .asking import Answer
+from .kit import write
 
 SCHEDULE, COARSE = Schedule.linear(1000), Schedule.linear(20, 0.02, 0.5)
 
@@ -136,7 +137,7 @@ def chain(x0, beta, eps):
     given=chain,
     question="""`my_chain` takes as many steps as `eps` has entries: shape `(n, ...)`, where `x0` has the shape `(...)`.
     In each step the noise is to have the variance `beta`, and the chain should end with variance 1.
-    With $\\beta = 0.02$ it ends with 0.02. Mend it.""",
+    This one ends far below it. Mend it.""",
     hints=[
         "Follow the variance: if x has the variance V, which has x after one step of this code? Where does V come to rest?",
         "A factor before random numbers counts squared in their variance. The picture's factor takes care of that.",

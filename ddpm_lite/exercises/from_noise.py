@@ -2,7 +2,8 @@
 
 import torch
 
-from .kit import Answer, Prediction, write
+from .asking import Answer, Prediction
+from .kit import write
 
 
 def _normal(g, *shape):
@@ -34,7 +35,7 @@ def _bells(g):
     title="How far apart are two bells?",
     line="L1",
     question="""`my_frechet(mean_1, var_1, mean_2, var_2)` returns the Fréchet distance of two Gaussians on a line, with
-    the formula of the note above. The arguments are means and variances of many pairs, four tensors of
+    the formula of the note on it above. The arguments are means and variances of many pairs, four tensors of
     one shape, and so is the result. (On a line a covariance is a number, and a trace leaves it as it is.)""",
     hints=[
         "On a line the covariances are the two variances. Put them into the formula of the note and leave out tr.",

@@ -2,15 +2,21 @@
 
 import ast
 import inspect
+import io
 import textwrap
 from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
+from functools import cached_property
 from typing import ClassVar
 
 import torch
 
-from .calling import call, fresh
-from .comparing import difference, same
+from ..schedule import Schedule
+from .calling import Fault, call, fresh
+from .comparing import difference, kind, plain, same
 from .report import STATES, Report, Text
+
+NOT_YET = "The rest of the notebook does not need it. hint() gives a hint, solution() shows one way."
 
 
 class Exercise:
@@ -38,13 +44,16 @@ class Exercise:
 
     def points(self, answer: object) -> float:
         """The share of the points that the answer earns, from 0 to 1: for grading."""
-        return STATES[self._judge(answer)[0]][2]
+        with redirect_stdout(io.StringIO()):  # what the answer prints is no part of its points
+            return STATES[self._judge(answer)[0]][2]
 
     def hint(self) -> Text:
-        """One more hint at each call; after the last one, the last one again."""
-        self.hints_seen = min(self.hints_seen + 1, len(self.hints))
-        title = f"Exercise {self.number}, hint {self.hints_seen} of {len(self.hints)}"
-        return Text(title, self.hints[self.hints_seen - 1])
+        """One more hint at each call; after the last one, that there is no more, and the last one again."""
+        count, more = len(self.hints), self.hints_seen < len(self.hints)
+        self.hints_seen = min(self.hints_seen + 1, count)
+        says = self.hints[self.hints_seen - 1]
+        says = says if more else f"There is no further hint; solution() shows one way. The last one was: {says}"
+        return Text(f"Exercise {self.number}, hint {self.hints_seen} of {count}", says)
 
     def _judge(self, answer: object) -> tuple[str, str]:
         raise NotImplementedError
@@ -72,8 +81,8 @@ class Write(Exercise):
     ):
         super().__init__(**about)
         self.reference, self.given, self.misconceptions = reference, given, []
-        self._cases = cases
-        self._watched = {inspect.unwrap(f).__code__ for f in (reference, *package)}
+        self._cases, self._known = cases, {}
+        self._watched = {code: code.co_qualname for code in (inspect.unwrap(f).__code__ for f in (reference, *package))}
         self.names = list(inspect.signature(reference).parameters)
 
     def wrong(self, says: str) -> Callable:
@@ -91,38 +100,57 @@ class Write(Exercise):
 
     def _judge(self, answer: object) -> tuple[str, str]:
         if answer is None or answer is ...:
-            return "not attempted", _NOT_YET
-        if not callable(answer):
-            return "wrong", f"A function of ({', '.join(self.names)}) is wanted, not a {type(answer).__name__}."
-        labels, inputs = zip(*((label, tuple(arguments)) for label, *arguments in self.cases()), strict=True)
-        called = call(answer, inputs, self._watched, self.names)
-        if called.problem == "not attempted":
-            return "not attempted", _NOT_YET
-        if called.problem in ("endless", "signature"):
-            return "stopped", called.says
-        if called.problem not in (None, "raised"):
-            return "wrong", called.says
-        if called.problem is None and self.given is not None and self._equals(self.given, called.results, inputs):
-            return "not attempted", "The code is still as it was given, or gives the same numbers. " + _NOT_YET
-        wants = (self.reference(*fresh(arguments)) for arguments in inputs)
-        found = [difference(got, want) for got, want in zip(called.results, wants, strict=False)]
-        if called.problem is None and not any(found):
-            return "right", f"Compared with the reference in {len(inputs)} random cases: {', '.join(dict.fromkeys(labels))}."
+            return "not attempted", NOT_YET
+        if not callable(answer) or inspect.isclass(answer):
+            what = "a class" if inspect.isclass(answer) else kind(answer)
+            return "wrong", f"A function of ({', '.join(self.names)}) is wanted, not {what}."
+        called = call(answer, self._inputs, self._watched, self.names)
+        if called.state:
+            return called.state, called.says + (NOT_YET if called.state == "not attempted" else "")
+        if self.given is not None and self._equals(self.given, called.results):
+            return "not attempted", "The code is still as it was given, or gives the same numbers. " + NOT_YET
+        wants = self._results(self.reference)
+        found = [r.says if isinstance(r, Fault) else difference(r, want) for r, want in zip(called.results, wants, strict=True)]
+        if not any(found):
+            return "right", f"Compared with the reference in {len(found)} random cases: {', '.join(dict.fromkeys(self._labels))}."
         for says, function in self.misconceptions:
-            if called.problem is None and self._equals(function, called.results, inputs):
+            if self._equals(function, called.results):
                 return "misconception", says
-        found += [called.says] * (len(inputs) - len(found))  # it raised: the cases from there on have no result
-        first = next(i for i, says in enumerate(found) if says)
-        good = [
-            label for label in dict.fromkeys(labels) if not any(f for f, of in zip(found, labels, strict=True) if of == label)
-        ]
-        says = f"With {_inputs(self.names, inputs[first])}: {found[first]}"
-        if good:
-            return "partly", f"It is right for {', '.join(good)}, but not for {labels[first]}. {says}"
-        return "stopped" if called.problem and first == len(called.results) else "wrong", says
+        return self._first_difference(found, called.results, wants)
 
-    def _equals(self, function: Callable, results: list, inputs: Iterable[tuple]) -> bool:
-        return all(same(got, function(*fresh(a))) for got, a in zip(results, inputs, strict=True))
+    def _first_difference(self, found: list[str | None], results: list, wants: list) -> tuple[str, str]:
+        """Where it is right, and the first case in which it is not."""
+        first, good = next(i for i, says in enumerate(found) if says), [i for i, says in enumerate(found) if not says]
+        wrong = {label for label, says in zip(self._labels, found, strict=True) if says}
+        right = [label for label in dict.fromkeys(self._labels) if label not in wrong]
+        says = f"With {_inputs(self.names, self._inputs[first])}:\n{found[first]}"
+        raised = isinstance(results[first], Fault)
+        state = "stopped" if raised else "wrong"
+        if right:  # at an end, say, where a term is 0: that alone is not half of it
+            state = "partly" if len(right) >= len(wrong) else state
+            return state, f"It is right for {', '.join(right)}, but not for {self._labels[first]}.\n{says}"
+        sizes = [list(map(_shape, arguments)) for arguments in self._inputs]
+        if (raised or _shape(results[first]) != _shape(wants[first])) and good and sizes[first] not in [sizes[i] for i in good]:
+            example = _inputs(self.names, self._inputs[good[0]])
+            return state, f"It is right with {example}. Is one of its sizes written into the code?\n{says}"
+        return state, says
+
+    def _equals(self, function: Callable, results: list) -> bool:
+        return all(map(same, results, self._results(function)))
+
+    def _results(self, function: Callable) -> list:
+        """What one of the exercise's own functions gives in each case; computed once."""
+        if function not in self._known:
+            self._known[function] = [plain(function(*fresh(arguments))) for arguments in self._inputs]
+        return self._known[function]
+
+    @cached_property
+    def _labels(self) -> list[str]:
+        return [label for label, *_ in self.cases()]
+
+    @cached_property
+    def _inputs(self) -> list[tuple]:
+        return [tuple(arguments) for _, *arguments in self.cases()]
 
     def stub(self) -> str:
         """What stands in the notebook for the student to fill in."""
@@ -147,111 +175,6 @@ def write(cases: Callable, **about) -> Callable[[Callable], Write]:
     return lambda reference: Write(reference, cases, **about)
 
 
-class Answer(Exercise):
-    """A number, an array or one of some choices, to be given as `my_... = `.
-
-    answer       what is right; tolerance: how far off a number may be, relative to it
-    wrong        {value: the sentence that puts it right}
-    explanation  why it is so, shown with the solution
-    options      {key: text}, if it is a choice; the answer is a key
-    """
-
-    def __init__(
-        self,
-        answer: object,
-        wrong: dict,
-        explanation: str,
-        *,
-        name: str,
-        tolerance: float = 0.01,
-        options: dict[str, str] | None = None,
-        **about,
-    ):
-        super().__init__(**about)
-        self.reference, self.misconceptions, self.explanation = (
-            answer,
-            [(says, value) for value, says in wrong.items()],
-            explanation,
-        )
-        self.name, self.tolerance, self.options = name, tolerance, options
-
-    def _judge(self, answer: object) -> tuple[str, str]:
-        if answer is None or answer is ...:
-            return "not attempted", _NOT_YET
-        if self.options is not None:
-            key = str(answer).strip().lower()
-            if key not in self.options:
-                return "wrong", f"Choose one of {', '.join(map(repr, self.options))}."
-            if key == self.reference:
-                return "right", self.explanation
-            return "misconception", next(says for says, value in self.misconceptions if value == key)
-        if not self._near(answer, self.reference):
-            for says, value in self.misconceptions:
-                if self._near(answer, value):
-                    return "misconception", says
-            return "wrong", f"It is not {answer}." if isinstance(answer, int | float) else "These are not the numbers asked for."
-        return "right", self.explanation
-
-    def _near(self, answer: object, value: object) -> bool:
-        try:
-            mine, theirs = torch.as_tensor(answer).double(), torch.as_tensor(value).double()
-        except (TypeError, ValueError, RuntimeError):
-            return False
-        return mine.shape == theirs.shape and bool(((mine - theirs).abs() <= self.tolerance * theirs.abs() + 1e-12).all())
-
-    def stub(self) -> str:
-        """What stands in the notebook for the student to fill in."""
-        return f"{self.name} = ...  # your turn"
-
-    def answer(self) -> str:
-        """The solution, as it can stand in the stub's place."""
-        return f"{self.name} = {self.reference!r}"
-
-    def solution(self) -> Text:
-        """The answer, and why it is so."""
-        self.solution_seen = True
-        return Text(f"Exercise {self.number}, a solution", self.explanation, self.answer())
-
-
-class Prediction(Exercise):
-    """A number to be guessed before a cell is run, as `my_... = `: kept by `check`, and set beside what comes out.
-
-    reference    what comes out, as `compare` will be given it; tolerance: how far off counts as near, relative to it
-    explanation  why it is so
-    """
-
-    def __init__(self, reference: int | float, explanation: str, *, name: str, tolerance: float = 0.2, **about):
-        super().__init__(**about)
-        self.reference, self.explanation, self.name, self.tolerance = reference, explanation, name, tolerance
-        self.misconceptions, self.kept = [], None
-
-    def _judge(self, answer: object) -> tuple[str, str]:
-        if answer is None or answer is ...:
-            return "not attempted", "Make your guess first: it costs one line. The next cell runs without it, too."
-        if isinstance(answer, bool) or not isinstance(answer, int | float):
-            return "wrong", f"A number is wanted, not {answer!r}."
-        return "kept", f"Your prediction is {answer:g}. The next cell shows what comes out."
-
-    def check(self, answer: object) -> Report:
-        """Keep the prediction until `compare`."""
-        report = super().check(answer)
-        self.kept = answer if report.state == "kept" else None
-        return report
-
-    def compare(self, measured: int | float) -> Report:
-        """The prediction beside what came out."""
-        title, says = f"Exercise {self.number}", f"it is {float(measured):.3g}. {self.explanation}"
-        if self.kept is None:
-            return Report(title, "not attempted", f"You made no prediction; {says}")
-        near = abs(self.kept - measured) <= self.tolerance * abs(measured)
-        return Report(title, "kept", f"You said {self.kept:g}, {'and' if near else 'but'} {says}")
-
-    stub, answer, solution = Answer.stub, Answer.answer, Answer.solution
-
-
-_NOT_YET = "The rest of the notebook does not need it. hint() gives a hint, solution() shows one way."
-
-
 def _source(function: Callable) -> str:
     """The source of a function as it stands in a notebook: called my_..., without decorators and docstring."""
     text = textwrap.dedent(inspect.getsource(function))
@@ -263,6 +186,10 @@ def _source(function: Callable) -> str:
     return "\n".join(lines[node.lineno - 1 :]).rstrip().replace(f"def {node.name}(", f"def my_{node.name}(", 1)
 
 
+def _shape(value: object) -> tuple | None:
+    return tuple(value.shape) if isinstance(value, torch.Tensor) else None
+
+
 def _inputs(names: Iterable[str], arguments: Iterable) -> str:
     """The inputs of a case in words: small numbers as they are, tensors by their shape."""
     words = []
@@ -271,8 +198,8 @@ def _inputs(names: Iterable[str], arguments: Iterable) -> str:
             words.append(f"{name} of shape {tuple(value.shape)}")
         elif isinstance(value, torch.Tensor):
             words.append(f"{name} = {[round(v, 4) for v in value.flatten().tolist()]}")
-        elif isinstance(value, int | float | str):
+        elif isinstance(value, int | float | str | list):
             words.append(f"{name} = {value:.6g}" if isinstance(value, float) else f"{name} = {value}")
-        else:
-            words.append(name)
+        elif isinstance(value, Schedule):
+            words.append(f"{name}.T = {value.T}")
     return ", ".join(words)

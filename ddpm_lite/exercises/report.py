@@ -1,5 +1,6 @@
 """What the exercises say, in words and shape, not by colour alone: boxes in a notebook, plain text in a terminal."""
 
+import re
 import textwrap
 from html import escape
 from typing import NamedTuple
@@ -17,41 +18,50 @@ STATES = {
 
 
 class Report(NamedTuple):
-    """What a check found: its state (a key of STATES) and what it says to the student."""
+    """What a check found: its state (a key of STATES) and what it says to the student, in one line or more."""
 
     title: str
     state: str
     says: str
 
     def __repr__(self) -> str:
-        mark, words, _ = STATES[self.state]
-        return textwrap.fill(f"{mark} {self.title}: {words}. {self.says}", 100)
+        return _text(f"{self._head()} {self.says}")
 
     def _repr_html_(self) -> str:
-        mark, words, _ = STATES[self.state]
         edge = {"right": "solid", "kept": "solid", "not attempted": "dotted"}.get(self.state, "double")
-        return box(f"{mark} {self.title}: {words}.", self.says, edge)
+        return _box(self._head(), self.says, edge)
+
+    def _head(self) -> str:
+        mark, words, _ = STATES[self.state]
+        return f"{mark} {self.title}: {words}."
 
 
 class Text(NamedTuple):
-    """A hint, a solution or the exercise itself, as a box in a notebook and as plain text in a terminal."""
+    """A hint or a solution, as a box in a notebook and as plain text in a terminal."""
 
     title: str
     says: str
     code: str = ""
 
     def __repr__(self) -> str:
-        return f"{self.title}\n{textwrap.fill(self.says, 100)}" + (f"\n\n{self.code}" if self.code else "")
+        return _text(f"{self.title}\n{' '.join(self.says.split())}") + (f"\n\n{self.code}" if self.code else "")
 
     def _repr_html_(self) -> str:
-        return box(self.title, self.says, "solid", self.code)
+        return _box(f"{self.title}.", " ".join(self.says.split()), "solid", self.code)
 
 
-def box(title: str, says: str, edge: str, code: str = "") -> str:
-    """A box whose edge, not only its colour, tells its kind."""
-    body = f"<div style='border-left:5px {edge} currentColor;padding:4px 12px;margin:4px 0;max-width:46em'>"
-    body += f"<strong>{escape(title)}</strong> {escape(says)}"
-    return body + (f"<pre style='margin:8px 0 0'>{escape(code)}</pre>" if code else "") + "</div>"
+def _text(says: str) -> str:
+    return "\n".join(textwrap.fill(line, 100) for line in says.split("\n"))
+
+
+def _box(title: str, says: str, edge: str, code: str = "") -> str:
+    """A box whose edge, not only its colour, tells its kind. Text wraps; code does not, it is scrolled where it is too wide."""
+    says = re.sub(r"`(.+?)`", r"<code>\1</code>", escape(says)).replace("\n", "<br>")
+    body = f"<div style='border-left:5px {edge} currentColor;padding:4px 12px;margin:4px 0'>"
+    body += f"<div style='max-width:46em;overflow-wrap:anywhere'><strong>{escape(title)}</strong> {says}</div>"
+    if code:
+        body += f"<pre style='margin:8px 0 0;white-space:pre;overflow-x:auto'>{escape(code)}</pre>"
+    return body + "</div>"
 
 
 class Table(NamedTuple):

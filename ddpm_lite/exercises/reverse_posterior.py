@@ -7,9 +7,10 @@ import torch
 from .. import gaussian
 from ..data import points
 from ..schedule import Schedule
-from .kit import Prediction, write
+from .asking import Prediction
+from .kit import write
 
-SCHEDULE, COARSE, SHORT = Schedule.linear(1000), Schedule.linear(20, 0.02, 0.5), Schedule.linear(4, 0.05, 0.5)
+SCHEDULE, COARSE, SHORT = Schedule.linear(1000), Schedule.linear(20, 0.02, 0.5), Schedule.linear(4, 0.2, 0.5)
 
 
 def _normal(g, *shape):
@@ -241,14 +242,14 @@ def _(x0, x_t, t, schedule):
 def _steps_back(g):
     """x0, x_t, t, z and the schedule, also at t = 1."""
     cases = []
-    for label, shape, steps in (
-        ("pictures", (4, 1, 8, 8), (2, 11)),
-        ("colour pictures", (3, 3, 4, 5), (20,)),
-        ("points", (5, 2), (3, 16)),
-        ("a batch of one", (1, 1, 8, 8), (7,)),
-        ("the last step", (4, 1, 8, 8), (1,)),
+    for label, shape, schedule, steps in (
+        ("pictures", (4, 1, 8, 8), COARSE, (2, 11)),
+        ("colour pictures", (3, 3, 4, 5), COARSE, (20,)),
+        ("points", (5, 2), COARSE, (3, 16)),
+        ("a batch of one", (1, 1, 8, 8), COARSE, (7,)),
+        ("the last step", (4, 1, 8, 8), SHORT, (1,)),
     ):
-        cases += [(label, _normal(g, *shape), _normal(g, *shape), t, _normal(g, *shape), COARSE) for t in steps]
+        cases += [(label, _normal(g, *shape), _normal(g, *shape), t, _normal(g, *shape), schedule) for t in steps]
     return cases
 
 

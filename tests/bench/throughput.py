@@ -15,7 +15,7 @@ from denoising_diffusion_pytorch import GaussianDiffusion, Unet
 from ema_pytorch import EMA
 from torch import Tensor, nn
 
-from ddpm_lite import zoo
+from ddpm_lite import presets
 from ddpm_lite.device import autocast, choose_precision, place
 from ddpm_lite.schedule import Schedule
 from ddpm_lite.train import eps_loss, train
@@ -24,7 +24,7 @@ from ddpm_lite.unet import UNet
 CPU, FOREVER = torch.device("cpu"), 10**6
 # name -> our network, and denoising-diffusion-pytorch's of the same number of parameters
 CONFIGURATIONS = {
-    "8 x 8, the `digits` preset": (zoo.PRESETS["digits"]["net"], {"dim": 30, "init_dim": 24, "dim_mults": (1, 2)}),
+    "8 x 8, the `digits` preset": (presets.PRESETS["digits"]["net"], {"dim": 30, "init_dim": 24, "dim_mults": (1, 2)}),
     "32 x 32": (
         {
             "size": 32,

@@ -24,7 +24,7 @@ from smalldiffusion import CondEmbedderLabel, Scaled, ScheduleLogLinear, Unet, s
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from ddpm_lite import zoo
+from ddpm_lite import presets, zoo
 from ddpm_lite.device import place
 from ddpm_lite.guidance import guided
 from ddpm_lite.metrics import accuracy
@@ -51,9 +51,9 @@ class Recipe:
 
 
 def ours(name: str, data: tuple[Tensor, Tensor], seed: int, seconds: float, **changes) -> Recipe:
-    config = {"name": "digits", **zoo.PRESETS["digits"]}
-    net = place(zoo.build(config, seed), torch.device("cpu"))
-    loop = train(net, data, zoo.make_loss(config), generator=torch.Generator().manual_seed(seed), **config["train"] | changes)
+    config = {"name": "digits", **presets.PRESETS["digits"]}
+    net = place(presets.build(config, seed), torch.device("cpu"))
+    loop = train(net, data, presets.make_loss(config), generator=torch.Generator().manual_seed(seed), **config["train"] | changes)
     runs = []
 
     def steps() -> Iterator[None]:
@@ -68,11 +68,11 @@ def ours(name: str, data: tuple[Tensor, Tensor], seed: int, seconds: float, **ch
 
 
 def with_diffusers(data: tuple[Tensor, Tensor], seed: int, seconds: float) -> Recipe:
-    net = diffusers_unet(zoo.PRESETS["digits"]["net"])
+    net = diffusers_unet(presets.PRESETS["digits"]["net"])
 
     def steps() -> Iterator[None]:
         # The cosine needs a number of steps: time 50 steps of a copy (which is thrown away) to fill the budget.
-        generator, twin = torch.Generator().manual_seed(seed), diffusers_unet(zoo.PRESETS["digits"]["net"])
+        generator, twin = torch.Generator().manual_seed(seed), diffusers_unet(presets.PRESETS["digits"]["net"])
         trial = diffusers_steps(twin, data, 16, 60, generator)
         for _ in range(10):
             next(trial)

@@ -12,7 +12,9 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from test_browser import NOTEBOOKS, cut, jupyterlab
+from cut import NOTEBOOKS
+from lab import jupyterlab
+from test_browser import cut
 
 # The views that must keep up, each with a notebook that shows it and the trait that is moved.
 VIEWS = {

@@ -1,0 +1,83 @@
+"""What went wrong with a student's function, in a sentence: its parameters, or what it raised and in which line."""
+
+import dis
+import functools
+import inspect
+import linecache
+import textwrap
+from collections.abc import Callable, Sequence
+from types import CodeType
+
+from torch import Tensor, nn
+
+
+def misfit(function: Callable, names: Sequence[str], count: int) -> str | None:
+    """What is wrong with its parameters, before it is called with so many arguments."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return None  # a builtin without a signature: it will say itself what is wrong
+    mine = list(signature.parameters)
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return f"It is called with ({', '.join(names)}), but your function takes ({', '.join(mine)})."
+    if mine != list(names) and sorted(mine) == sorted(names):
+        return f"The arguments come in the order ({', '.join(names)}); your function takes them as ({', '.join(mine)})."
+    return None
+
+
+def _code(function: Callable) -> CodeType | None:
+    """The code of a function, of a network's forward, of what a partial or an object calls."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if isinstance(function, nn.Module):
+        function = function.forward
+    elif not hasattr(function, "__code__"):
+        function = type(function).__call__
+    return getattr(function, "__code__", None)
+
+
+def is_stub(error: BaseException) -> bool:
+    """Whether it is a plain `raise NotImplementedError`. torch, too, raises that, but from inside of a call; so does input()
+    in a notebook without a reader, with an error of its own kind."""
+    trace = error.__traceback__
+    while trace.tb_next:
+        trace = trace.tb_next
+    frame = trace.tb_frame
+    raises = dis.opname[frame.f_code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"
+    of_torch = frame.f_globals.get("__name__", "").startswith("torch.")
+    return type(error) is NotImplementedError and raises and not of_torch
+
+
+def where(error: BaseException, function: Callable, arguments: Sequence) -> str:
+    """The student's own error, with the line of their cell in which it arose."""
+    try:
+        message = textwrap.shorten(str(error), 250, placeholder=" ...")
+    except Exception:
+        message = ""
+    says = f"Your code raised {type(error).__name__}: {message or 'without a message'}"
+    says = says if says.endswith((".", "!", "?")) else says + "."
+    if "must match the size of tensor" in message or "could not be broadcast" in message:
+        says += _shapes(arguments)
+    code, line = _code(function), None
+    trace = error.__traceback__
+    while trace is not None and code is not None:
+        if trace.tb_frame.f_code.co_filename == code.co_filename:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    if line is None:
+        return says
+    text = linecache.getline(code.co_filename, line).strip()
+    return f"{says} It was in line {line} of the cell{': `' + text + '`' if text else '.'}"
+
+
+def _shapes(arguments: Sequence) -> str:
+    """What to do where numbers for each item met the items."""
+    shapes = [tuple(a.shape) for a in arguments if isinstance(a, Tensor)]
+    for one in shapes:
+        for many in shapes:
+            if len(one) == 1 < len(many) and one[0] == many[0]:
+                item = (*one, *(1,) * (len(many) - 1))
+                return f" Numbers for each item, of shape {one}, must become {item} to multiply a tensor of shape {many}."
+    return ""

@@ -1,0 +1,129 @@
+"""Moving the views of the notebooks, in JupyterLab or in a web page, and comparing what is drawn with their Python halves."""
+
+import json
+import re
+from base64 import b64decode
+from functools import cache
+
+import nbformat
+import numpy as np
+from cut import NOTEBOOKS
+from cut import cut as cut_cells
+
+from ddpm_lite import views
+
+# Every slider at its ends, its middle and 20 random places, every list at each of its entries.
+PLACES = """root => {
+  let seed = 1;
+  const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
+  const places = [];
+  root.querySelectorAll('[data-trait]').forEach((node, k) => {
+    if (node.tagName === 'SELECT') return node.querySelectorAll('option').forEach((o) => places.push([k, o.value]));
+    const [min, max, step] = [Number(node.min), Number(node.max), Number(node.step)];
+    const many = Math.round((max - min) / step);
+    const at = [0, many, many / 2, ...Array.from({ length: 20 }, () => many * random())];
+    for (const i of at) places.push([k, String(min + Math.round(i) * step)]);
+  });
+  return places;
+}"""
+# Put a slider or a list somewhere, and wait (10 s at most) until the view says that it has drawn this.
+PUT = """async (root, [k, value]) => {
+  const node = root.querySelectorAll('[data-trait]')[k];
+  node.value = value;
+  node.dispatchEvent(new Event(node.tagName === 'SELECT' ? 'change' : 'input'));
+  const there = () => {
+    const state = JSON.parse(root.dataset.state)[node.dataset.trait];
+    return state === (node.tagName === 'SELECT' ? node.value : node.means(Number(node.value)));
+  };
+  for (let waited = 0; !there(); waited++) {
+    if (waited === 600) throw new Error(`${node.dataset.trait} does not become ${value}`);
+    await new Promise(requestAnimationFrame);
+  }
+}"""
+# As text: Playwright takes arrays of numbers apart one by one, which takes minutes for what the views draw.
+DRAWN = """root => {
+  const plain = (v) => (ArrayBuffer.isView(v) ? Array.from(v) : v);
+  const drawn = Object.fromEntries(Object.entries(root.drawn).map(([name, v]) => [name, plain(v)]));
+  return JSON.stringify([JSON.parse(root.dataset.state), drawn, root.querySelector('canvas').ariaLabel]);
+}"""
+
+
+def shown() -> list[tuple[str, str, int]]:
+    """Each notebook and view in it, and which of that name it is, from 0 on: in the order in which they stand."""
+    found = []
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        seen = []
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "code":
+                seen += [name for name in views.__all__ if re.search(rf"\b{name}\(", cell.source)]
+        found += [(path.stem, name, seen[:i].count(name)) for i, name in enumerate(seen)]
+    return found
+
+
+def cells_of(notebook: str, name: str, which: int = 0) -> list:
+    """The cell of a notebook that shows the view `name`, or another of these, and the cells that give it its names."""
+    path = NOTEBOOKS / f"{notebook}.ipynb"
+    cells = nbformat.read(path, as_version=4).cells
+    places = [i for i, c in enumerate(cells) if c.cell_type == "code" and re.search(rf"\b{name}\(", c.source)]
+    return [nbformat.v4.new_code_cell(source) for source in cut_cells(path, places[which])]
+
+
+def python_half(notebook: str, name: str, which: int = 0) -> views.base.View:
+    """The same view, made here, in its first state."""
+    view = _made(notebook, name, which)
+    with view.hold_trait_notifications():
+        for trait, value in view.start.items():
+            setattr(view, trait, value)
+    return view
+
+
+@cache
+def _made(notebook: str, name: str, which: int) -> views.base.View:
+    space = {}
+    for cell in cells_of(notebook, name, which):
+        exec(cell.source, space)
+    return space["view"]
+
+
+def stored_half(model: dict, notebook: str, name: str, which: int = 0) -> views.base.View:
+    """The same view with the data that a page holds: {"state": {trait: value}, "buffers": [{"path", "data"}]}."""
+    # A training is not repeated: all that is drawn of it is in its traits.
+    live = name == "LiveTraining"
+    view = views.LiveTraining.__new__(views.LiveTraining) if live else python_half(notebook, name, which)
+    data = model["state"] | {each["path"][0]: b64decode(each["data"]) for each in model["buffers"]}
+    with view.hold_trait_notifications():
+        for trait in view.trait_names(sync=True):
+            if trait in data and not trait.startswith("_") and trait not in ("layout", "comm"):
+                setattr(view, trait, data[trait])
+    for computed in {"_paths", "_walks"} & vars(view).keys():  # kept from the data of before
+        setattr(view, computed, {})
+    return view
+
+
+def put(root, trait: str, position: object) -> None:
+    """Put the slider or the list of a trait somewhere; root is a locator of the view."""
+    traits = root.evaluate("root => Array.from(root.querySelectorAll('[data-trait]'), (node) => node.dataset.trait)")
+    root.evaluate(PUT, [traits.index(trait), str(position)])
+
+
+def assert_drawn(root, view: views.base.View) -> None:
+    """What is drawn, and how it is called, is what the Python half says in the same state."""
+    state, drawn, words = json.loads(root.evaluate(DRAWN))
+    with view.hold_trait_notifications():
+        for name, value in state.items():
+            setattr(view, name, value)
+    frame = view.frame()
+    assert drawn.keys() == frame.keys()
+    for name, values in frame.items():
+        got, want = np.array(drawn[name], dtype=float), np.asarray(values, dtype=float).ravel()  # NaN comes as None
+        assert got.size == want.size and np.allclose(got.ravel(), want, rtol=0, atol=1e-4, equal_nan=True), (name, state)
+    assert words == view.describe()
+
+
+def assert_drawn_everywhere(root, view: views.base.View) -> None:
+    """The same at every place of its sliders and lists."""
+    places = root.evaluate(PLACES)
+    assert places
+    for place in places:
+        root.evaluate(PUT, place)
+        assert_drawn(root, view)
