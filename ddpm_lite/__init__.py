@@ -1,5 +1,6 @@
 """ddpm_lite: the models, the maths and the training of denoising diffusion, small enough to read."""
 
+from .batches import captioned, drop_words, upsampling
 from .clip import CLIP
 from .device import choose_device, place
 from .gaussian import (
@@ -24,7 +25,7 @@ from .sample import Frame, ddim_step, ddpm_step, dpm_solver_step, sample, timest
 from .schedule import Schedule
 from .tokenizer import Tokenizer
 from .train import Loss, TrainStep, class_loss, clip_loss, eps_loss, low_discrepancy_t, train
-from .unet import CIFAR10, UNet, from_diffusers
+from .unet import CIFAR10, UNet, beside, from_diffusers, widen
 
 __all__ = [
     "CIFAR10",
@@ -40,9 +41,11 @@ __all__ = [
     "Tokenizer",
     "TrainStep",
     "UNet",
+    "beside",
     "bound_decoder",
     "bound_prior",
     "bound_step",
+    "captioned",
     "choose_device",
     "class_loss",
     "clip_loss",
@@ -50,6 +53,7 @@ __all__ = [
     "ddpm_step",
     "dpm_solver_step",
     "drop_condition",
+    "drop_words",
     "eps_from_v",
     "eps_from_x0",
     "eps_loss",
@@ -67,7 +71,9 @@ __all__ = [
     "timestep_embedding",
     "timesteps",
     "train",
+    "upsampling",
     "v_from_eps",
+    "widen",
     "x0_from_eps",
     "x0_from_v",
 ]

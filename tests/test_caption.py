@@ -309,6 +309,20 @@ def test_the_data_of_shapes_are_pictures_in_bytes_with_the_captions_of_what_they
                 assert index in of.TRAIN
 
 
+def test_the_data_of_emoji_are_the_training_part_with_its_captions():
+    from ddpm_lite.data import emoji
+
+    seen, _ = emoji.load(16)
+    config = presets.configure("glide-emoji")
+    pictures, mirror, tokens = presets.training_data(config)
+    torch.testing.assert_close(pictures.float() / 127.5 - 1, seen.images, rtol=0, atol=0.004)  # half a level of 255
+    assert torch.equal(mirror, seen.mirrorable)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert torch.equal(tokens[:, 0].long(), presets.make_tokenizer(config).encode(seen.names))
+    assert presets.training_data(presets.configure("upsampler-emoji"))[0].shape == (len(pictures), 3, 32, 32)
+
+
 # The command line, with an untrained network of few words.
 
 

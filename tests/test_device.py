@@ -6,6 +6,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ddpm_lite import Classifier, FiniteData, GaussianMixture, PointMLP, Schedule, UNet, class_loss, eps_loss, guided, sample
+from ddpm_lite.batches import captioned, upsampling
 from ddpm_lite.device import attend, choose_device, choose_precision, place
 
 SMALL = {"size": 8, "channels": 2, "width": 8, "mults": (1, 2), "depth": 1, "attention": (4,), "groups": 4}
@@ -62,6 +63,16 @@ def test_forward_loss_and_backward_stay_on_the_device(name):
     with OneDevice():
         assert net(x, t, cond).device == net(x, t).device == META
         eps_loss(schedule, null=null_of(net, kind))(net, (x,) if cond is None else (x, cond)).value.backward()
+    assert all(p.grad is not None and p.grad.device == META for p in net.parameters())
+
+
+def test_the_losses_of_captioned_pictures_stay_on_the_device():
+    net = UNet(**SMALL, caption=READER, extra=2).to(META)
+    pictures, mirror = torch.zeros(4, 2, 8, 8, dtype=torch.uint8, device=META), torch.ones(4, dtype=torch.bool, device=META)
+    tokens = torch.zeros(4, 3, 5, dtype=torch.int16, device=META)
+    with OneDevice():
+        loss = captioned(upsampling(eps_loss(schedule, null=net.caption.empty)))
+        loss(net, (pictures, mirror, tokens)).value.backward()
     assert all(p.grad is not None and p.grad.device == META for p in net.parameters())
 
 

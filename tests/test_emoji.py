@@ -185,6 +185,15 @@ def test_captions_are_made_from_the_entries(package):
     ]
 
 
+def test_short_names_that_say_nothing_new_or_name_another_one_are_left_out():
+    entries = [
+        entry(0, "DOG FACE", ["dog", "dogface", "pup", "puppy2", "d"]),
+        entry(1, "DOG", ["dog2", "hound", "pup"]),
+        entry(2, "RAM", ["white_hound", "black-ram"], group="sport"),
+    ]
+    assert [captions[1:-1] for captions in emoji_build.all_captions(entries)] == [["a dog face"], ["a dog"], []]
+
+
 def test_two_emoji_of_one_name_are_refused():
     with pytest.raises(ValueError, match="Some emoji have the same name: ox"):
         emoji_build.all_captions([entry(0, "OX"), entry(1, "Ox")])

@@ -175,6 +175,10 @@ def never_ends(x0, t, eps, schedule):
         pass
 
 
+def never_ends_in_one_line(x0, t, eps, schedule):
+    while True: pass  # fmt: skip  # noqa: E701
+
+
 def never_ends_and_catches(x0, t, eps, schedule):
     while True:
         try:
@@ -283,6 +287,7 @@ SAID = {
     "the package, and wrong": (calls_it_and_fails, "wrong", "That function is right; here you are asked to write what it does."),
     "the reference": (calls_the_reference, "wrong", "It calls the package's own jump."),
     "never ending": (never_ends, "stopped", "It had not ended after 0.3 seconds."),
+    "never ending in a line": (never_ends_in_one_line, "stopped", "It had not ended after 0.3 seconds."),
     "never ending, catching": (never_ends_and_catches, "stopped", "or does it wait for something?"),
     "never ending, catching all": (never_ends_and_catches_all, "stopped", "It had not ended after 0.3 seconds."),
     "sleeping": (sleeps, "stopped", "It is still running: restart the kernel to end it."),
@@ -430,7 +435,8 @@ def test_a_stub_is_told_from_other_errors_of_its_kind():
 
 def test_what_never_ends_is_held_even_where_it_catches_all(monkeypatch, capsys):
     monkeypatch.setattr(calling, "SECONDS", 0.3)
-    assert "still running" not in JUMP.check(never_ends_and_catches_all).says
+    for answer in (never_ends, never_ends_in_one_line, never_ends_and_catches, never_ends_and_catches_all):
+        assert "still running" not in JUMP.check(answer).says
     before = next(ROUNDS)
     capsys.readouterr()
     time.sleep(0.3)

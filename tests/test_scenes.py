@@ -34,6 +34,16 @@ def test_each_object_lies_in_its_half_in_its_colour(size, g):
             assert torch.cosine_similarity(ink, expected).min() > 0.98
 
 
+def test_the_objects_move_along_and_across_the_line_through_them(g):
+    squares = int((scenes.SCENES == torch.tensor([0, 1, 0, 1, 1])).all(1).nonzero())  # red left of orange
+    ink = (1 - scenes.render(torch.full((1000,), squares), 32, g).double()).mean(1)
+    pixel = (torch.arange(32, dtype=torch.float64) + 0.5) / 32
+    for half, middle in ((slice(0, 16), 0.25), (slice(16, 32), 0.75)):
+        part = ink[..., half]
+        x, y = (part.sum(1) @ pixel[half] / part.sum((1, 2)), part.sum(2) @ pixel / part.sum((1, 2)))
+        assert (x - middle).abs().max() == pytest.approx(0.03, rel=0.05) and (y - 0.5).abs().max() == pytest.approx(0.1, rel=0.05)
+
+
 @BOTH
 def test_the_judge_is_right_about_every_fresh_scene(size, g):
     images, index = scenes.draw(2000, g, size, "all")

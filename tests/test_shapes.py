@@ -84,6 +84,23 @@ def test_a_seed_fixes_the_drawings_and_without_one_nothing_jitters():
     assert torch.equal(shapes.render(a.index), shapes.render(a.index)) and not torch.equal(shapes.render(a.index), a.images)
 
 
+def test_the_jitter_fills_its_range_evenly(g):
+    circle = int((shapes.COMBINATIONS == torch.tensor([0, 0, 1, 0])).all(1).nonzero())  # large and red, at the top left
+    images = shapes.render(torch.full((2000,), circle), 32, g).double()
+    ink = (1 - images).mean(1)
+    pixel = (torch.arange(32, dtype=torch.float64) + 0.5) / 32
+    x, y = (ink.sum(1) @ pixel / ink.sum((1, 2)), ink.sum(2) @ pixel / ink.sum((1, 2)))
+    colour = (images[:, :, 10, 10] + 1) / 2  # covered by every one
+    for jitter, reach in [
+        (x - 0.31, shapes.PLACE_JITTER),
+        (y - 0.31, shapes.PLACE_JITTER),
+        ((ink.sum((1, 2)) / ink[:, 10, 10] / math.pi).sqrt() / 32 / 0.25 - 1, drawing.SIZE_JITTER),
+        *zip(colour.T - torch.tensor([[0.88], [0.10], [0.12]]), [drawing.COLOUR_JITTER] * 3, strict=True),
+    ]:
+        assert jitter.abs().max() == pytest.approx(reach, rel=0.05) and abs(jitter.mean()) < reach / 10
+        assert jitter.std() == pytest.approx(reach / 3**0.5, rel=0.05)
+
+
 @pytest.mark.parametrize("part, among", [("train", shapes.TRAIN), ("heldout", shapes.HELDOUT), ("all", torch.arange(256))])
 def test_draws_come_from_their_part_and_from_all_of_it(part, among, g):
     assert torch.equal(shapes.draw(5000, g, 16, part).index.unique(), among)

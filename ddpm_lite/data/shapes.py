@@ -15,12 +15,12 @@ from torch import Tensor
 from .drawing import COLOURS, SHAPES, Atlas, Objects, check_numbers, check_size, choose, decide, ink, judge_all
 
 SIZES = {"small": 0.15, "large": 0.25}  # the radius, where the side of the picture is 1
-PLACES = {
+PLACES = {  # the centre, x to the right and y downward
     "top left": (0.31, 0.31),
     "top right": (0.69, 0.31),
     "bottom left": (0.31, 0.69),
     "bottom right": (0.69, 0.69),
-}  # the centre
+}
 PLACE_JITTER = 0.04  # how far the centre may lie from there, in x and in y
 
 # Row i: the numbers of colour, shape, size and place of combination i.

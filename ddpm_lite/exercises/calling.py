@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import ctypes
 import io
 import sys
 import threading
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from .comparing import plain, same
-from .explaining import is_stub, misfit, where
+from .explaining import is_stub, misfit, unwrapped, where
 
 SECONDS = 10.0  # for all cases together
 
@@ -37,10 +36,6 @@ class Called:
     says: str = ""
 
 
-class Stop(BaseException):
-    """Ends a loop that does not end. No Exception, so that `except Exception` in it lets it through."""
-
-
 def call(function: Callable, inputs: Sequence[tuple], watched: dict[CodeType, str], names: Sequence[str]) -> Called:
     """function(*arguments) for each of the inputs, twice, in a thread that is stopped after some seconds.
 
@@ -57,7 +52,7 @@ def call(function: Callable, inputs: Sequence[tuple], watched: dict[CodeType, st
         thread = threading.Thread(target=trial.run, args=(printed,), daemon=True)
         try:
             thread.start()
-            late = not trial.ended(SECONDS)
+            late = not trial.ended()
         finally:  # also where the kernel was interrupted
             stopped = trial.stop(thread)
     printed.show()
@@ -86,28 +81,25 @@ class _Trial:
     def __init__(self, function: Callable, inputs: Sequence[tuple], watched: dict[CodeType, str]):
         self.function, self.inputs = function, inputs
         self.watched = {id(code): name for code, name in watched.items()}  # code is equal where it reads the same
+        self.space = getattr(unwrapped(function), "__globals__", None)
         self.given, self.results, self.again = [], [], []
         self.met, self.unattempted, self.says = "", False, ""
-        self.over, self.parked, self.done = False, threading.Event(), threading.Event()
+        self.over, self.held, self.done = False, threading.Event(), threading.Event()
 
     def run(self, printed: "_Printed") -> None:
         """Each case twice. What the first call prints is heard."""
-        try:
-            sys.setprofile(self._watch)
-            for arguments in self.inputs:
-                printed.listening = True
-                self.given.append(fresh(arguments))
-                self.results.append(self._once(self.given[-1]))
-                if self.unattempted:
-                    break
-                printed.listening = False
-                raised = isinstance(self.results[-1], Fault)
-                self.again.append(self.results[-1] if raised else self._once(fresh(arguments)))
-        except Stop:
-            pass
-        finally:
-            sys.setprofile(None)
-            self.done.set()
+        sys.settrace(self._calls)
+        for arguments in self.inputs:
+            printed.listening = True
+            self.given.append(fresh(arguments))
+            self.results.append(self._once(self.given[-1]))
+            if self.unattempted:
+                break
+            printed.listening = False
+            raised = isinstance(self.results[-1], Fault)
+            self.again.append(self.results[-1] if raised else self._once(fresh(arguments)))
+        sys.settrace(None)
+        self.done.set()
 
     def _once(self, arguments: list) -> object:
         try:
@@ -116,25 +108,14 @@ class _Trial:
                 self.unattempted = True
                 self.says = "It returned None. If you have written it, a return is missing. " if value is None else ""
             return plain(value)
-        except Stop:
-            raise
         except BaseException as error:  # also SystemExit, of which only this thread would hear
             self.unattempted = not self.results and is_stub(error)
             return Fault(where(error, self.function, arguments))
 
-    def _watch(self, frame: FrameType, event: str, _) -> None:
-        """At each call of a function: is it the package's own? When the time is over the thread stays here for good."""
-        if event == "call" and id(frame.f_code) in self.watched:
-            self.met = self.watched[id(frame.f_code)]
-        while self.over and event in ("call", "c_call"):
-            with contextlib.suppress(Stop):
-                self.parked.set()
-                threading.Event().wait()
-
-    def ended(self, seconds: float) -> bool:
+    def ended(self) -> bool:
         """Wait for the end, in small pieces: on Windows an interrupt of the kernel does not end a wait. (And not by `join`:
         an interrupted one takes the thread for ended.)"""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + SECONDS
         while not self.done.wait(0.1) and time.monotonic() < end:
             pass
         return self.done.is_set()
@@ -142,17 +123,31 @@ class _Trial:
     def stop(self, thread: threading.Thread) -> bool:
         """Stop it, on every system; whether that was possible. What waits inside a library is left to itself.
 
-        It is held at its next call of any function, so that it takes no time and prints no more: an exception raised in it
-        could be caught by a bare `except:`. For a loop that calls nothing there is an exception.
+        It is held for good at the next line of the student's, where it takes no time and prints no more. An exception raised
+        in the thread could be caught by it, and one that waits for a sleeping thread can make Python 3.11 hang in others.
         """
         self.over = not self.done.is_set()
-        if self.over:
-            self.parked.wait(0.3)
-        for _ in range(50):
-            if self.parked.is_set() or self.done.wait(0.02):
-                return True
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Stop))
-        return False
+        frame = sys._current_frames().get(thread.ident) if self.over else None
+        while frame:  # Python 3.11 sees no line in a loop that is a single instruction, `while True: pass`
+            frame.f_trace_opcodes = frame.f_trace is not None
+            frame = frame.f_back
+        return not self.over or self.held.wait(1) or self.done.is_set()
+
+    def _calls(self, frame: FrameType, event: str, _) -> Callable | None:
+        """For each call of a Python function: is it the package's own answer? In the student's, each line is watched, too."""
+        if id(frame.f_code) in self.watched:
+            self.met = self.watched[id(frame.f_code)]
+        self._hold()
+        return self._lines if frame.f_globals is self.space else None
+
+    def _lines(self, frame: FrameType, event: str, _) -> Callable:
+        self._hold()
+        return self._lines
+
+    def _hold(self) -> None:
+        while self.over:
+            self.held.set()
+            threading.Event().wait()
 
 
 class _Printed(io.TextIOBase):

@@ -6,7 +6,6 @@ import inspect
 import linecache
 import textwrap
 from collections.abc import Callable, Sequence
-from types import CodeType
 
 from torch import Tensor, nn
 
@@ -27,15 +26,15 @@ def misfit(function: Callable, names: Sequence[str], count: int) -> str | None:
     return None
 
 
-def _code(function: Callable) -> CodeType | None:
-    """The code of a function, of a network's forward, of what a partial or an object calls."""
+def unwrapped(function: Callable) -> Callable:
+    """The function itself: what a partial calls, a network's forward, an object's __call__."""
     while isinstance(function, functools.partial):
         function = function.func
     if isinstance(function, nn.Module):
         function = function.forward
     elif not hasattr(function, "__code__"):
         function = type(function).__call__
-    return getattr(function, "__code__", None)
+    return getattr(function, "__func__", function)  # of a bound method
 
 
 def is_stub(error: BaseException) -> bool:
@@ -60,7 +59,7 @@ def where(error: BaseException, function: Callable, arguments: Sequence) -> str:
     says = says if says.endswith((".", "!", "?")) else says + "."
     if "must match the size of tensor" in message or "could not be broadcast" in message:
         says += _shapes(arguments)
-    code, line = _code(function), None
+    code, line = getattr(unwrapped(function), "__code__", None), None
     trace = error.__traceback__
     while trace is not None and code is not None:
         if trace.tb_frame.f_code.co_filename == code.co_filename:
