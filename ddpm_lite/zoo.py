@@ -114,6 +114,9 @@ def load(name: str | Path, device: str | torch.device = "auto") -> Trained:
     device = choose_device(device) if isinstance(device, str) else device
     if str(name) in PRESETS:  # a folder of the same name in the working directory must not take its place: that is ./NAME
         file = ASSETS / f"{name}.safetensors"
+        if not file.is_file():
+            train = f"python -m ddpm_lite train {name} --out DIR"
+            raise FileNotFoundError(f"{name} comes without weights: train it ({train}) and name DIR in its place.")
         tensors, config = weights.load(file)
         card = json.loads(file.with_suffix(".json").read_text())
     elif not str(name) or not Path(name).is_dir():

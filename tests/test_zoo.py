@@ -99,3 +99,9 @@ def test_ship_writes_rounded_weights_and_a_card(tmp_path, monkeypatch):
     card = scores.ship(zoo.load(out, "cpu"))
     assert json.loads((tmp_path / "digits-classifier.json").read_text())["steps"] == card["steps"] == 3
     assert {t.dtype for t in weights.load(tmp_path / "digits-classifier.safetensors")[0].values()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("name", [name for name in presets.PRESETS if not (zoo.ASSETS / f"{name}.safetensors").is_file()])
+def test_a_preset_without_weights_says_how_to_get_them(name):
+    with pytest.raises(FileNotFoundError, match=f"{name} comes without weights: train it"):
+        zoo.load(name, "cpu")

@@ -12,9 +12,8 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from cut import NOTEBOOKS
 from lab import jupyterlab
-from test_browser import cut
+from moving import cells_of
 
 # The views that must keep up, each with a notebook that shows it and the trait that is moved.
 VIEWS = {
@@ -112,7 +111,7 @@ def drag(page, handle, track, shown: str) -> float:
 
 def measure(open_, name: str, presses: int, big: bool) -> None:
     notebook, trait = VIEWS[name]
-    cells = cut(NOTEBOOKS / f"{notebook}.ipynb", name)
+    cells = cells_of(notebook, name)
     page = open_(cells, above=True)
     page.wait_for_timeout(1000)
     first = page.evaluate(FIRST)
