@@ -4,6 +4,7 @@ import _thread
 import functools
 import itertools
 import math
+import queue
 import random
 import re
 import sys
@@ -197,6 +198,10 @@ def never_ends_and_catches_all(x0, t, eps, schedule):
             print(next(ROUNDS))
         except:  # noqa: E722
             pass
+
+
+def never_ends_elsewhere(x0, t, eps, schedule):
+    return any(iter(queue.Queue().full, True))
 
 
 def sleeps(x0, t, eps, schedule):
@@ -435,7 +440,7 @@ def test_a_stub_is_told_from_other_errors_of_its_kind():
 
 def test_what_never_ends_is_held_even_where_it_catches_all(monkeypatch, capsys):
     monkeypatch.setattr(calling, "SECONDS", 0.3)
-    for answer in (never_ends, never_ends_in_one_line, never_ends_and_catches, never_ends_and_catches_all):
+    for answer in (never_ends, never_ends_in_one_line, never_ends_elsewhere, never_ends_and_catches, never_ends_and_catches_all):
         assert "still running" not in JUMP.check(answer).says
     before = next(ROUNDS)
     capsys.readouterr()
@@ -513,10 +518,11 @@ def test_a_prediction_is_nothing_else(guess, what):
 
 def test_what_is_said_is_words_in_a_terminal_and_a_box_in_a_notebook():
     for state, (mark, words, _) in STATES.items():
-        report = Report("Exercise 9.1", state, "Mind `a < b` & c. " * 20)
+        report = Report("Exercise 9.1", state, "Mind `a < b` & c. " * 20 + "\nThen this.")
         text, box = repr(report), report._repr_html_()
         assert text.startswith(f"{mark} Exercise 9.1: {words}. Mind `a < b` & c.") and max(map(len, text.split("\n"))) <= 100
         assert f"{mark} Exercise 9.1: {words}." in box and "<code>a &lt; b</code> &amp; c." in box
+        assert text.endswith("\nThen this.") and "<br>Then this." in box
     assert not re.search(r"[<>$\\]", repr(JUMP.hint()) + repr(JUMP.check(rootless)))
     solution = JUMP.solution()
     assert repr(solution).endswith("return a.sqrt() * x0 + (1 - a).sqrt() * eps") and "its own weights" in repr(solution)
