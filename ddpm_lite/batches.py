@@ -10,7 +10,7 @@ from torch import Tensor
 
 from . import distributed
 from .tokenizer import END, PAD
-from .train import Loss
+from .train import Loss, draw_caption
 from .unet import beside
 
 
@@ -46,8 +46,7 @@ def captioned(loss: Callable[..., Loss], word_drop: float = 0.1) -> Callable[...
         x0 = torch.where(mirrored[:, None, None, None], x0.flip(3), x0)
         if not tokens:
             return loss(model, (x0,), generator)
-        which = torch.randint(tokens[0].shape[1], (n,), generator=generator, device=device)
-        caption = tokens[0][torch.arange(n, device=device), which].long()
+        caption = draw_caption(tokens[0], generator).long()
         return loss(model, (x0, drop_words(caption, word_drop, generator)), generator)
 
     return with_caption

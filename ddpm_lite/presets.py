@@ -63,17 +63,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "upsampler-emoji": {
         "about": "draws emoji of 32 x 32 pixels from those of 16 x 16",
         "data": "emoji",
-        "net": {
-            "size": 32,
-            "channels": 3,
-            "width": 32,
-            "mults": [1, 2, 4],
-            "depth": 1,
-            "attention": [],
-            "heads": 4,
-            "groups": 8,
-            "extra": 3,
-        },
+        "net": {**GLIDE, "size": 32, "attention": [], "extra": 3},
         "schedule": {"kind": "cosine", "T": 1000},
         "loss": {"noise": 0.2},
         "train": {"batch_size": 64, "lr": 1e-3, "steps": 1500},

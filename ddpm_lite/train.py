@@ -80,6 +80,12 @@ def class_loss(model: nn.Module, batch: tuple[Tensor, ...], generator: torch.Gen
     return Loss(per_item.mean(), per_item.detach())
 
 
+def draw_caption(tokens: Int[Tensor, "b captions length"], generator: torch.Generator | None = None) -> Int[Tensor, "b length"]:
+    """One of the captions of each picture, all equally likely."""
+    which = torch.randint(tokens.shape[1], (len(tokens),), generator=generator, device=tokens.device)
+    return tokens[torch.arange(len(tokens), device=tokens.device), which]
+
+
 def clip_loss(schedule: Schedule | None = None) -> Callable[..., Loss]:
     """The loss of CLIP (Radford et al. 2021, fig. 3): each picture has to find its caption among all captions of the batch,
     and each caption its picture: the mean of the two cross-entropies. Guessing costs ln(batch size).
@@ -95,8 +101,7 @@ def clip_loss(schedule: Schedule | None = None) -> Callable[..., Loss]:
         pictures, tokens = batch
         t, n, device = None, len(pictures), pictures.device
         if tokens.ndim == 3:
-            which = torch.randint(tokens.shape[1], (n,), generator=generator, device=device)
-            tokens = tokens[torch.arange(n, device=device), which]
+            tokens = draw_caption(tokens, generator)
         if schedule is not None:
             t = low_discrepancy_t(n, schedule.T, generator, device)
             eps = torch.randn(pictures.shape, generator=generator, device=device, dtype=pictures.dtype)
