@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from . import distributed, presets, scores, weights, zoo
+from . import distributed, presets, recipe, scores, weights, zoo
 from .device import choose_device, place
 from .plots import tiles
 from .train import TrainStep, check_length
@@ -44,6 +44,9 @@ def parser() -> argparse.ArgumentParser:
     how_long = train.add_mutually_exclusive_group()
     how_long.add_argument("--steps", type=int, metavar="N", help="train for N steps (default: as the preset says)")
     how_long.add_argument("--minutes", type=float, metavar="M", help="train for about M minutes: the first steps are timed")
+    train.add_argument("--data", metavar="DIR", type=Path, help="folder, clip-folder: your pictures, of any size and format")
+    train.add_argument("--captions", metavar="CSV", type=Path, help="lines of file,caption (default: the files' names)")
+    train.add_argument("--size", type=int, metavar="N", help="with --data: learn N x N pixels (default 64)")
     train.add_argument("--resume", action="store_true", help="go on with the run in DIR, if there is one")
     train.add_argument("--seed", type=int, metavar="S", help="fixes the first weights and all random draws (default 0)")
     train.add_argument(
@@ -110,7 +113,7 @@ def train(args: argparse.Namespace) -> None:
         ]
         made["machine"] = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
         made["command"] = f"python -m ddpm_lite train {args.name} --out DIR {' '.join(words)}"
-        config = {**presets.configure(args.name), "made": made}
+        config = {**recipe.configure(args.name, _pictures(args)), "made": made}
     elif args.resume:
         config = weights.load(checkpoint)[1]
         weights.require(config, checkpoint, "name", "net", "made")
@@ -127,14 +130,14 @@ def train(args: argparse.Namespace) -> None:
 
     device = distributed.start(choose_device(args.device))
     args.out.mkdir(parents=True, exist_ok=True)
-    model = place(presets.build(config, made["seed"]), device)
-    data = tuple(d.to(device) for d in presets.training_data(config))
+    model = place(recipe.build(config, made["seed"]), device)
+    data = tuple(d.to(device) for d in recipe.training_data(config))
     generator = torch.Generator(device).manual_seed(made["seed"])
     settings = {name: value for name, value in made.items() if name not in ("seed", "command", "machine")}
     steps = training(
         model,
         data,
-        presets.make_loss(config),
+        recipe.make_loss(config),
         generator=generator,
         checkpoint=checkpoint,
         config=config,
@@ -149,6 +152,14 @@ def train(args: argparse.Namespace) -> None:
             history = step.run.history[-20:, 1]
             loss = float(history.mean()) if len(history) else step.loss
             print(f"{step.step} steps, loss {loss:.4f}; saved in {checkpoint}")
+
+
+def _pictures(args: argparse.Namespace) -> dict | None:
+    """The user's own pictures to train on, as `recipe.configure` takes them."""
+    if args.data is None:
+        return None
+    captions = None if args.captions is None else str(args.captions.resolve())
+    return {"path": str(args.data.resolve()), "captions": captions, "size": args.size or 64}
 
 
 def _with_progress(steps: Iterator[TrainStep], batch_size: int, checkpoint: Path) -> TrainStep | None:

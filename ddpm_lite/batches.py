@@ -30,12 +30,22 @@ def drop_words(tokens: Int[Tensor, "b length"], p: float, generator: torch.Gener
     return tokens.gather(1, order)
 
 
-def captioned(loss: Callable[..., Loss], word_drop: float = 0.1) -> Callable[..., Loss]:
+def shifted(pictures: Float[Tensor, "b c h w"], most: int, generator: torch.Generator | None = None) -> Float[Tensor, "b c h w"]:
+    """Each picture moved by up to `most` pixels each way, on white paper."""
+    b, _, h, w = pictures.shape
+    by = torch.randint(2 * most + 1, (2, b, 1), generator=generator, device=pictures.device)
+    rows, columns = by[0] + torch.arange(h, device=by.device), by[1] + torch.arange(w, device=by.device)
+    wide = F.pad(pictures, (most,) * 4, value=1.0).permute(0, 2, 3, 1)
+    return wide[torch.arange(b, device=by.device)[:, None, None], rows[:, :, None], columns[:, None]].permute(0, 3, 1, 2)
+
+
+def captioned(loss: Callable[..., Loss], word_drop: float = 0.1, shift: int = 0) -> Callable[..., Loss]:
     """A loss of (x0, tokens (b, length)) as a loss of captioned pictures: (pictures, mirror, tokens (b, captions, length)).
 
     The pictures are uint8; one of the captions of each is drawn, and its words are dropped with probability word_drop, so
     that the network also learns what each word means by itself. A picture whose `mirror` is True is mirrored half of the
-    time: nothing in its captions says left or right. Without tokens, the loss is one of (x0,).
+    time: nothing in its captions says left or right. All are moved by up to `shift` pixels. Without tokens, the loss is
+    one of (x0,).
     """
 
     def with_caption(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
@@ -44,6 +54,8 @@ def captioned(loss: Callable[..., Loss], word_drop: float = 0.1) -> Callable[...
         x0 = pictures.float() / 127.5 - 1
         mirrored = mirror & (torch.rand(n, generator=generator, device=device) < 0.5)
         x0 = torch.where(mirrored[:, None, None, None], x0.flip(3), x0)
+        if shift:
+            x0 = shifted(x0, shift, generator)
         if not tokens:
             return loss(model, (x0,), generator)
         caption = draw_caption(tokens[0], generator).long()

@@ -38,13 +38,15 @@ def place(model: nn.Module, device: torch.device, precision: torch.dtype | str |
 
     Parameters stay float32. A network that works in lower precision (the U-Net) has an attribute `precision` and reads
     it at every call; a small one without it stays in float32 altogether.
-    channels_last lays the channels of one pixel side by side, which is how fast convolutions read them.
+    channels_last lays the channels of one pixel side by side, which is how the convolutions of low precision read them;
+    in float32 on a CPU it only slows the normalisation down.
     """
+    precision = choose_precision(device) if precision == "auto" else precision
     model.to(device)
-    if device.type != "mps":
+    if precision is not None:
         model.to(memory_format=torch.channels_last)
     if hasattr(model, "precision"):
-        model.precision = choose_precision(device) if precision == "auto" else precision
+        model.precision = precision
     return model
 
 

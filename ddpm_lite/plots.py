@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from IPython.display import Markdown, display
+from IPython.display import display
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -48,10 +48,16 @@ def png(fig: Figure) -> bytes:
     return file.getvalue()
 
 
+def bundles(fig: Figure, caption: str) -> list[tuple[dict, dict]]:
+    """A figure and its caption as (data, metadata) of two outputs of a notebook; the caption is the picture's text
+    alternative too."""
+    return [({"image/png": png(fig)}, {"image/png": {"alt": caption}}), ({"text/markdown": f"*{caption}*"}, {})]
+
+
 def show(fig: Figure, caption: str) -> None:
-    """Display a figure in a notebook with its caption underneath; the caption is the picture's text alternative too."""
-    display({"image/png": png(fig)}, raw=True, metadata={"image/png": {"alt": caption}})
-    display(Markdown(f"*{caption}*"))
+    """Display a figure in a notebook with its caption underneath."""
+    for data, metadata in bundles(fig, caption):
+        display(data, raw=True, metadata=metadata)
 
 
 def tiles(images: Float[Tensor, "n c h w"], columns: int, zoom: int = 1, gap: int = 1) -> np.ndarray:

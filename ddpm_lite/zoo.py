@@ -16,10 +16,12 @@ from . import distributed, weights
 from .batches import enlarge
 from .device import choose_device, place
 from .guidance import guided
-from .presets import PRESETS, build, make_schedule, make_tokenizer
+from .presets import PRESETS
+from .recipe import build, make_schedule, make_tokenizer
 from .sample import sample
 from .schedule import Schedule
-from .unet import beside
+from .tokenizer import Tokenizer
+from .unet import UNet, beside
 
 ASSETS = Path(__file__).parent / "assets" / "weights"
 CHECKPOINT = "checkpoint.safetensors"
@@ -39,6 +41,11 @@ class Trained:
     def schedule(self) -> Schedule:
         """The schedule it was trained with."""
         return make_schedule(self.config)
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """What turns captions into its tokens."""
+        return make_tokenizer(self.config)
 
     @property
     def device(self) -> torch.device:
@@ -76,14 +83,14 @@ class Trained:
     def conditions(self, asked: Tensor | Sequence[str]) -> Tensor:
         """What is asked, one row a picture, as the network takes it. ValueError for what this model does not draw; a warning
         names the words of a caption that it does not know."""
-        if "schedule" not in self.config:
-            able = ", ".join(name for name, preset in PRESETS.items() if "schedule" in preset)
-            raise ValueError(f"{self.name} is a classifier and draws nothing; this one draws: {able}.")
+        if not isinstance(self.net, UNet):
+            able = ", ".join(name for name, preset in PRESETS.items() if preset["kind"] == "unet")
+            raise ValueError(f"{self.name} draws nothing; these draw: {able}.")
         net, words = self.config["net"], not isinstance(asked, Tensor)
         if "words" in self.config:
             if not words:
                 raise ValueError(f"{self.name} draws what captions say: give a list of strings.")
-            return make_tokenizer(self.config).encode(asked)
+            return self.tokenizer.encode(asked)
         if "extra" in net:
             small = (net["channels"], net["size"] // 2, net["size"] // 2)
             if words or asked.shape[1:] != small:

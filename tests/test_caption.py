@@ -9,7 +9,7 @@ from PIL import Image
 from test_networks import count, randomise
 from test_train import same
 
-from ddpm_lite import Schedule, Tokenizer, UNet, drop_condition, eps_loss, guided, presets, sample, train, weights, zoo
+from ddpm_lite import Schedule, Tokenizer, UNet, drop_condition, eps_loss, guided, presets, recipe, sample, train, weights, zoo
 from ddpm_lite import __main__ as cli
 from ddpm_lite.batches import captioned, drop_words, enlarge, to_bytes, upsampling
 from ddpm_lite.caption import Caption, Context
@@ -266,14 +266,19 @@ def test_a_stopped_run_with_captions_goes_on_bit_for_bit(tmp_path):
 
 def test_the_presets_of_captions_are_as_small_as_promised():
     for name, most in (("glide-shapes", 6e6), ("glide-emoji", 6e6), ("upsampler-emoji", 3e6)):
-        config = {**presets.PRESETS[name], "words": [f"word{i}" for i in range(3000)]}
+        config = {"name": name, **presets.PRESETS[name], "words": [f"word{i}" for i in range(3000)]}
         if "caption" not in config["net"]:
             del config["words"]
-        assert count(presets.build(config)) <= most, name
+        assert count(recipe.build(config)) <= most, name
 
 
 def test_a_preset_s_loss_drops_what_it_says():
-    config = {"net": {**SMALL, "caption": READER}, "schedule": {"kind": "cosine", "T": 100}, "words": WORDS}
+    config = {
+        "name": "glide-shapes",
+        "net": {**SMALL, "caption": READER},
+        "schedule": {"kind": "cosine", "T": 100},
+        "words": WORDS,
+    }
     seen = []
 
     def model(x_t, t, cond=None):
@@ -282,22 +287,22 @@ def test_a_preset_s_loss_drops_what_it_says():
 
     n = 4000
     for drop, word_drop in ((0.3, 0.0), (0.0, 0.3)):
-        presets.make_loss({**config, "loss": {"drop": drop, "word_drop": word_drop}})(model, batch(n), seeded())
+        recipe.make_loss({**config, "loss": {"drop": drop, "word_drop": word_drop}})(model, batch(n), seeded())
         words = (seen.pop()[1] > END).sum(1)
         assert float((words == 0).double().mean()) == pytest.approx(drop, abs=5 * math.sqrt(0.25 / n))
         assert bool(((words > 0) & (words < 3)).any()) == bool(word_drop)
-    upsampler = {"net": {**SMALL, "extra": 3}, "schedule": config["schedule"], "loss": {"noise": 0.5}}
-    presets.make_loss(upsampler)(model, batch(n)[:2], seeded())
+    upsampler = {"name": "upsampler-emoji", "net": {**SMALL, "extra": 3}, "schedule": config["schedule"], "loss": {"noise": 0.5}}
+    recipe.make_loss(upsampler)(model, batch(n)[:2], seeded())
     assert seen.pop()[0][:, 3:].abs().max() > 1.5  # the small picture with noise, beside x_t
 
 
 def test_the_data_of_shapes_are_pictures_in_bytes_with_the_captions_of_what_they_show():
     from ddpm_lite.data import scenes, shapes
 
-    config = presets.configure("glide-shapes")
-    pictures, mirror, tokens = presets.training_data(config)
+    config = recipe.configure("glide-shapes")
+    pictures, mirror, tokens = recipe.training_data(config)
     assert pictures.shape == (len(mirror), 3, 16, 16) and pictures.dtype == torch.uint8 and not mirror.any()
-    tokenizer = presets.make_tokenizer(config)
+    tokenizer = recipe.make_tokenizer(config)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # no word unknown, no caption too long
         for of, rows in ((shapes, slice(0, 20)), (scenes, slice(-20, None))):
@@ -313,14 +318,14 @@ def test_the_data_of_emoji_are_the_training_part_with_its_captions():
     from ddpm_lite.data import emoji
 
     seen, _ = emoji.load(16)
-    config = presets.configure("glide-emoji")
-    pictures, mirror, tokens = presets.training_data(config)
+    config = recipe.configure("glide-emoji")
+    pictures, mirror, tokens = recipe.training_data(config)
     torch.testing.assert_close(pictures.float() / 127.5 - 1, seen.images, rtol=0, atol=0.004)  # half a level of 255
     assert torch.equal(mirror, seen.mirrorable)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert torch.equal(tokens[:, 0].long(), presets.make_tokenizer(config).encode(seen.names))
-    assert presets.training_data(presets.configure("upsampler-emoji"))[0].shape == (len(pictures), 3, 32, 32)
+        assert torch.equal(tokens[:, 0].long(), recipe.make_tokenizer(config).encode(seen.names))
+    assert recipe.training_data(recipe.configure("upsampler-emoji"))[0].shape == (len(pictures), 3, 32, 32)
 
 
 # The command line, with an untrained network of few words.
@@ -332,14 +337,14 @@ def run_folder(tmp_path_factory):
     folder.mkdir()
     config = {"name": "glide-shapes", "net": {**SMALL, "caption": {k: v for k, v in READER.items() if k != "vocabulary"}}}
     config |= {"schedule": {"kind": "cosine", "T": 100}, "loss": {"drop": 0.1, "word_drop": 0.1}, "words": WORDS}
-    net = randomise(presets.build(config))
+    net = randomise(recipe.build(config))
     weights.save(folder / zoo.CHECKPOINT, {f"ema.{k}": v for k, v in net.state_dict().items()}, config)
     return folder
 
 
 def test_the_words_of_a_run_are_in_its_folder(run_folder):
     model = zoo.load(run_folder, "cpu")
-    assert presets.make_tokenizer(model.config).words == WORDS and model.net.caption.token.num_embeddings == len(TOKENS)
+    assert recipe.make_tokenizer(model.config).words == WORDS and model.net.caption.token.num_embeddings == len(TOKENS)
     assert torch.equal(model.conditions(["red circle"]), TOKENS.encode(["red circle"]))
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -94,7 +94,7 @@ def test_unknown_names_list_the_known_ones(tmp_path, capsys):
     assert not (tmp_path / "x").exists()
     assert "no device 'tpu'" in said(capsys, "sample", "digits", "--device", "tpu")
     assert "Labels go from 0 to 9" in said(capsys, "sample", "digits", "12", "-o", tmp_path / "a.png")
-    assert "classifier and draws nothing" in said(capsys, "sample", "digits-classifier", "-o", tmp_path / "a.png")
+    assert "draws nothing; these draw: digits" in said(capsys, "sample", "digits-classifier", "-o", tmp_path / "a.png")
     assert "steps = 0" in said(capsys, "sample", "digits", "--steps", "0", "-o", tmp_path / "a.png")
     assert "scale = nan" in said(capsys, "sample", "digits", "--scale", "nan", "-o", tmp_path / "a.png")
     assert "no device 'cpu:x'" in said(capsys, "sample", "digits", "--device", "cpu:x")

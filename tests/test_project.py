@@ -26,7 +26,7 @@ LAYERS = [
     ["schedule", "gaussian", "oracle"],
     ["weights", "device", "nets", "transformer", "tokenizer", "caption", "unet", "pretrained", "clip"],
     ["distributed", "guidance", "run", "train", "batches", "sample", "metrics"],
-    ["data", "presets", "zoo", "scores"],
+    ["data", "presets", "recipe", "zoo", "scores"],
     ["plots", "views", "exercises"],
     ["__init__", "site", "__main__"],
 ]

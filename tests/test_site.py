@@ -133,7 +133,8 @@ PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY4
 
 
 def test_a_view_without_its_state_is_its_picture_and_equal_modules_are_stored_once(tmp_path):
-    outputs = [new_output("display_data", {VIEW: {"model_id": i}, "image/png": PNG, "text/plain": "a < b"}) for i in "abc"]
+    still = new_output("display_data", {"image/png": PNG}, metadata={"image/png": {"alt": "a < b"}})
+    outputs = [output for i in "abc" for output in (new_output("display_data", {VIEW: {"model_id": i}}), still)]
     widgets = {"a": widget("export default 1 // </script>"), "b": widget("export default 1 // </script>", t=3)}
     folder = small(tmp_path / "notebooks", new_code_cell("view", outputs=outputs), widgets=widgets)
     page = site.build(folder, tmp_path / "out")[0].read_text()

@@ -7,8 +7,8 @@ import pytest
 import torch
 import traitlets
 
-from ddpm_lite import Schedule, q_sample
-from ddpm_lite.views import Noise, ScheduleView
+from ddpm_lite import Schedule, plots, q_sample
+from ddpm_lite.views import Noise, ScheduleView, base
 from ddpm_lite.views.base import normal
 
 SCHEDULES = {"linear": Schedule.linear(1000), "cosine": Schedule.cosine(1000)}
@@ -96,12 +96,16 @@ def test_two_views_can_be_linked():
     assert two.t == 77
 
 
-def test_a_page_without_widgets_gets_a_picture_and_its_text():
+def test_a_page_without_widgets_gets_a_picture_and_its_text(monkeypatch):
     noise, _ = view()
-    data, metadata = noise._repr_mimebundle_()
-    assert data["image/png"].startswith(b"\x89PNG") and len(data["image/png"]) < 150_000
-    assert "application/vnd.jupyter.widget-view+json" in data and data["text/plain"] == noise.describe()
-    assert metadata["image/png"]["alt"] == noise.describe()
+    outputs = []
+    monkeypatch.setattr(base, "display", lambda shown: outputs.append(shown._repr_mimebundle_()))
+    monkeypatch.setattr(plots, "display", lambda data, raw, metadata: outputs.append((data, metadata)))
+    noise.show("A picture in noise.")
+    (living, _), (still, metadata), (below, _) = outputs  # the view comes first: it does not wait for its filmstrip
+    assert "application/vnd.jupyter.widget-view+json" in living and living["text/plain"] == noise.describe()
+    assert len(still["image/png"]) < 150_000 and metadata["image/png"]["alt"] == "A picture in noise."
+    assert below["text/markdown"] == "*A picture in noise.*"
 
 
 def test_what_is_sent_is_small():

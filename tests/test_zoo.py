@@ -5,9 +5,10 @@ import json
 import pytest
 import torch
 
-from ddpm_lite import metrics, presets, scores, weights, zoo
+from ddpm_lite import metrics, presets, recipe, scores, weights, zoo
 from ddpm_lite.data import digits
 
+CONFIG = recipe.configure("digits")
 CARD = json.loads((zoo.ASSETS / "digits.json").read_text())
 
 
@@ -47,9 +48,7 @@ def test_the_judges_know_real_digits_and_never_saw_the_held_out_ones():
     classifier = zoo.shipped("digits-classifier")
     predicted = classifier.net(held_out.images).argmax(1)
     assert metrics.accuracy(predicted, held_out.labels) == pytest.approx(classifier.card["scores"]["accuracy"], abs=1e-3)
-    assert all(
-        torch.equal(a, b) for a, b in zip(presets.training_data(presets.configure("digits-classifier")), train, strict=True)
-    )
+    assert all(torch.equal(a, b) for a, b in zip(recipe.training_data(recipe.configure("digits-classifier")), train, strict=True))
 
 
 def judge_fits_only(train) -> bool:
@@ -85,7 +84,7 @@ def test_the_same_seed_draws_the_same_and_any_integer_is_a_seed():
 
 def test_build_leaves_the_global_generator_alone():
     before = torch.get_rng_state()
-    a, b = presets.build(presets.PRESETS["digits"], 1), presets.build(presets.PRESETS["digits"], 1)
+    a, b = recipe.build(CONFIG, 1), recipe.build(CONFIG, 1)
     assert torch.equal(before, torch.get_rng_state())
     assert all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 

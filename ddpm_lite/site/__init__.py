@@ -11,6 +11,7 @@ import json
 import re
 import struct
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -61,8 +62,15 @@ def build(notebooks: Path, out: Path) -> list[Path]:
 
 
 def _read(path: Path) -> nbformat.NotebookNode:
+    """The notebook, the filmstrip of each view as a part of it: in a notebook it is the output after the view."""
     try:
-        return nbformat.read(path, as_version=4)
+        nb = nbformat.read(path, as_version=4)
+        for cell in nb.cells:
+            for view, after in pairwise(list(cell.get("outputs", []))):
+                if VIEW in view.get("data", {}) and "image/png" in after.get("data", {}):
+                    view.data["image/png"], view.metadata = after.data["image/png"], after.metadata
+                    cell.outputs.remove(after)
+        return nb
     except (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError, KeyError) as error:
         raise ValueError(f"{path} is not a notebook.") from error
 

@@ -12,12 +12,12 @@ import anywidget
 import numpy as np
 import torch
 import traitlets
-from IPython.display import Markdown, display
+from IPython.display import display
 from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..plots import figure_strip, png
+from .. import plots
 from ..schedule import Schedule
 
 HERE = Path(__file__).parent
@@ -31,7 +31,6 @@ class View(anywidget.AnyWidget):
 
     STATE: ClassVar[tuple[str, ...]] = ()  # the traits that the reader moves; Reset puts them back
     _css = (HERE / "base.css").read_text()
-    _caption = ""
     start = traitlets.Dict(help="the state at first: where Reset goes back to").tag(sync=True)
     big = traitlets.Bool(False, help="large letters and the full width, for the projector").tag(sync=True)
     fault = traitlets.Unicode("", help="what went wrong in the browser half; empty if nothing did").tag(sync=True)
@@ -53,17 +52,16 @@ class View(anywidget.AnyWidget):
         raise NotImplementedError
 
     def show(self, caption: str) -> None:
-        """Display the view with its caption underneath, which is the text alternative of its filmstrip too."""
-        self._caption = caption
+        """Display the view with its caption underneath, which is the text alternative of its filmstrip too.
+
+        The filmstrip comes after the view, which does not wait for it to be drawn; base.css hides it under a living view.
+        """
         display(self)
-        display(Markdown(f"*{caption}*"))
+        plots.show(self.filmstrip(), caption)
 
     def _repr_mimebundle_(self, **kwargs):
         data, metadata = super()._repr_mimebundle_(**kwargs)
-        return (
-            {**data, "image/png": png(self.filmstrip()), "text/plain": self.describe()},
-            {**metadata, "image/png": {"alt": self._caption or self.describe()}},
-        )
+        return {**data, "text/plain": self.describe()}, metadata
 
 
 def esm(name: str) -> str:
@@ -127,4 +125,4 @@ def six_steps(at: Callable[[int], Float[Tensor, "1 c h w"]], schedule: Schedule)
     """A filmstrip of a picture at six steps from 0 to T, `at(t)`, with the signal left under each."""
     steps = [round(schedule.T * k / 10) for k in (0, 1, 2, 3, 5, 10)]
     row = torch.cat([at(t) for t in steps])
-    return figure_strip({"$x_t$": row}, [f"t = {t}\n{schedule.alpha_bar[t]:.1%}" for t in steps])
+    return plots.figure_strip({"$x_t$": row}, [f"t = {t}\n{schedule.alpha_bar[t]:.1%}" for t in steps])

@@ -11,13 +11,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import traitlets
-from anywidget import AnyWidget
 from IPython.display import Markdown, display
 from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..plots import BLACK, BLUE, show_strip
+from ..plots import BLACK, BLUE, bundles, show_strip
 from ..run import BINS, WINDOW, Run
 from ..sample import sample
 from ..schedule import Schedule
@@ -123,9 +122,10 @@ class LiveTraining(View):
         if LiveTraining._now is not None:
             LiveTraining._now.end()
         LiveTraining._now, self._result = self, caption
-        below = Markdown("*The caption follows when the training is finished.*")
-        handles = [display(self, display_id=True), display(below, display_id=True)]
-        self._handles = [handle for handle in handles if handle is not None]  # outside of notebooks there are none
+        display(self)
+        # Updated at the end by the filmstrip and the caption; outside of notebooks there are no handles.
+        places = [Markdown(""), Markdown("*The caption follows when the training is finished.*")]
+        self._handles = [handle for place in places if (handle := display(place, display_id=True)) is not None]
         self._thread = threading.Thread(target=self._work, name="training", daemon=True)
         self._thread.start()
 
@@ -228,10 +228,10 @@ class LiveTraining(View):
         """Bring the cell that shows the view up to date: what its page will show without widgets, and its stored state."""
         self.send_state([name for name in self.keys if not name.startswith("_")])  # as from a cell: those are stored
         if self.status == "finished":
-            self._caption = self._result
-            for handle, content in zip(self._handles, (self, Markdown(f"*{self._caption}*")), strict=False):
-                handle.update(content)
-            self._handles = []  # once is enough: it makes the view anew
+            found = bundles(self.filmstrip(), self._result)
+            for handle, (data, metadata) in zip(self._handles, found, strict=False):
+                handle.update(data, raw=True, metadata=metadata)
+            self._handles = []
 
     def _rows(self) -> tuple[int, Float[np.ndarray, "rows columns"]]:
         """The step that is seen, and the rows of the history up to there."""
@@ -276,12 +276,6 @@ class LiveTraining(View):
         ax = below.subplots()
         show_strip(ax, {f"step {self.moments[i]}": drawn[i] for i in shown}, [""] * len(self._x_T))
         return fig
-
-    def _repr_mimebundle_(self, **kwargs):
-        if self.moments:
-            return super()._repr_mimebundle_(**kwargs)
-        data, metadata = AnyWidget._repr_mimebundle_(self, **kwargs)  # nothing to see yet: no picture
-        return {**data, "text/plain": self.describe()}, metadata
 
 
 def _apart(steps: int) -> int:

@@ -10,7 +10,7 @@ import time
 import torch
 from common import begin, options, table
 
-from ddpm_lite import presets
+from ddpm_lite import recipe
 from ddpm_lite.device import place
 from ddpm_lite.sample import sample
 
@@ -43,8 +43,8 @@ def main() -> None:
     args = parser.parse_args()
     repeats = 2 if args.quick else args.repeats
     begin(args)
-    config, generator = presets.PRESETS["digits"], torch.Generator().manual_seed(args.seed)
-    net, schedule, rows = place(presets.build(config, args.seed).eval(), torch.device("cpu")), presets.make_schedule(config), []
+    config, generator = recipe.configure("digits"), torch.Generator().manual_seed(args.seed)
+    net, schedule, rows = place(recipe.build(config, args.seed).eval(), torch.device("cpu")), recipe.make_schedule(config), []
     for batch in args.batches:
         for method in ("ddpm", "ddim", "dpm-solver++"):
             run(net, schedule, method, batch, generator)

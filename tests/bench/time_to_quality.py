@@ -24,7 +24,7 @@ from smalldiffusion import CondEmbedderLabel, Scaled, ScheduleLogLinear, Unet, s
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from ddpm_lite import presets, zoo
+from ddpm_lite import presets, recipe, zoo
 from ddpm_lite.device import place
 from ddpm_lite.guidance import guided
 from ddpm_lite.metrics import accuracy
@@ -52,8 +52,8 @@ class Recipe:
 
 def ours(name: str, data: tuple[Tensor, Tensor], seed: int, seconds: float, **changes) -> Recipe:
     config = {"name": "digits", **presets.PRESETS["digits"]}
-    net = place(presets.build(config, seed), torch.device("cpu"))
-    loop = train(net, data, presets.make_loss(config), generator=torch.Generator().manual_seed(seed), **config["train"] | changes)
+    net = place(recipe.build(config, seed), torch.device("cpu"))
+    loop = train(net, data, recipe.make_loss(config), generator=torch.Generator().manual_seed(seed), **config["train"] | changes)
     runs = []
 
     def steps() -> Iterator[None]:
@@ -128,22 +128,22 @@ def with_smalldiffusion(data: tuple[Tensor, Tensor], seed: int, seconds: float) 
 def race(recipes: list[Recipe], seed: int) -> list[list]:
     """Train in turn, judge at the marks; rows of name, seconds, steps, guided, unguided."""
     rows = []
-    for recipe in recipes:
-        next(recipe.steps), next(recipe.steps)
-        recipe.done = 2
+    for each in recipes:
+        next(each.steps), next(each.steps)
+        each.done = 2
     while running := [r for r in recipes if not r.ended]:
         for recipe in running:
-            mark = next((m for m in MARKS if m > recipe.seconds and m >= recipe.first_mark and m < recipe.budget), recipe.budget)
-            start, end = time.perf_counter(), min(1.0, mark - recipe.seconds)
-            while (spent := time.perf_counter() - start) < end and not recipe.ended:
-                recipe.ended = next(recipe.steps, StopIteration) is StopIteration
-                recipe.done += not recipe.ended
-            recipe.seconds += spent
-            if recipe.ended or recipe.seconds >= mark:
-                both = [accuracy(recognise(recipe.draw(ASKED, s, seed).clamp(-1, 1)), ASKED) for s in (2.0, 1.0)]
-                rows.append([recipe.name, recipe.seconds, recipe.done, *(f"{100 * b:.1f} %" for b in both)])
+            mark = next((m for m in MARKS if m > each.seconds and m >= each.first_mark and m < each.budget), each.budget)
+            start, end = time.perf_counter(), min(1.0, mark - each.seconds)
+            while (spent := time.perf_counter() - start) < end and not each.ended:
+                each.ended = next(each.steps, StopIteration) is StopIteration
+                each.done += not each.ended
+            each.seconds += spent
+            if each.ended or each.seconds >= mark:
+                both = [accuracy(recognise(each.draw(ASKED, s, seed).clamp(-1, 1)), ASKED) for s in (2.0, 1.0)]
+                rows.append([each.name, each.seconds, each.done, *(f"{100 * b:.1f} %" for b in both)])
                 print(*rows[-1], flush=True)
-                recipe.ended |= recipe.seconds >= recipe.budget or min(both) >= 0.995
+                each.ended |= each.seconds >= each.budget or min(both) >= 0.995
     return rows
 
 

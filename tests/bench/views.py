@@ -15,14 +15,14 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from lab import jupyterlab
 from moving import cells_of
 
-# The views that must keep up, each with a notebook that shows it and the trait that is moved.
+# The views that must keep up: a notebook that shows it, the trait that is moved, and where `interact` moves it to.
 VIEWS = {
-    "Noise": ("01_forward_process", "t"),
-    "Density": ("01_forward_process", "t"),
-    "ScheduleView": ("01_forward_process", "T"),
-    "Bayes": ("03_reverse_posterior", "x_t"),
-    "Training": ("04_epsilon_training", "moment"),
-    "Sampling": ("05_sampling", "t"),
+    "Noise": ("01_forward_process", "t", "range(view.T + 1)"),
+    "Density": ("01_forward_process", "t", "range(view.T + 1)"),
+    "ScheduleView": ("01_forward_process", "T", "range(10, 1001)"),
+    "Bayes": ("03_reverse_posterior", "x_t", "[i / 20 for i in range(-50, 51)]"),
+    "Training": ("04_epsilon_training", "step", "view.steps"),
+    "Sampling": ("05_sampling", "t", "view.axes['t']"),
 }
 THEIRS = """
 import ipywidgets, matplotlib.pyplot as plt, torch
@@ -40,15 +40,13 @@ def draw(value):
         ax.set_title(name)
     plt.show()
 
-listed = getattr(view, "axes", {{}}).get("{trait}") or getattr(view, "moments", None)
-trait = view.traits()["{trait}"]
-low, high = getattr(trait, "min", None) or 0, getattr(trait, "max", None)
-values = listed or [low + (high - low) * i / 100 for i in range(101)] if high and high < 1e6 else list(range(view.T + 1))
+values = {values}
 ipywidgets.interact(draw, value=ipywidgets.IntSlider(0, 0, len(values) - 1));
 """
 OURS = "document.querySelector('.ddpm-view').dataset.state"
 IMAGE = "[...document.querySelectorAll('.jp-OutputArea .jupyter-widgets img')].at(-1)?.src"
-WATCH = """shown => { window.answer = new Promise(done => {
+WATCH = """shown => { window.answer = new Promise((done, fail) => {
+  setTimeout(() => fail(new Error('no new picture within 20 s')), 20000);
   const before = eval(shown);
   document.addEventListener('keydown', () => {
     const start = performance.now();
@@ -68,6 +66,18 @@ FIRST = """() => new Promise((done) => {
   jupyterapp.commands.execute('notebook:run-cell');
   look();
 })"""
+GLIDE = """async (slider) => {
+  const places = Math.round((slider.max - slider.min) / slider.step);
+  let [at, by] = [0, Math.max(1, Math.round(places / 12))];
+  for (const start = performance.now(); performance.now() - start < 3000; ) {
+    if (at + by < 0 || at + by > places) by = -by;
+    at += by;
+    slider.value = Number(slider.min) + at * slider.step;
+    slider.dispatchEvent(new Event("input", { bubbles: true }));
+    await new Promise(requestAnimationFrame);
+  }
+  return window.drawn;
+}"""
 COUNT = """shown => {
   window.drawn = 0;
   let before = eval(shown);
@@ -93,8 +103,15 @@ def press(page, slider, shown: str, presses: int) -> list[float]:
     return sorted(times)
 
 
+def glide(page, slider, shown: str) -> float:
+    """Pictures a second while a slider of ours moves for three seconds, once in each frame of the screen: so the browser
+    passes on the moves of a mouse, of which Playwright sends too few (24 a second)."""
+    page.evaluate(COUNT, shown)
+    return slider.evaluate(GLIDE) / 3
+
+
 def drag(page, handle, track, shown: str) -> float:
-    """Pictures a second while the handle is dragged to and fro for three seconds."""
+    """Pictures a second while the mouse drags a handle to and fro for three seconds."""
     box = track.bounding_box()
     handle.hover()
     page.mouse.down()
@@ -102,7 +119,7 @@ def drag(page, handle, track, shown: str) -> float:
     start, k = page.evaluate("performance.now()"), 0
     while page.evaluate("performance.now()") - start < 3000:
         k += 1
-        across = abs((k * 0.083) % 2 - 1)  # wide strides, so that a slider with few places moves at each of them
+        across = abs((k * 0.083) % 2 - 1)
         page.mouse.move(box["x"] + (0.02 + 0.96 * across) * box["width"], box["y"] + box["height"] / 2)
     drawn = page.evaluate("window.drawn")
     page.mouse.up()
@@ -110,7 +127,7 @@ def drag(page, handle, track, shown: str) -> float:
 
 
 def measure(open_, name: str, presses: int, big: bool) -> None:
-    notebook, trait = VIEWS[name]
+    notebook, trait, values = VIEWS[name]
     cells = cells_of(notebook, name)
     page = open_(cells, above=True)
     page.wait_for_timeout(1000)
@@ -120,9 +137,9 @@ def measure(open_, name: str, presses: int, big: bool) -> None:
     page.wait_for_timeout(3000)
     slider = page.locator(f".ddpm-view input[data-trait={trait}]")
     ours = press(page, slider, OURS, presses)
-    rate = drag(page, slider, slider, OURS)
+    rate = glide(page, slider, OURS)
     page.close()
-    cells[-1].source += "\n" + THEIRS.format(trait=trait)
+    cells[-1].source += "\n" + THEIRS.format(trait=trait, values=values)
     page = open_(cells, ".jp-OutputArea .jupyter-widgets img")
     page.wait_for_timeout(3000)
     handle = page.locator(".noUi-handle").first

@@ -1,0 +1,136 @@
+"""What follows from a preset: what a run keeps of it, its network, its loss, its data."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Bool, Int, UInt8
+from torch import Tensor, nn
+
+from .batches import captioned, to_bytes, upsampling
+from .clip import CLIP
+from .data import digits, emoji, folder, scenes, shapes
+from .nets import Classifier
+from .presets import preset
+from .schedule import Schedule
+from .tokenizer import Tokenizer
+from .train import class_loss, clip_loss, eps_loss
+from .unet import UNet
+
+DRAWINGS = 20_000  # of one object, and as many of two, drawn once for a training
+
+
+def configure(name: str, pictures: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What a run of a preset keeps in its header: network, schedule, loss, and the words that its captions are made of.
+
+    pictures   for a preset of your own pictures: {"path", "size", "captions"} of `data.folder.load`; ValueError without
+               them, and with them for any other preset
+    """
+    chosen = preset(name)
+    if (chosen["data"] == "folder") != (pictures is not None):
+        need = "needs a folder of pictures: give --data DIR" if pictures is None else "has pictures of its own: leave --data out"
+        raise ValueError(f"{name} {need}.")
+    config = {"name": name, **{k: chosen[k] for k in ("net", "schedule", "loss") if k in chosen}}
+    if pictures is not None:
+        config |= {"pictures": pictures, "net": {**chosen["net"], "size": pictures["size"]}}
+    if _length(config) is not None:
+        captions = (caption for each in material(chosen["data"], config["net"]["size"], pictures).captions for caption in each)
+        config["words"] = Tokenizer.build(captions, _length(config)).words
+    return config
+
+
+def _length(config: dict[str, Any]) -> int | None:
+    """How many tokens a caption of this network has, if it reads captions."""
+    return config["net"].get("length", config["net"].get("caption", {}).get("length"))
+
+
+def make_tokenizer(config: dict[str, Any]) -> Tokenizer:
+    """The tokenizer of a network of captions."""
+    return Tokenizer(config["words"], _length(config))
+
+
+def build(config: dict[str, Any], seed: int = 0) -> nn.Module:
+    """The untrained network of a preset, its first weights fixed by the seed."""
+    net, kind = dict(config["net"]), preset(config["name"])["kind"]
+    if kind == "clip":
+        net["vocabulary"] = len(make_tokenizer(config))
+    elif "words" in config:
+        net["caption"] = {"vocabulary": len(make_tokenizer(config)), **net["caption"]}
+    # The initialisers of torch draw from the global generator: lend it ours, and put it back.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return {"unet": UNet, "classifier": Classifier, "clip": CLIP}[kind](**net)
+
+
+def make_schedule(config: dict[str, Any]) -> Schedule:
+    """The schedule of a preset."""
+    kind, arguments = config["schedule"]["kind"], {k: v for k, v in config["schedule"].items() if k != "kind"}
+    return getattr(Schedule, kind)(**arguments)
+
+
+def make_loss(config: dict[str, Any]):
+    """What a preset's network minimises."""
+    kind, options = preset(config["name"])["kind"], config.get("loss", {})
+    if kind == "classifier":
+        return class_loss
+    schedule = make_schedule(config) if "schedule" in config else None
+    if kind == "clip":
+        return captioned(clip_loss(schedule), options["word_drop"], options["shift"])
+    if "words" in config:
+        empty = make_tokenizer(config).encode([""])[0]
+        return captioned(eps_loss(schedule, options["drop"], empty), options["word_drop"])
+    if "noise" in options:
+        return captioned(upsampling(eps_loss(schedule), options["noise"]))
+    return eps_loss(schedule, null=config["net"].get("num_classes"))
+
+
+class Captioned(NamedTuple):
+    """Pictures to learn from: captions[index[i]] say what picture i shows, and mirror[i] whether they say it of its mirror
+    image too."""
+
+    pictures: UInt8[Tensor, "N 3 size size"]
+    mirror: Bool[Tensor, " N"]
+    captions: list[list[str]]
+    index: Int[Tensor, " N"]
+
+
+@cache
+def _drawn(data: str, size: int) -> Captioned:
+    """The training part of a set that comes with the package: "emoji", "shape" (one object) or "shapes" (one or two)."""
+    if data == "emoji":
+        images, captions, mirrorable = emoji.load(size)[0]
+        return Captioned(to_bytes(images), mirrorable, captions, torch.arange(len(images)))
+    g, n = torch.Generator().manual_seed(0), len(shapes.COMBINATIONS)
+    drawn, captions = shapes.draw(DRAWINGS, g, size), [shapes.captions(i) for i in range(n)]
+    images, index = drawn.images, drawn.index
+    if data == "shapes":
+        two = scenes.draw(DRAWINGS, g, size)
+        images, index = torch.cat([images, two.images]), torch.cat([index, n + two.index])
+        captions += [scenes.captions(i) for i in range(len(scenes.SCENES))]
+    # None is mirrored: the captions say where things are.
+    return Captioned(to_bytes(images), torch.zeros(len(images), dtype=torch.bool), captions, index)
+
+
+def material(data: str, size: int, pictures: dict[str, Any] | None = None) -> Captioned:
+    """The captioned pictures of a preset: the held-out part is never in it. Your own are not mirrored, as their captions may
+    say where things are."""
+    if pictures is None:
+        return _drawn(data, size)
+    found = folder.load(Path(pictures["path"]), size, pictures["captions"], "skip")
+    n = len(found.images)
+    return Captioned(to_bytes(found.images), torch.zeros(n, dtype=torch.bool), found.captions, torch.arange(n))
+
+
+def training_data(config: dict[str, Any]) -> tuple[Tensor, ...]:
+    """What a preset is trained on, as its loss takes it: the held-out part is never in it."""
+    data = preset(config["name"])["data"]
+    if data == "digits":
+        return tuple(digits.load()[0])
+    pictures, mirror, captions, index = material(data, config["net"]["size"], config.get("pictures"))
+    if "words" not in config:
+        return pictures, mirror
+    most = max(map(len, captions))  # a picture with fewer captions has some of them twice
+    every = [each[i % len(each)] for each in captions for i in range(most)]
+    tokens = make_tokenizer(config).encode(every).reshape(len(captions), most, -1)
+    return pictures, mirror, tokens.short()[index]
