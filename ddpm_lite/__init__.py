@@ -1,8 +1,9 @@
 """ddpm_lite: the models, the maths and the training of denoising diffusion, small enough to read."""
 
-from .batches import captioned, drop_words, upsampling
+from .batches import captioned, drop_words, inpainting, upsampling
 from .clip import CLIP
 from .device import choose_device, place
+from .editing import inpaint
 from .gaussian import (
     bound_decoder,
     bound_prior,
@@ -18,7 +19,7 @@ from .gaussian import (
     x0_from_eps,
     x0_from_v,
 )
-from .guidance import drop_condition, guided
+from .guidance import clip_guided, drop_condition, guided
 from .nets import Classifier, PointMLP, timestep_embedding
 from .oracle import FiniteData, Floor, GaussianMixture, loss_floor
 from .sample import Frame, ddim_step, ddpm_step, dpm_solver_step, sample, timesteps
@@ -48,6 +49,7 @@ __all__ = [
     "captioned",
     "choose_device",
     "class_loss",
+    "clip_guided",
     "clip_loss",
     "ddim_step",
     "ddpm_step",
@@ -59,6 +61,8 @@ __all__ = [
     "eps_loss",
     "from_diffusers",
     "guided",
+    "inpaint",
+    "inpainting",
     "kl",
     "loss_floor",
     "low_discrepancy_t",

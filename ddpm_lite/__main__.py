@@ -21,6 +21,7 @@ from .device import choose_device, place
 from .plots import tiles
 from .train import TrainStep, check_length
 from .train import train as training
+from .unet import widen
 
 BESIDE = Path(__file__).resolve().parent.parent / "notebooks"  # where they are in a clone
 
@@ -99,7 +100,7 @@ def parser() -> argparse.ArgumentParser:
 
 def train(args: argparse.Namespace) -> None:
     """Train a preset into a folder, with a progress bar; what the run was started with, it goes on with."""
-    preset, checkpoint = presets.preset(args.name), args.out / zoo.CHECKPOINT
+    preset, checkpoint, parent = presets.preset(args.name), args.out / zoo.CHECKPOINT, None
     asked = {"steps": args.steps, "minutes": args.minutes, "batch_size": args.batch_size, "seed": args.seed}
     asked = {name: value for name, value in asked.items() if value is not None}
     if not checkpoint.exists():
@@ -112,8 +113,14 @@ def train(args: argparse.Namespace) -> None:
             f"--{name.replace('_', '-')} {made[name]}" for name in ("steps", "minutes", "batch_size", "seed") if name in made
         ]
         made["machine"] = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+        if choose_device(args.device).type == "cuda":
+            made["machine"] = f"{torch.cuda.get_device_name()}, {made['machine']}"
         made["command"] = f"python -m ddpm_lite train {args.name} --out DIR {' '.join(words)}"
+        if "begin" in preset:
+            parent = zoo.load(preset["begin"], "cpu")
         config = {**recipe.configure(args.name, _pictures(args)), "made": made}
+        if "clip" in preset:
+            config["clip"] = zoo.fingerprint(preset["clip"])
     elif args.resume:
         config = weights.load(checkpoint)[1]
         weights.require(config, checkpoint, "name", "net", "made")
@@ -130,14 +137,17 @@ def train(args: argparse.Namespace) -> None:
 
     device = distributed.start(choose_device(args.device))
     args.out.mkdir(parents=True, exist_ok=True)
-    model = place(recipe.build(config, made["seed"]), device)
+    model = recipe.build(config, made["seed"])
+    if parent is not None:
+        weights.fill(model, model.state_dict() | widen(parent.net.state_dict(), model.extra), parent.name)
+    model = place(model, device)
     data = tuple(d.to(device) for d in recipe.training_data(config))
     generator = torch.Generator(device).manual_seed(made["seed"])
     settings = {name: value for name, value in made.items() if name not in ("seed", "command", "machine")}
     steps = training(
         model,
         data,
-        recipe.make_loss(config),
+        recipe.make_loss(config, zoo.load(preset["clip"], device).net if "clip" in preset else None),
         generator=generator,
         checkpoint=checkpoint,
         config=config,

@@ -1,16 +1,17 @@
 """What a step of training makes of rows of captioned pictures before a loss sees them: one caption of each, some words
-less, some pictures mirrored, a small picture beside. Each function here wraps a loss; all randomness is the generator's."""
+less, some pictures mirrored, a small picture beside or what is not erased. All randomness is the generator's."""
 
 from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
-from torch import Tensor
+from jaxtyping import Bool, Float, Int, Shaped
+from torch import Tensor, nn
 
 from . import distributed
 from .tokenizer import END, PAD
 from .train import Loss, draw_caption
+from .unclip import conditions, embed
 from .unet import beside
 
 
@@ -85,3 +86,75 @@ def upsampling(loss: Callable[..., Loss], noise: float = 0.2) -> Callable[..., L
         return loss(beside(model, distributed.shard(enlarge(small))), batch, generator)
 
     return with_small
+
+
+def erasures(
+    n: int,
+    height: int,
+    width: int,
+    everything: float = 0.1,
+    generator: torch.Generator | None = None,
+    device: torch.device | str = "cpu",
+) -> Float[Tensor, "n 1 height width"]:
+    """Masks, 1 where a picture is known and 0 in a rectangle of random size and place, which is erased; with probability
+    `everything` that is the whole picture."""
+
+    def run(side: int) -> Bool[Tensor, "n side"]:
+        """A run of random length from 1 to side, at a random place."""
+        length = torch.randint(1, side + 1, (n, 1), generator=generator, device=device)
+        start = (torch.rand(n, 1, generator=generator, device=device) * (side - length + 1)).long()
+        place = torch.arange(side, device=device)
+        return (start <= place) & (place < start + length)
+
+    inside = run(height)[:, :, None] & run(width)[:, None, :]
+    inside |= (torch.rand(n, generator=generator, device=device) < everything)[:, None, None]
+    return (~inside).float()[:, None]
+
+
+def erased(pictures: Float[Tensor, "n c h w"], known: Shaped[Tensor, "n 1 h w"]) -> Float[Tensor, "n c+1 h w"]:
+    """What an inpainting network sees beside x_t: the pictures, 0 where they are not known, and the mask."""
+    return torch.cat([pictures * known, known], dim=1)
+
+
+def inpainting(loss: Callable[..., Loss], everything: float = 0.1) -> Callable[..., Loss]:
+    """A loss for a network that fills in what is erased of a picture (Nichol et al. 2022, section 3.3): beside x_t it sees
+    the rest of the picture and the mask, see `erasures`. It predicts the noise everywhere."""
+
+    def with_rest(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
+        x0 = batch[0]
+        known = erasures(len(x0), *x0.shape[2:], everything, generator, x0.device)
+        return loss(beside(model, distributed.shard(erased(x0, known))), batch, generator)
+
+    return with_rest
+
+
+def imagining(loss: Callable[..., Loss], clip: nn.Module) -> Callable[..., Loss]:
+    """A loss for a prior (Ramesh et al. 2022, section 2.2): what is denoised is the picture's CLIP embedding; its condition are
+    the caption and the caption's CLIP embedding. The tokens are those of the CLIP."""
+
+    def of_embeddings(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
+        x0, tokens = batch
+        with torch.no_grad():
+            image, text = embed(clip.encode_image(x0)), embed(clip.encode_text(tokens))
+        return loss(model, (image, conditions(tokens, text)), generator)
+
+    return of_embeddings
+
+
+def decoding(
+    loss: Callable[..., Loss], clip: nn.Module, empty: Tensor, both: float, caption: float, image: float
+) -> Callable[..., Loss]:
+    """A loss for a decoder (Ramesh et al. 2022, section 2.1): the picture is denoised given its caption and its CLIP embedding
+    (with probability `both`), one of them (`caption`, `image`), or nothing. So one network is the decoder and, without an
+    embedding, GLIDE, each with guidance."""
+
+    def given(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
+        x0, tokens = batch
+        with torch.no_grad():
+            embedding = embed(clip.encode_image(x0))
+        u = torch.rand(len(x0), 1, generator=generator, device=x0.device)
+        embedding = embedding * ((u < both) | (u > both + caption) & (u < both + caption + image))
+        tokens = torch.where(u < both + caption, tokens, empty.to(tokens.device))
+        return loss(model, (x0, conditions(tokens, embedding)), generator)
+
+    return given

@@ -80,7 +80,7 @@ class ImageEncoder(nn.Module):
             wanted = ", ".join(map(str, self.shape))
             raise ValueError(f"This network takes pictures of shape (B, {wanted}), not {tuple(pictures.shape)}.")
         if (t is None) != (self.time is None):
-            need = "was built without noise and takes no t" if self.time is None else "was built for noisy pictures and needs t"
+            need = "takes no t (noisy=True makes one that does)" if self.time is None else "was built for noise and needs t"
             raise ValueError(f"This CLIP {need}.")
         x = self.patches(pictures).flatten(2).mT  # (b, patches, width)
         first = self.class_token.expand(len(x), -1)

@@ -1,11 +1,13 @@
-"""Classifier-free guidance (Ho & Salimans 2022): one network, with and without its condition."""
+"""Guidance: eps_hat led towards the condition, by the network itself (classifier-free: Ho & Salimans 2022), or by a CLIP."""
 
 import math
 from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int, Shaped
-from torch import Tensor
+from torch import Tensor, nn
+
+from .schedule import Schedule, gather
 
 
 def drop_condition(
@@ -26,6 +28,12 @@ def refuse_training_mode(model: Callable[..., Tensor]) -> None:
         raise ValueError("The network is in training mode, where dropout is active: call model.eval() before sampling.")
 
 
+def _check(model: Callable[..., Tensor], scale: float) -> None:
+    if not math.isfinite(scale):
+        raise ValueError(f"scale = {scale}, but guidance needs a finite number.")
+    refuse_training_mode(model)
+
+
 def guided(model: Callable[..., Tensor], scale: float, null: int | Tensor) -> Callable[..., Tensor]:
     """The network model(x_t, t, cond) under guidance: eps_null + scale * (eps_cond - eps_null).
 
@@ -33,9 +41,7 @@ def guided(model: Callable[..., Tensor], scale: float, null: int | Tensor) -> Ca
     changes (GLIDE's s: Nichol et al. 2022, eq. 7). Both predictions come from one call with a batch twice as large.
     """
 
-    if not math.isfinite(scale):
-        raise ValueError(f"scale = {scale}, but guidance needs a finite number.")
-    refuse_training_mode(model)
+    _check(model, scale)
 
     def eps(x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], cond: Shaped[Tensor, "b *c"]) -> Float[Tensor, "b *d"]:
         no_cond = torch.as_tensor(null, dtype=cond.dtype, device=cond.device).expand_as(cond)
@@ -45,5 +51,36 @@ def guided(model: Callable[..., Tensor], scale: float, null: int | Tensor) -> Ca
             return model(x_t, t, no_cond)
         eps_null, eps_cond = model(torch.cat([x_t, x_t]), torch.cat([t, t]), torch.cat([no_cond, cond])).chunk(2)
         return eps_null + scale * (eps_cond - eps_null)
+
+    return eps
+
+
+def clip_guided(
+    model: Callable[..., Tensor], clip: nn.Module, tokens: Int[Tensor, "b length"], schedule: Schedule, scale: float
+) -> Callable[..., Tensor]:
+    """The network model(x_t, t, cond) under CLIP guidance: eps_hat - scale * sqrt(1 - alpha_bar_t) * grad log p(c | x_t).
+
+    By Bayes' rule log p(x_t | c) has the gradient of log p(x_t) plus that of log p(c | x_t); the first is
+    -eps / sqrt(1 - alpha_bar_t), and solved for eps the sum is the line above (Dhariwal & Nichol 2021, Algorithm 2). For
+    log p(c | x_t) stands the logit exp(logit_scale) * <image(x_t, t), text(c)> of a noise-aware CLIP (Nichol et al. 2022,
+    section 2.4): at the minimum of CLIP's loss the two differ by a number that does not depend on x_t.
+
+    clip     a network with encode_image(x_t, t), encode_text(tokens) and logit_scale: a `CLIP` built with noisy=True
+    tokens   the captions to follow, one for each picture, in the tokens of the CLIP
+    scale    0 is the model itself, 1 is Bayes' rule, more exaggerates
+    ValueError for a CLIP that takes no t, captions that are not one for each picture, a scale that is not finite, and a
+    network in training mode.
+    """
+    _check(model, scale)
+    text = clip.encode_text(tokens)
+
+    def eps(x_t: Float[Tensor, "n *d"], t: Int[Tensor, " n"], cond: Tensor | None = None) -> Float[Tensor, "n *d"]:
+        if len(x_t) != len(text):
+            raise ValueError(f"CLIP guidance needs one caption for each picture, not {len(text)} for {len(x_t)}.")
+        with torch.enable_grad():  # samplers switch it off
+            x = x_t.detach().requires_grad_()
+            logit = clip.logit_scale.exp() * (clip.encode_image(x, t) * text).sum(1)
+            (gradient,) = torch.autograd.grad(logit.sum(), x)  # each picture's own: no logit depends on another's pixels
+        return model(x_t, t, cond) - scale * gather((1 - schedule.alpha_bar).sqrt(), t, x_t, 1) * gradient
 
     return eps

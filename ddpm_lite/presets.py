@@ -1,4 +1,7 @@
-"""The presets: each a dictionary of keyword arguments for a network, its schedule, loss and training. `recipe` builds them."""
+"""The presets: each a dictionary of keyword arguments for a network, its schedule, loss and training. `recipe` builds them.
+
+Where a preset has "begin", its training goes on from the weights of that shipped model, and is short.
+"""
 
 from typing import Any
 
@@ -49,7 +52,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "data": "emoji",
         "net": CLIP,
         "loss": {"word_drop": 0.1, "shift": 1},
-        "train": {"batch_size": 256, "lr": 2e-3, "steps": 1000, "weight_decay": 0.1},
+        "train": {"batch_size": 256, "lr": 1e-3, "steps": 4000, "weight_decay": 0.1},
     },
     "judge-emoji": {
         "about": "a second CLIP of other sizes and another seed, for scores alone: nothing is trained with it or guided by it",
@@ -57,7 +60,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "data": "emoji",
         "net": {**CLIP, "patch": 2, "dim": 96, "text_width": 96, "image_width": 64},
         "loss": {"word_drop": 0.2, "shift": 1},
-        "train": {"batch_size": 256, "lr": 2e-3, "steps": 1000, "weight_decay": 0.1, "seed": 1},
+        "train": {"batch_size": 256, "lr": 1e-3, "steps": 4000, "weight_decay": 0.1, "seed": 1},
     },
     "clip-emoji-noisy": {
         "about": "the same for an emoji under noise, at every t: what CLIP guidance follows",
@@ -66,7 +69,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "net": {**CLIP, "noisy": True},
         "schedule": COSINE,
         "loss": {"word_drop": 0.1, "shift": 1},
-        "train": {"batch_size": 256, "lr": 2e-3, "steps": 1000, "weight_decay": 0.1},
+        "train": {"batch_size": 256, "lr": 1e-3, "steps": 4000, "weight_decay": 0.1},
     },
     "glide-shapes": {
         "about": "draws one or two coloured shapes, 16 x 16 pixels, from captions",
@@ -75,7 +78,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "net": {**GLIDE, "caption": CAPTION},
         "schedule": COSINE,
         "loss": {"drop": 0.1, "word_drop": 0.05},
-        "train": {"batch_size": 64, "lr": 1.5e-3, "steps": 3000},
+        "train": {"batch_size": 512, "lr": 1e-3, "steps": 11_000},
     },
     "glide-emoji": {
         "about": "draws emoji, 16 x 16 pixels, from captions",
@@ -84,7 +87,69 @@ PRESETS: dict[str, dict[str, Any]] = {
         "net": {**GLIDE, "caption": CAPTION},
         "schedule": COSINE,
         "loss": {"drop": 0.1, "word_drop": 0.1},
-        "train": {"batch_size": 64, "lr": 1.5e-3, "steps": 5000},
+        "train": {"batch_size": 512, "lr": 1e-3, "steps": 11_000},
+    },
+    "inpaint-shapes": {
+        "about": "fills in from captions what is erased of a picture of coloured shapes, 16 x 16 pixels",
+        "kind": "unet",
+        "data": "shapes",
+        "net": {**GLIDE, "caption": CAPTION, "extra": 4},
+        "schedule": COSINE,
+        "loss": {"drop": 0.1, "word_drop": 0.05, "everything": 0.1},
+        "begin": "glide-shapes",
+        "train": {"batch_size": 64, "lr": 5e-4, "steps": 600},
+    },
+    "inpaint-emoji": {
+        "about": "fills in from captions what is erased of an emoji, 16 x 16 pixels",
+        "kind": "unet",
+        "data": "emoji",
+        "net": {**GLIDE, "caption": CAPTION, "extra": 4},
+        "schedule": COSINE,
+        "loss": {"drop": 0.1, "word_drop": 0.1, "everything": 0.1},
+        "begin": "glide-emoji",
+        "train": {"batch_size": 64, "lr": 5e-4, "steps": 600},
+    },
+    "prior-shapes": {
+        "about": "imagines the CLIP embedding of a picture of one shape from its caption",
+        "kind": "prior",
+        "data": "shape",
+        "clip": "clip-shapes",
+        "net": {"length": 16, "dim": 64, "width": 128, "depth": 3, "heads": 4},
+        "schedule": COSINE,
+        "loss": {"drop": 0.1, "word_drop": 0.0},
+        "train": {"batch_size": 512, "lr": 1e-3, "steps": 5000},
+    },
+    "prior-emoji": {
+        "about": "imagines the CLIP embedding of an emoji from its caption",
+        "kind": "prior",
+        "data": "emoji",
+        "clip": "clip-emoji",
+        "net": {"length": 16, "dim": 64, "width": 192, "depth": 4, "heads": 4},
+        "schedule": COSINE,
+        "loss": {"drop": 0.1, "word_drop": 0.1},
+        "train": {"batch_size": 512, "lr": 1e-3, "steps": 5000},
+    },
+    "decoder-shapes": {
+        "about": "draws shapes from captions, CLIP embeddings or both, 16 x 16 pixels",
+        "kind": "unet",
+        "data": "shapes",
+        "clip": "clip-shapes",
+        "begin": "glide-shapes",
+        "net": {**GLIDE, "caption": {**CAPTION, "image": 64}},
+        "schedule": COSINE,
+        "loss": {"both": 0.25, "caption": 0.35, "image": 0.3, "word_drop": 0.05},
+        "train": {"batch_size": 512, "lr": 5e-4, "steps": 4000},
+    },
+    "decoder-emoji": {
+        "about": "draws emoji from captions, CLIP embeddings or both, 16 x 16 pixels",
+        "kind": "unet",
+        "data": "emoji",
+        "clip": "clip-emoji",
+        "begin": "glide-emoji",
+        "net": {**GLIDE, "caption": {**CAPTION, "image": 64}},
+        "schedule": COSINE,
+        "loss": {"both": 0.25, "caption": 0.35, "image": 0.3, "word_drop": 0.1},
+        "train": {"batch_size": 512, "lr": 5e-4, "steps": 4000},
     },
     "folder": {
         "about": "draws pictures like yours from captions",
@@ -125,10 +190,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "about": "draws emoji of 32 x 32 pixels from those of 16 x 16",
         "kind": "unet",
         "data": "emoji",
-        "net": {**GLIDE, "size": 32, "width": 24, "attention": [], "extra": 3},
+        "net": {**GLIDE, "size": 32, "attention": [], "extra": 3},
         "schedule": COSINE,
         "loss": {"noise": 0.2},
-        "train": {"batch_size": 64, "lr": 1e-3, "steps": 1500},
+        "train": {"batch_size": 128, "lr": 1e-3, "steps": 6000},
     },
 }
 

@@ -8,14 +8,15 @@ import torch
 from jaxtyping import Bool, Int, UInt8
 from torch import Tensor, nn
 
-from .batches import captioned, to_bytes, upsampling
+from .batches import captioned, decoding, imagining, inpainting, to_bytes, upsampling
 from .clip import CLIP
 from .data import digits, emoji, folder, scenes, shapes
 from .nets import Classifier
 from .presets import preset
 from .schedule import Schedule
 from .tokenizer import Tokenizer
-from .train import class_loss, clip_loss, eps_loss
+from .train import class_loss, clip_loss, eps_loss, x0_loss
+from .unclip import Prior
 from .unet import UNet
 
 DRAWINGS = 20_000  # of one object, and as many of two, drawn once for a training
@@ -35,7 +36,7 @@ def configure(name: str, pictures: dict[str, Any] | None = None) -> dict[str, An
     if pictures is not None:
         config |= {"pictures": pictures, "net": {**chosen["net"], "size": pictures["size"]}}
     if _length(config) is not None:
-        captions = (caption for each in material(chosen["data"], config["net"]["size"], pictures).captions for caption in each)
+        captions = (caption for each in material(chosen["data"], _size(config), pictures).captions for caption in each)
         config["words"] = Tokenizer.build(captions, _length(config)).words
     return config
 
@@ -43,6 +44,11 @@ def configure(name: str, pictures: dict[str, Any] | None = None) -> dict[str, An
 def _length(config: dict[str, Any]) -> int | None:
     """How many tokens a caption of this network has, if it reads captions."""
     return config["net"].get("length", config["net"].get("caption", {}).get("length"))
+
+
+def _size(config: dict[str, Any]) -> int:
+    """The side of the pictures it is trained on; a prior learns the embeddings of those of 16 x 16 pixels."""
+    return config["net"].get("size", 16)
 
 
 def make_tokenizer(config: dict[str, Any]) -> Tokenizer:
@@ -53,14 +59,14 @@ def make_tokenizer(config: dict[str, Any]) -> Tokenizer:
 def build(config: dict[str, Any], seed: int = 0) -> nn.Module:
     """The untrained network of a preset, its first weights fixed by the seed."""
     net, kind = dict(config["net"]), preset(config["name"])["kind"]
-    if kind == "clip":
+    if kind in ("clip", "prior"):
         net["vocabulary"] = len(make_tokenizer(config))
     elif "words" in config:
         net["caption"] = {"vocabulary": len(make_tokenizer(config)), **net["caption"]}
     # The initialisers of torch draw from the global generator: lend it ours, and put it back.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        return {"unet": UNet, "classifier": Classifier, "clip": CLIP}[kind](**net)
+        return {"unet": UNet, "classifier": Classifier, "clip": CLIP, "prior": Prior}[kind](**net)
 
 
 def make_schedule(config: dict[str, Any]) -> Schedule:
@@ -69,8 +75,8 @@ def make_schedule(config: dict[str, Any]) -> Schedule:
     return getattr(Schedule, kind)(**arguments)
 
 
-def make_loss(config: dict[str, Any]):
-    """What a preset's network minimises."""
+def make_loss(config: dict[str, Any], clip: nn.Module | None = None):
+    """What a preset's network minimises; clip is the CLIP whose embeddings a prior or a decoder learns."""
     kind, options = preset(config["name"])["kind"], config.get("loss", {})
     if kind == "classifier":
         return class_loss
@@ -79,7 +85,16 @@ def make_loss(config: dict[str, Any]):
         return captioned(clip_loss(schedule), options["word_drop"], options["shift"])
     if "words" in config:
         empty = make_tokenizer(config).encode([""])[0]
-        return captioned(eps_loss(schedule, options["drop"], empty), options["word_drop"])
+        if kind == "prior":
+            null = torch.cat([empty.float(), torch.zeros(config["net"]["dim"])])
+            return captioned(imagining(x0_loss(schedule, options["drop"], null), clip), options["word_drop"])
+        if "image" in options:
+            rates = {name: options[name] for name in ("both", "caption", "image")}
+            return captioned(decoding(eps_loss(schedule), clip, empty, **rates), options["word_drop"])
+        loss = eps_loss(schedule, options["drop"], empty)
+        if "everything" in options:
+            loss = inpainting(loss, options["everything"])
+        return captioned(loss, options["word_drop"])
     if "noise" in options:
         return captioned(upsampling(eps_loss(schedule), options["noise"]))
     return eps_loss(schedule, null=config["net"].get("num_classes"))
@@ -127,7 +142,7 @@ def training_data(config: dict[str, Any]) -> tuple[Tensor, ...]:
     data = preset(config["name"])["data"]
     if data == "digits":
         return tuple(digits.load()[0])
-    pictures, mirror, captions, index = material(data, config["net"]["size"], config.get("pictures"))
+    pictures, mirror, captions, index = material(data, _size(config), config.get("pictures"))
     if "words" not in config:
         return pictures, mirror
     most = max(map(len, captions))  # a picture with fewer captions has some of them twice

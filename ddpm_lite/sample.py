@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from .gaussian import eps_from_x0, x0_from_eps
@@ -104,6 +104,17 @@ def dpm_solver_step(
         x0_hat = x0_hat + h / (2 * h_last) * (x0_hat - last[1])
     ratio = math.sqrt((1 - before) / (1 - now))
     return ratio * x_t + (math.sqrt(before) - ratio * math.sqrt(now)) * x0_hat
+
+
+def as_eps(model: Callable[..., Tensor], schedule: Schedule) -> Callable[..., Tensor]:
+    """A network that predicts x0 as one that predicts the noise, which guidance and samplers take:
+    eps_hat = (x_t - sqrt(alpha_bar_t) x0_hat) / sqrt(1 - alpha_bar_t) (Ho et al. 2020, eq. 4)."""
+
+    def eps(x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], cond: Tensor | None = None) -> Float[Tensor, "b *d"]:
+        return eps_from_x0(x_t, model(x_t, t, cond), t, schedule)
+
+    eps.training = getattr(model, "training", False)  # for `sample`, which refuses to draw in training mode
+    return eps
 
 
 def timesteps(T: int, steps: int | Sequence[int] | None = None) -> list[int]:

@@ -58,6 +58,17 @@ def eps_loss(schedule: Schedule, drop: float = 0.1, null: int | Tensor | None = 
     A batch is (x0,) or (x0, cond); a cond is replaced by `null` with probability `drop`. The mean is over the
     coordinates too. All random numbers are drawn for the whole batch before the processes share it out.
     """
+    return _denoising(lambda x0, eps: eps, schedule, drop, null)
+
+
+def x0_loss(schedule: Schedule, drop: float = 0.1, null: int | Tensor | None = None) -> Callable[..., Loss]:
+    """The same for a network that predicts the clean item and not the noise: E |x0 - x0_theta(x_t, t, c)|^2 (Ramesh et al.
+    2022, section 2.2, for their prior). `sample.as_eps` makes of it what samplers take."""
+    return _denoising(lambda x0, eps: x0, schedule, drop, null)
+
+
+def _denoising(target: Callable[..., Tensor], schedule: Schedule, drop: float, null: int | Tensor | None) -> Callable[..., Loss]:
+    """The squared error of a network that sees x_t, t and cond and predicts target(x0, eps)."""
 
     def loss(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         x0, cond = batch if len(batch) == 2 else (batch[0], None)
@@ -66,8 +77,8 @@ def eps_loss(schedule: Schedule, drop: float = 0.1, null: int | Tensor | None = 
         if cond is not None and null is not None:
             cond = drop_condition(cond, drop, null, generator)
         x0, t, eps, cond = (distributed.shard(a) for a in (x0, t, eps, cond))
-        eps_hat = model(q_sample(x0, t, eps, schedule), t, cond)
-        per_item = ((eps - eps_hat) ** 2).reshape(len(eps), -1).mean(1)
+        predicted = model(q_sample(x0, t, eps, schedule), t, cond)
+        per_item = ((target(x0, eps) - predicted) ** 2).reshape(len(eps), -1).mean(1)
         return Loss(per_item.mean(), per_item.detach(), (t - 1) * BINS // schedule.T)
 
     return loss

@@ -1,6 +1,7 @@
 """The trained models: the shipped ones with their cards, found by the name of their preset, and the runs of yours, found
 by their folder (`python -m ddpm_lite train NAME --out FOLDER`)."""
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -9,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from . import distributed, weights
 from .batches import enlarge
 from .device import choose_device, place
+from .editing import inpaint
 from .guidance import guided
 from .presets import PRESETS
 from .recipe import build, make_schedule, make_tokenizer
@@ -52,6 +54,11 @@ class Trained:
         """Where its weights are."""
         return next(self.net.parameters()).device
 
+    @property
+    def edits(self) -> bool:
+        """Whether it fills in what is erased of a picture: it has room for the rest of the picture and the mask."""
+        return isinstance(self.net, UNet) and self.net.extra == self.net.shape[0] + 1
+
     def draw(
         self,
         asked: Tensor | Sequence[str],
@@ -68,12 +75,45 @@ class Trained:
         The noise of every 250 pictures has a generator of its own: the processes of a torchrun share out the
         batches, and the pictures are the same on any number of them.
         """
+        rows = [self.conditions(asked)]
+        if self.edits:
+            nothing = torch.zeros(len(rows[0]), *self.net.shape)
+            rows += [nothing, nothing[:, :1]]
+        return self._draw(rows, seed, steps, scale, method)
+
+    def edit(
+        self,
+        pictures: Float[Tensor, "n c h w"],
+        known: Shaped[Tensor, "n 1 h w"],
+        asked: Sequence[str],
+        *,
+        seed: int = 0,
+        steps: int = 50,
+        scale: float = 2.0,
+        method: str = "ddim",
+    ) -> Float[Tensor, "n c h w"]:
+        """The pictures, in [-1, 1], as they are where known is 1, and drawn anew from the captions where it is 0: see
+        `draw`, which is the same with nothing known. ValueError for a model that does not edit, and for what does not fit.
+        """
+        if not self.edits:
+            able = ", ".join(name for name, preset in PRESETS.items() if "everything" in preset.get("loss", {}))
+            raise ValueError(f"{self.name} edits nothing; these edit: {able}.")
+        rows = self.conditions(asked)
+        wanted = (len(rows), *self.net.shape)
+        if tuple(pictures.shape) != wanted or len(known) != len(rows):
+            got = f"{tuple(pictures.shape)} with {len(known)} masks"
+            raise ValueError(f"{self.name} needs a picture and a mask for each caption, here {wanted}, not {got}.")
+        if (pictures.abs() > 1).any():
+            raise ValueError(f"Pictures lie in [-1, 1], but these go from {pictures.min():g} to {pictures.max():g}.")
+        return self._draw([rows, pictures, known], seed, steps, scale, method)
+
+    def _draw(self, rows: list[Tensor], seed: int, steps: int, scale: float, method: str) -> Float[Tensor, "n c h w"]:
         mine = {}
-        for i, rows in enumerate(self.conditions(asked).split(AT_ONCE)):
+        for i, batch in enumerate(zip(*(each.split(AT_ONCE) for each in rows), strict=True)):
             if i % distributed.world_size() == distributed.rank():
                 generator = torch.Generator(self.device).manual_seed((seed * 1_000_003 + i) % 2**63)
-                x_T = torch.randn(len(rows), *self.net.shape, generator=generator, device=self.device)
-                model, cond = self.model(rows.to(self.device), scale)
+                x_T = torch.randn(len(batch[0]), *self.net.shape, generator=generator, device=self.device)
+                model, cond = self.model(*(each.to(self.device) for each in batch), scale=scale)
                 options = {"steps": steps, "method": method, "generator": generator}
                 *_, last = sample(model, x_T, self.schedule, cond=cond, clip=True, **options)
                 mine[i] = last.x_t.clamp(-1, 1).cpu()
@@ -105,12 +145,14 @@ class Trained:
             )
         return asked
 
-    def model(self, rows: Tensor, scale: float) -> tuple[Callable[..., Tensor], Tensor | None]:
-        """The network for a batch of `conditions`, and its cond: under guidance, or beside the pictures to enlarge."""
-        if self.net.extra:
+    def model(self, rows: Tensor, *given: Tensor, scale: float) -> tuple[Callable[..., Tensor], Tensor | None]:
+        """The network for a batch of `conditions`, and its cond: under guidance (beside the pictures and masks given to one
+        that edits), or beside the pictures to enlarge."""
+        if self.net.extra and not self.edits:
             return beside(self.net, enlarge(rows)), None
         null = self.net.null_label if self.net.caption is None else self.net.caption.empty
-        return guided(self.net, scale, null), rows
+        net = inpaint(self.net, *given, self.schedule) if self.edits else self.net
+        return guided(net, scale, null), rows
 
 
 def load(name: str | Path, device: str | torch.device = "auto") -> Trained:
@@ -136,6 +178,13 @@ def load(name: str | Path, device: str | torch.device = "auto") -> Trained:
     net = build(config)
     weights.fill(net, tensors, str(file))
     return Trained(config["name"], place(net.eval().requires_grad_(False), device), config, card)
+
+
+def fingerprint(name: str) -> str:
+    """16 letters that stand for the weights of a shipped model: a prior and a decoder keep that of the CLIP whose embeddings
+    they have learnt, as those of another CLIP mean nothing to them."""
+    tensors = weights.load(ASSETS / f"{name}.safetensors")[0]
+    return hashlib.sha256(b"".join(t.float().numpy().tobytes() for _, t in sorted(tensors.items()))).hexdigest()[:16]
 
 
 @cache

@@ -13,7 +13,7 @@ import pytest
 from cut import NOTEBOOKS, cut
 
 matplotlib.use("Agg")
-LINES = range(1, 22)  # L1 to L21: DDPM
+LINES = range(1, 26)  # L1 to L21: DDPM; L22 to L25: CLIP and GLIDE
 
 # line: [(old, new), ...] replaced in the tagged cell, each found there exactly once
 SLIPS = {
@@ -62,6 +62,10 @@ SLIPS = {
         ("a.sqrt() * x0 + (1 - a).sqrt() * eps", "(1 - a).sqrt() * x0 + a * eps"),
     ],
     "L21": [("V[t] + sigma_var[t]", "V[t] + sigma_var[t] ** 2")],
+    "L22": [('"a blue circle left of a red square"])', '"a red circle left of a blue square"])')],
+    "L23": [(".encode(sentences)", ".encode(sentences[::-1])")],
+    "L24": [("torch.full((200,), t), cond)", "torch.full((200,), t), None)")],
+    "L25": [('read([""])', 'read(["red"])')],
 }
 
 

@@ -24,8 +24,8 @@ COMMAND_2 = INSTALL + '".[course,test]" && .venv/bin/pytest'
 # The layers of the design, from the ground up: an import goes downward, or sideways to a file that stands before.
 LAYERS = [
     ["schedule", "gaussian", "oracle"],
-    ["weights", "device", "nets", "transformer", "tokenizer", "caption", "unet", "pretrained", "clip"],
-    ["distributed", "guidance", "run", "train", "batches", "sample", "metrics"],
+    ["weights", "device", "nets", "transformer", "tokenizer", "caption", "unet", "pretrained", "clip", "unclip"],
+    ["distributed", "guidance", "run", "train", "batches", "editing", "sample", "metrics"],
     ["data", "presets", "recipe", "zoo", "scores"],
     ["plots", "views", "exercises"],
     ["__init__", "site", "__main__"],

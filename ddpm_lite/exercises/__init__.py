@@ -4,7 +4,7 @@
 `.solution()` help. Nothing is written to disk.
 """
 
-from . import closed_form, epsilon_training, forward_process, from_noise, reverse_posterior, sampling
+from . import clip_conditioning, closed_form, epsilon_training, forward_process, from_noise, reverse_posterior, sampling
 from .asking import Answer, Prediction
 from .kit import Exercise, Write, write
 from .report import STATES, Table
@@ -14,6 +14,7 @@ __all__ = [
     "Exercise",
     "Prediction",
     "Write",
+    "clip_conditioning",
     "closed_form",
     "epsilon_training",
     "forward_process",

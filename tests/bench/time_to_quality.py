@@ -132,7 +132,7 @@ def race(recipes: list[Recipe], seed: int) -> list[list]:
         next(each.steps), next(each.steps)
         each.done = 2
     while running := [r for r in recipes if not r.ended]:
-        for recipe in running:
+        for each in running:
             mark = next((m for m in MARKS if m > each.seconds and m >= each.first_mark and m < each.budget), each.budget)
             start, end = time.perf_counter(), min(1.0, mark - each.seconds)
             while (spent := time.perf_counter() - start) < end and not each.ended:

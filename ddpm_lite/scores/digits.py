@@ -4,15 +4,15 @@ Two judges, neither of them trained on drawn pictures: an SVC on pixels says whi
 features of the shipped classifier are the space in which distributions are compared.
 """
 
-import json
 from functools import cache
+from statistics import fmean
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from . import distributed, metrics, presets, weights, zoo
-from .data import digits
+from .. import metrics, zoo
+from ..data import digits
 
 MEANING = {
     "recognised": "share of 1,000 pictures (guidance 2, 50 DDIM steps) that an SVC trained on real digits sees as asked",
@@ -72,7 +72,7 @@ def real_halves() -> list[tuple[Float[Tensor, "800 16"], Float[Tensor, "800 16"]
 def frechet_to_real(images: Float[Tensor, "800 1 8 8"]) -> float:
     """Mean Frechet distance of 800 pictures to 800 real digits, over 5 halves of the real ones."""
     drawn = features(images)
-    return _mean(metrics.frechet(drawn, half) for half, _ in real_halves())
+    return fmean(metrics.frechet(drawn, half) for half, _ in real_halves())
 
 
 def score(model: zoo.Trained, seed: int = 0) -> dict[str, float]:
@@ -89,20 +89,22 @@ def score(model: zoo.Trained, seed: int = 0) -> dict[str, float]:
     unguided = model.draw(asked[:HALF], seed=seed + 1, scale=1.0)
     halves, drawn = real_halves(), features(unguided)
     found["frechet"] = frechet_to_real(unguided)
-    found["frechet_real"] = _mean(metrics.frechet(a, b) for a, b in halves)
+    found["frechet_real"] = fmean(metrics.frechet(a, b) for a, b in halves)
     found["frechet_null"] = frechet_to_real(model.draw(asked[:HALF], seed=seed + 1, scale=0.0))
     for key, others in (("", lambda b: drawn), ("_real", lambda b: b)):
         pairs = [metrics.precision_recall(a, others(b)) for a, b in halves]
-        found[f"precision{key}"], found[f"recall{key}"] = _mean(p.precision for p in pairs), _mean(p.recall for p in pairs)
+        found[f"precision{key}"], found[f"recall{key}"] = fmean(p.precision for p in pairs), fmean(p.recall for p in pairs)
     found["nearest"] = float(metrics.nearest(unguided, train.images)[0].median())
     found["nearest_real"] = float(metrics.nearest(held_out.images, train.images)[0].median())
     return found
 
 
 def curves(model: zoo.Trained, seeds: int = 10) -> list[dict[str, float | str]]:
-    """Quality against the number of steps: for each method and number, the Frechet distance of 800 unguided pictures
-    and the share of them recognised, as mean and standard deviation over seeds."""
+    """Quality against the number of steps (nothing for the classifier): for each method and number, the Frechet distance of
+    800 unguided pictures and the share of them recognised, as mean and standard deviation over seeds."""
     asked, rows = torch.arange(10).repeat(HALF // 10), []
+    if "schedule" not in model.config:
+        return rows
     for method in ("ddpm", "ddim", "dpm-solver++"):
         for steps in (5, 10, 20, 50, 100):
             each = []
@@ -123,41 +125,3 @@ def curves(model: zoo.Trained, seeds: int = 10) -> list[dict[str, float | str]]:
                 }
             )
     return rows
-
-
-def ship(model: zoo.Trained, seed: int = 0) -> dict:
-    """Write the model into the package: its averaged weights in bf16, and its card beside them; returns the card.
-
-    What is scored is what is shipped: the weights after rounding to bf16. ValueError for a model that is no run's.
-    """
-    weights.require(model.config, model.name, "made", "steps", "seconds")
-    for parameter in model.net.parameters():
-        parameter.copy_(parameter.bfloat16())
-    card = {"name": model.name, "about": presets.preset(model.name)["about"], **model.config["made"]}
-    card |= {"steps": model.config["steps"], "minutes": model.config["seconds"] / 60}
-    card |= {"data": "load_digits of scikit-learn: the 1,437 training digits of ddpm_lite.data.digits (UCI, CC BY 4.0)"}
-    card |= {"parameters": sum(p.numel() for p in model.net.parameters()), "scores": score(model, seed)}
-    if "schedule" in model.config:
-        card["curves"] = curves(model)
-    if distributed.rank() == 0:
-        zoo.ASSETS.mkdir(parents=True, exist_ok=True)
-        config = {k: model.config[k] for k in ("name", "net", "schedule", "words") if k in model.config}
-        weights.save(
-            zoo.ASSETS / f"{model.name}.safetensors", {k: v.bfloat16() for k, v in model.net.state_dict().items()}, config
-        )
-        weights.write_atomically(zoo.ASSETS / f"{model.name}.json", (json.dumps(_rounded(card), indent=2) + "\n").encode())
-    return card
-
-
-def _mean(values) -> float:
-    values = list(values)
-    return sum(values) / len(values)
-
-
-def _rounded(value):
-    """Numbers to 4 significant digits: the rest is noise."""
-    if isinstance(value, float):
-        return float(f"{value:.4g}")
-    if isinstance(value, dict):
-        return {k: _rounded(v) for k, v in value.items()}
-    return [_rounded(v) for v in value] if isinstance(value, list) else value

@@ -1,0 +1,42 @@
+"""Editing a picture: a part of it stays, the rest is drawn anew (inpainting: Nichol et al. 2022, section 3.3)."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor
+
+from .batches import erased
+from .gaussian import eps_from_x0
+from .guidance import refuse_training_mode
+from .schedule import Schedule
+from .unet import beside
+
+
+def inpaint(
+    model: Callable[..., Tensor], pictures: Float[Tensor, "b c h w"], known: Shaped[Tensor, "b 1 h w"], schedule: Schedule
+) -> Callable[..., Tensor]:
+    """A network trained by `batches.inpainting` as model(x_t, t, cond), which `guided` and samplers take.
+
+    It sees x_t with the known part of the pictures and the mask beside. Where known is 1, its eps_hat gives way to the
+    noise that leads back to the picture, (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 - alpha_bar_t) (Ho et al. 2020, eq. 4
+    solved for eps): so these pixels come out as they went in, by every sampler, while those around fit themselves to them.
+
+    pictures   what is under the erased part has no effect
+    known      1 (or True) where the picture stays, 0 (or False) where it is drawn anew
+    ValueError for masks that do not fit the pictures, a network in training mode, and an x_t of another shape.
+    """
+    refuse_training_mode(model)
+    wanted = (len(pictures), 1, *pictures.shape[2:])
+    if tuple(known.shape) != wanted:
+        raise ValueError(f"Pictures of shape {tuple(pictures.shape)} need masks of shape {wanted}, not {tuple(known.shape)}.")
+    if not ((known == 0) | (known == 1)).all():
+        raise ValueError("A mask is 1 where the picture stays and 0 elsewhere: it has no other values.")
+    network = beside(model, erased(pictures, known))
+
+    def eps(x_t: Float[Tensor, "n c h w"], t: Int[Tensor, " n"], cond: Tensor | None = None) -> Float[Tensor, "n c h w"]:
+        times = len(x_t) // len(pictures)  # two under guidance, as in `beside`
+        back = eps_from_x0(x_t, pictures.repeat(times, 1, 1, 1), t, schedule)
+        return torch.where(known.repeat(times, 1, 1, 1) == 1, back, network(x_t, t, cond))
+
+    return eps

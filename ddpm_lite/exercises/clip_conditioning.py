@@ -1,0 +1,588 @@
+"""The exercises of notebook 06: CLIP's logits, its loss and what they are good for; captions withheld, and guidance."""
+
+import math
+
+import torch
+
+from .. import guidance
+from ..clip import CLIP
+from ..train import clip_loss as package_clip_loss
+from .kit import write
+
+
+def _normal(g, *shape):
+    return torch.randn(shape, generator=g, dtype=torch.float64)
+
+
+def _features(g, n, d):
+    """As they leave an encoder: each of another length."""
+    return _normal(g, n, d) * (0.3 + 3 * torch.rand(n, 1, generator=g, dtype=torch.float64))
+
+
+def _length(features):
+    return features.norm(dim=1, keepdim=True)
+
+
+# in section 6.1, before a table of similarities is drawn
+
+
+def _encoded(g):
+    """Features of pictures and of captions, and the scale of the logits."""
+    cases = []
+    for label, n_images, n_captions, d, scale in (
+        ("more pictures than captions", 5, 3, 16, math.log(1 / 0.07)),
+        ("more captions than pictures", 3, 7, 4, 1.0),
+        ("a batch", 4, 4, 8, math.log(100)),
+        ("a batch", 6, 6, 3, 0.4),
+        ("one picture", 1, 5, 8, math.log(1 / 0.07)),
+        ("one caption", 4, 1, 6, 2.0),
+    ):
+        scale = torch.tensor(scale, dtype=torch.float64)
+        cases.append((label, _features(g, n_images, d), _features(g, n_captions, d), scale))
+    return cases
+
+
+@write(
+    _encoded,
+    number="6.1",
+    title="Who fits whom",
+    line="L23",
+    question="`my_clip_logits(image_features, text_features, logit_scale)` returns the logits, shape `(n_images, n_captions)`: "
+    "the cosine of the angle between each picture's feature and each caption's, times the exponential of `logit_scale`, a "
+    "tensor of one number. `image_features` is `(n_images, D)`, `text_features` `(n_captions, D)`; their lengths are not yet 1.",
+    hints=[
+        "The cosine of two vectors is the inner product of what they become when each is divided by its own length.",
+        "A length for each row: .norm with the axis that holds the D numbers, and keepdim=True so that it can divide them.",
+        "All inner products at once are one matrix product. Which of the two must be transposed, for a row to be a picture?",
+    ],
+    package=(CLIP.forward,),
+)
+def clip_logits(image_features, text_features, logit_scale):
+    """Only directions count: divided by its length, each feature is a point of the unit sphere, and the inner product of
+    two such points is the cosine of their angle. It lies between -1 and 1, too little for a sharp softmax, so it is
+    multiplied. The network learns the factor, 1 / temperature, and learns it as a logarithm, which keeps it positive."""
+    image = image_features / image_features.norm(dim=1, keepdim=True)
+    text = text_features / text_features.norm(dim=1, keepdim=True)
+    return logit_scale.exp() * image @ text.T
+
+
+def _cosines(image_features, text_features):
+    return (image_features / _length(image_features)) @ (text_features / _length(text_features)).T
+
+
+@clip_logits.wrong(
+    "The features are not normalised, so a long one gets large logits whatever it means. Divide each by its own length."
+)
+def _(image_features, text_features, logit_scale):
+    return logit_scale.exp() * image_features @ text_features.T
+
+
+@clip_logits.wrong("Only the pictures' features are normalised. A long caption feature would fit every picture better.")
+def _(image_features, text_features, logit_scale):
+    return logit_scale.exp() * (image_features / _length(image_features)) @ text_features.T
+
+
+@clip_logits.wrong("Only the captions' features are normalised. A long picture feature would fit every caption better.")
+def _(image_features, text_features, logit_scale):
+    return logit_scale.exp() * image_features @ (text_features / _length(text_features)).T
+
+
+@clip_logits.wrong(
+    "The cosines are multiplied by logit_scale itself. It is a logarithm: the factor is exp(logit_scale), 1/0.07 at the start."
+)
+def _(image_features, text_features, logit_scale):
+    return logit_scale * _cosines(image_features, text_features)
+
+
+@clip_logits.wrong(
+    "The cosines are divided by exp(logit_scale). One divides by a temperature, and this is 1 / temperature already: multiply."
+)
+def _(image_features, text_features, logit_scale):
+    return _cosines(image_features, text_features) / logit_scale.exp()
+
+
+@clip_logits.wrong(
+    "These are the cosines. logit_scale is not used, and logits between -1 and 1 make a softmax that hardly prefers."
+)
+def _(image_features, text_features, logit_scale):
+    return _cosines(image_features, text_features)
+
+
+@clip_logits.wrong("The table is transposed: a row should be a picture, a column a caption.")
+def _(image_features, text_features, logit_scale):
+    return logit_scale.exp() * _cosines(text_features, image_features)
+
+
+@clip_logits.wrong(
+    "The length is taken down the batch, so one picture changes the logits of another. Each row has a length of its own."
+)
+def _(image_features, text_features, logit_scale):
+    image = image_features / image_features.norm(dim=0, keepdim=True)
+    return logit_scale.exp() * image @ (text_features / text_features.norm(dim=0, keepdim=True)).T
+
+
+@clip_logits.wrong(
+    "The features are divided by one length for the whole table: .norm() without an axis. Each row has a length of its own."
+)
+def _(image_features, text_features, logit_scale):
+    return logit_scale.exp() * (image_features / image_features.norm()) @ (text_features / text_features.norm()).T
+
+
+@clip_logits.wrong("The features are divided by the sum of their squares. That is the squared length: the root is missing.")
+def _(image_features, text_features, logit_scale):
+    image = image_features / _length(image_features) ** 2
+    return logit_scale.exp() * image @ (text_features / _length(text_features) ** 2).T
+
+
+@clip_logits.wrong("That is a softmax of the logits. Asked for are the logits themselves: the softmax is part of the loss.")
+def _(image_features, text_features, logit_scale):
+    return (logit_scale.exp() * _cosines(image_features, text_features)).softmax(1)
+
+
+# in section 6.2, before CLIP is trained
+
+
+def _tables(g):
+    """Logits of batches, from before the training to near its end."""
+    return [
+        ("a network that knows nothing", 2 * _normal(g, 6, 6)),
+        ("a network that knows nothing", _normal(g, 4, 4)),
+        ("partners that are found", 3 * _normal(g, 8, 8) + 4 * torch.eye(8, dtype=torch.float64)),
+        ("a large scale", 8 * _normal(g, 5, 5)),
+        ("a batch of two", 2 * _normal(g, 2, 2)),
+        ("a batch of one", _normal(g, 1, 1)),
+    ]
+
+
+@write(
+    _tables,
+    number="6.2",
+    title="Find your partner, both ways",
+    line="L23",
+    question="`my_clip_loss(logits)` returns one number. Row $i$ of `logits`, shape `(n, n)`, holds picture $i$ against all "
+    "captions; caption $i$ is its partner. Each picture chooses among the captions by softmax, and each caption among the "
+    "pictures. The loss is the mean of the two cross-entropies, each averaged over the batch.",
+    hints=[
+        "The cross-entropy of one choice is minus the logarithm of the probability that the partner gets.",
+        "Along which axis do a picture's probabilities add up to 1? And a caption's?",
+        "The partners stand on the diagonal. A check: if all logits are equal, the loss is ln n.",
+    ],
+    package=(package_clip_loss,),
+)
+def clip_loss(logits):
+    """The logarithms of all probabilities, once along the rows and once along the columns; the partners' stand on the
+    diagonal. The rows alone would not mind a picture that is near to all captions, the columns alone a caption near to all
+    pictures: a constant added along a softmax changes nothing. torch.nn.functional.cross_entropy of logits and of logits.T,
+    with the partners 0 to n - 1, gives the same."""
+    to_caption = logits.log_softmax(1).diag()
+    to_picture = logits.log_softmax(0).diag()
+    return -(to_caption + to_picture).mean() / 2
+
+
+def _both(logits, cost):
+    """The mean of a cost of the pictures' choices and of the captions'."""
+    return (cost(logits) + cost(logits.T)) / 2
+
+
+def _picture_s_choice(logits):
+    return -logits.log_softmax(1).diag().mean()
+
+
+@clip_loss.wrong(
+    "Only the pictures choose here, along the rows. Each caption must also find its picture: the columns are missing."
+)
+def _(logits):
+    return _picture_s_choice(logits)
+
+
+@clip_loss.wrong(
+    "Only the captions choose here, along the columns. Each picture must also find its caption: the rows are missing."
+)
+def _(logits):
+    return _picture_s_choice(logits.T)
+
+
+@clip_loss.wrong("The two cross-entropies are added. Asked for is their mean: if all logits are equal, the loss is ln n.")
+def _(logits):
+    return 2 * _both(logits, _picture_s_choice)
+
+
+@clip_loss.wrong(
+    "One softmax runs over all n^2 entries, so the pairs compete with each other. Each row, and each column, has its own."
+)
+def _(logits):
+    return -logits.flatten().log_softmax(0).view_as(logits).diag().mean()
+
+
+@clip_loss.wrong("The batch is summed up. Asked for is its average, which does not grow with the batch.")
+def _(logits):
+    return len(logits) * _both(logits, _picture_s_choice)
+
+
+@clip_loss.wrong(
+    "The mean is taken over all n^2 entries, though only the n on the diagonal count: the loss is n times too small."
+)
+def _(logits):
+    return _both(logits, _picture_s_choice) / len(logits)
+
+
+@clip_loss.wrong(
+    "The probabilities are averaged, without a logarithm. It is the logarithm that makes a partner with hardly any count most."
+)
+def _(logits):
+    return -_both(logits, lambda x: x.softmax(1).diag().mean())
+
+
+@clip_loss.wrong("The sign is missing: the logarithm of a probability is negative, and training would make this smaller still.")
+def _(logits):
+    return -_both(logits, _picture_s_choice)
+
+
+@clip_loss.wrong(
+    "That is the mean of the partners' logits, with a minus. Without a softmax nothing pushes the others away: it "
+    "is smallest where all features are equal."
+)
+def _(logits):
+    return -logits.diag().mean()
+
+
+@clip_loss.wrong(
+    "The softmax is taken twice: cross_entropy and log_softmax expect logits, not probabilities. The loss could never come "
+    "near 0."
+)
+def _(logits):
+    return _both(logits, lambda x: -x.softmax(1).log_softmax(1).diag().mean())
+
+
+@clip_loss.wrong(
+    "The two probabilities are averaged, and the logarithm taken after it. One good choice then hides the bad one: take "
+    "both logarithms first."
+)
+def _(logits):
+    return -_both(logits, lambda x: x.softmax(1).diag()).log().mean()
+
+
+@clip_loss.wrong(
+    "That judges each of the n^2 pairs by itself, with a sigmoid. There is a method that does so (SigLIP); in CLIP the "
+    "captions of a batch compete, in a softmax."
+)
+def _(logits):
+    partners = torch.eye(len(logits), dtype=logits.dtype)
+    return torch.nn.functional.binary_cross_entropy_with_logits(logits, partners)
+
+
+# in section 6.3, before captions never seen are asked for
+
+
+def _captions_to_choose(g):
+    """Features of pictures and of the captions to choose from."""
+    return [
+        (label, _features(g, n_images, d), _features(g, n_captions, d))
+        for label, n_images, n_captions, d in (
+            ("many pictures", 40, 6, 8),
+            ("many pictures", 30, 9, 16),
+            ("two captions", 20, 2, 4),
+            ("more captions than pictures", 7, 25, 8),
+            ("as many captions as pictures", 12, 12, 6),
+            ("one picture", 1, 8, 5),
+        )
+    ]
+
+
+@write(
+    _captions_to_choose,
+    number="6.3",
+    title="The caption that fits best",
+    line="L23",
+    question="`my_zero_shot(image_features, text_features)` returns for each picture the number of its best caption, the one "
+    "with the largest cosine: whole numbers from 0, shape `(n_images,)`. `image_features` is `(n_images, D)`, "
+    "`text_features` `(n_captions, D)`; their lengths are not yet 1.",
+    hints=[
+        "Begin with a table of similarities, one row for each picture. What must not count in it?",
+        "In each row, where does the largest number stand? Along which axis does one look for it?",
+    ],
+)
+def zero_shot(image_features, text_features):
+    """The captions are the classes: whoever can write a caption has a classifier, without training it. The captions'
+    lengths must not count, so they are divided out. A picture's own length multiplies all of its row, and leaves the
+    largest entry where it is; the same holds for the scale of the logits."""
+    text = text_features / text_features.norm(dim=1, keepdim=True)
+    return (image_features @ text.T).argmax(1)
+
+
+@zero_shot.wrong(
+    "The captions' lengths count here, so a long feature wins too often. Divide each caption's feature by its own length; "
+    "a picture's length changes nothing."
+)
+def _(image_features, text_features):
+    return (image_features @ text_features.T).argmax(1)
+
+
+@zero_shot.wrong("That is the best picture for each caption. Asked for is the best caption for each picture: the other axis.")
+def _(image_features, text_features):
+    return _cosines(image_features, text_features).argmax(0)
+
+
+@zero_shot.wrong("That is the caption that fits least. A cosine is largest where two features agree, a distance is smallest.")
+def _(image_features, text_features):
+    return _cosines(image_features, text_features).argmin(1)
+
+
+@zero_shot.wrong(
+    "That is the nearest caption, with the features as they are: a distance mixes the angle with both lengths. Make them of "
+    "length 1 first."
+)
+def _(image_features, text_features):
+    return torch.cdist(image_features, text_features).argmin(1)
+
+
+@zero_shot.wrong(
+    "That is the nearest caption, with only the pictures' features of length 1: short captions win. It is the captions' "
+    "length that must not count."
+)
+def _(image_features, text_features):
+    return torch.cdist(image_features / _length(image_features), text_features).argmin(1)
+
+
+@zero_shot.wrong("These are the largest cosines. Asked for is where they stand: the number of the caption.")
+def _(image_features, text_features):
+    return _cosines(image_features, text_features).max(1).values
+
+
+@zero_shot.wrong("These are all the cosines. Asked for is, for each row, the number of the column with the largest.")
+def _(image_features, text_features):
+    return _cosines(image_features, text_features)
+
+
+@zero_shot.wrong(
+    "argmax without an axis looks at the whole table and gives one place. Each picture, each row, has its own answer."
+)
+def _(image_features, text_features):
+    return _cosines(image_features, text_features).argmax()
+
+
+@zero_shot.wrong(
+    "The length is taken down the batch, so one caption changes the features of another. Each row has a length of its own."
+)
+def _(image_features, text_features):
+    image = image_features / image_features.norm(dim=0, keepdim=True)
+    return (image @ (text_features / text_features.norm(dim=0, keepdim=True)).T).argmax(1)
+
+
+@zero_shot.wrong("The captions are divided by their squared length, so now the short ones win too often: the root is missing.")
+def _(image_features, text_features):
+    return (image_features @ (text_features / _length(text_features) ** 2).T).argmax(1)
+
+
+# in section 6.4, before the network is trained with and without captions
+
+
+def _captioned(g):
+    """Rows of tokens, the empty caption, a uniform number for each row and the probability."""
+    cases = []
+    for label, b, length, p, (start, end, pad) in (
+        ("a tenth", 40, 9, 0.1, (1, 2, 0)),
+        ("a tenth", 25, 7, 0.1, (1, 2, 0)),
+        ("a fifth", 30, 5, 0.2, (1, 2, 0)),
+        ("as many rows as tokens", 8, 8, 0.4, (1, 2, 0)),
+        ("another tokenizer", 12, 10, 0.3, (90, 91, 91)),
+        ("a batch of one", 1, 6, 0.3, (1, 2, 0)),
+        ("a batch of one", 1, 6, 0.95, (1, 2, 0)),
+        ("the ends, p = 0 and p = 1", 6, 7, 0.0, (1, 2, 0)),
+        ("the ends, p = 0 and p = 1", 6, 7, 1.0, (1, 2, 0)),
+    ):
+        words = torch.randint(3, 60, (b, length), generator=g)
+        place, stop = torch.arange(length), torch.randint(2, length, (b, 1), generator=g)
+        tokens = torch.where(place < stop, words, torch.where(place == stop, end, pad))
+        tokens[:, 0] = start
+        u = torch.rand(b, generator=g, dtype=torch.float64)
+        u[0] = 0.0 if p == 0 else u[0]  # not below p, exactly
+        cases.append((label, tokens, torch.tensor([start, end] + [pad] * (length - 2)), u, p))
+    return cases
+
+
+@write(
+    _captioned,
+    number="6.4",
+    title="Now and then without a caption",
+    line="L24",
+    question="`my_drop_captions(tokens, empty, u, p)` withholds captions with probability `p`: a row of `tokens`, shape `(b, "
+    "length)`, becomes the empty caption `empty`, shape `(length,)`, if its number in `u`, shape `(b,)`, $0\\le u<1$, lies "
+    "below `p`. All others stay. The result is a new tensor of the shape of `tokens`.",
+    hints=[
+        "torch.where(condition, a, b) takes a where the condition holds and b elsewhere; the three must fit by broadcasting.",
+        "u has the shape (b,). To decide about rows of (b, length) it needs the shape (b, 1).",
+    ],
+    package=(guidance.drop_condition,),
+)
+def drop_captions(tokens, empty, u, p):
+    """One decision for each row. Where the caption was withheld the network learns the noise of any picture at all, and
+    so a single network can answer with a caption and without one: guidance needs both. The empty caption is a caption
+    like any other, with its start and end, so nothing else in the network has to know of it."""
+    return torch.where(u[:, None] < p, empty, tokens)
+
+
+def _below(u, p):
+    return (u < p)[:, None]
+
+
+@drop_captions.wrong("Inverted: the rows with u below p keep their caption, and all others lose it.")
+def _(tokens, empty, u, p):
+    return torch.where(_below(u, p), tokens, empty)
+
+
+@drop_captions.wrong(
+    "Here the rows with u below 1 - p lose their caption, so p = 0.1 withholds nine of ten. Below p is asked for."
+)
+def _(tokens, empty, u, p):
+    return torch.where(_below(u, 1 - p), empty, tokens)
+
+
+@drop_captions.wrong("The share is right, but these are the rows with the largest u. Asked for are those whose u lies below p.")
+def _(tokens, empty, u, p):
+    return torch.where(_below(u, 1 - p), tokens, empty)
+
+
+@drop_captions.wrong(
+    "The right rows, but they become zeros. The network reads a caption at its end token, and these have none: the empty "
+    "caption is an argument."
+)
+def _(tokens, empty, u, p):
+    return torch.where(_below(u, p), 0, tokens)
+
+
+@drop_captions.wrong(
+    "The right rows, but only their words became padding. In the empty caption the end follows the start at once; here it "
+    "still tells how long the caption was."
+)
+def _(tokens, empty, u, p):
+    return torch.where(_below(u, p) & (tokens > 2), 0, tokens)
+
+
+@drop_captions.wrong(
+    "The right rows, but they are filled with the first token of the empty caption. All of it belongs there, token by token."
+)
+def _(tokens, empty, u, p):
+    return torch.where(_below(u, p), empty[0], tokens)
+
+
+@drop_captions.wrong(
+    "One number decides for the whole batch here. Each row has its own number in u, so that each batch teaches both."
+)
+def _(tokens, empty, u, p):
+    return torch.where(u[0] < p, empty, tokens)
+
+
+@drop_captions.wrong(
+    "The rows without a caption are thrown away. They must stay, with the empty caption: the network learns from their "
+    "pictures too."
+)
+def _(tokens, empty, u, p):
+    return tokens[u >= p]
+
+
+@drop_captions.wrong("A row with u = p exactly loses its caption here, so p = 0 may still hit somebody. Below p means u < p.")
+def _(tokens, empty, u, p):
+    return torch.where((u <= p)[:, None], empty, tokens)
+
+
+@drop_captions.wrong("Every row keeps its caption here. Those with u below p should become the empty caption.")
+def _(tokens, empty, u, p):
+    return tokens
+
+
+# in section 6.5, after guidance has been derived from Bayes' rule
+
+
+def _answers(g):
+    """The network's answer without the caption and with it, and the scale."""
+    return [
+        (label, _normal(g, *shape), _normal(g, *shape), scale)
+        for label, shape, scale in (
+            ("pictures", (4, 3, 8, 8), 3.0),
+            ("pictures", (2, 1, 6, 6), 7.5),
+            ("points", (5, 2), 1.5),
+            ("between the two", (3, 3, 4, 5), 0.4),
+            ("a batch of one", (1, 3, 8, 8), 4.0),
+            ("the ends, s = 0 and s = 1", (3, 2), 0.0),
+            ("the ends, s = 0 and s = 1", (3, 2), 1.0),
+        )
+    ]
+
+
+@write(
+    _answers,
+    number="6.5",
+    title="Further than the caption says",
+    line="L24",
+    question="`my_guided(eps_null, eps_cond, scale)` returns the noise that a guided sampler works with. It begins at the "
+    "answer without a caption, `eps_null`, and goes towards the answer with it, `eps_cond`, `scale` times as far as from the "
+    "one to the other. `scale` is one number, GLIDE's $s$; all else has one shape, the result too.",
+    hints=[
+        "The way from one point to another is their difference. Which of the two comes first in it?",
+        "A check: what must come out for a scale of 0, and what for a scale of 1?",
+    ],
+    package=(guidance.guided,),
+)
+def guided(eps_null, eps_cond, scale):
+    """The difference of the two answers is what the caption changes, and the scale says how much of it is wanted: 0 is
+    the network without a caption, 1 the network with it, and more than 1 exaggerates. Then pictures fit their captions
+    better, and resemble each other more."""
+    return eps_null + scale * (eps_cond - eps_null)
+
+
+@guided.wrong("The two have changed places: here a scale of 0 gives the answer with the caption. Begin at eps_null.")
+def _(eps_null, eps_cond, scale):
+    return eps_cond + scale * (eps_null - eps_cond)
+
+
+@guided.wrong(
+    "That begins at eps_cond, so it goes one length too far: it is (1 + w) eps_cond - w eps_null, with the w of Ho & "
+    "Salimans. GLIDE's s is 1 + w."
+)
+def _(eps_null, eps_cond, scale):
+    return eps_cond + scale * (eps_cond - eps_null)
+
+
+@guided.wrong(
+    "That begins at eps_null and goes s - 1 lengths. It is from eps_cond that s - 1 are left to go, from eps_null all s."
+)
+def _(eps_null, eps_cond, scale):
+    return eps_null + (scale - 1) * (eps_cond - eps_null)
+
+
+@guided.wrong("That goes the opposite way, from eps_null away from eps_cond: the picture would avoid what its caption says.")
+def _(eps_null, eps_cond, scale):
+    return eps_null - scale * (eps_cond - eps_null)
+
+
+@guided.wrong("That is the mean of the two answers, half of the way whatever the scale is. The scale says how far to go.")
+def _(eps_null, eps_cond, scale):
+    return (eps_null + eps_cond) / 2
+
+
+@guided.wrong("That is the answer with the caption, as it is. The scale is not used, so there is no guidance.")
+def _(eps_null, eps_cond, scale):
+    return eps_cond
+
+
+@guided.wrong("That is the way alone. It begins somewhere: eps_null must be added, or most of the noise is forgotten.")
+def _(eps_null, eps_cond, scale):
+    return scale * (eps_cond - eps_null)
+
+
+@guided.wrong(
+    "That is scale times eps_cond: all of the noise is multiplied, not only what the caption changes. Are brackets missing?"
+)
+def _(eps_null, eps_cond, scale):
+    return scale * eps_cond
+
+
+@guided.wrong("To eps_null all of eps_cond is added, so the noise that both see counts twice. Add what the caption changes.")
+def _(eps_null, eps_cond, scale):
+    return eps_null + scale * eps_cond
+
+
+@guided.wrong("Here scale multiplies the sum. It belongs to the difference alone, and eps_null counts once.")
+def _(eps_null, eps_cond, scale):
+    return scale * (eps_null + eps_cond)

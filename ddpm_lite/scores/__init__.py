@@ -1,0 +1,75 @@
+"""How good is a model? Its numbers, the curves of its card, and how it is shipped. Each kind of model has a file here."""
+
+import json
+from types import ModuleType
+
+from .. import distributed, presets, weights, zoo
+from . import clips, digits, edits, texts, upsampler
+from .digits import features, frechet_to_real, judge, real_halves, recognise
+
+__all__ = ["MEANING", "features", "frechet_to_real", "judge", "real_halves", "recognise", "score", "ship"]
+
+# Which file judges a model: by the kind of its network and its data.
+JUDGES = {
+    ("unet", "digits"): digits,
+    ("classifier", "digits"): digits,
+    ("clip", "shape"): clips,
+    ("clip", "emoji"): clips,
+    ("unet", "shapes"): texts,
+    ("unet", "emoji"): texts,
+}
+SPECIAL = {"upsampler-emoji": upsampler, "inpaint-shapes": edits, "inpaint-emoji": edits}
+MEANING = digits.MEANING | clips.MEANING | texts.MEANING | upsampler.MEANING | edits.MEANING
+DATA = {
+    "digits": "load_digits of scikit-learn: the 1,437 training digits of ddpm_lite.data.digits (UCI, CC BY 4.0)",
+    "emoji": "the 1,816 training emoji of ddpm_lite.data.emoji (Noto Emoji, Apache 2.0)",
+    "shape": "20,000 drawings of one shape by ddpm_lite.data.shapes, none of a held-out combination",
+    "shapes": "20,000 drawings of one shape and 20,000 of two by ddpm_lite.data, none of a held-out combination",
+}
+
+
+def _judge(name: str) -> ModuleType:
+    chosen = presets.preset(name)
+    found = SPECIAL.get(name) or JUDGES.get((chosen["kind"], chosen["data"]))
+    if found is None:
+        raise ValueError(f"There is no judge of {name}: pictures of your own are for your own eyes.")
+    return found
+
+
+def score(model: zoo.Trained, seed: int = 0) -> dict[str, float]:
+    """The numbers of a model, with the keys of MEANING. ValueError for a model that nothing here can judge."""
+    return _judge(model.name).score(model, seed)
+
+
+def ship(model: zoo.Trained, seed: int = 0) -> dict:
+    """Write the model into the package: its averaged weights in bf16, and its card beside them; returns the card.
+
+    What is scored is what is shipped: the weights after rounding to bf16. ValueError for a model that is no run's.
+    """
+    weights.require(model.config, model.name, "made", "steps", "seconds")
+    for parameter in model.net.parameters():
+        parameter.copy_(parameter.bfloat16())
+    chosen = presets.preset(model.name)
+    card = {"name": model.name, "about": chosen["about"], **model.config["made"]}
+    steps = model.config["steps"]
+    card |= {"steps": steps, "pictures": steps * card["batch_size"], "minutes": model.config["seconds"] / 60}
+    card |= {"data": DATA[chosen["data"]]}
+    card |= {"parameters": sum(p.numel() for p in model.net.parameters()), "scores": score(model, seed)}
+    if rows := _judge(model.name).curves(model):
+        card["curves"] = rows
+    if distributed.rank() == 0:
+        zoo.ASSETS.mkdir(parents=True, exist_ok=True)
+        config = {k: model.config[k] for k in ("name", "net", "schedule", "words", "clip") if k in model.config}
+        tensors = {k: v.bfloat16() for k, v in model.net.state_dict().items()}
+        weights.save(zoo.ASSETS / f"{model.name}.safetensors", tensors, config)
+        weights.write_atomically(zoo.ASSETS / f"{model.name}.json", (json.dumps(_rounded(card), indent=2) + "\n").encode())
+    return card
+
+
+def _rounded(value):
+    """Numbers to 4 significant digits: the rest is noise."""
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, dict):
+        return {k: _rounded(v) for k, v in value.items()}
+    return [_rounded(v) for v in value] if isinstance(value, list) else value

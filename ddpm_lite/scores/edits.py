@@ -1,0 +1,53 @@
+"""How well does a model fill in what was erased? Half of a picture is kept, and what comes out has to show its caption."""
+
+import torch
+
+from .. import zoo
+from ..data import emoji, shapes
+from . import texts
+
+MEANING = {
+    "filled": "share of training pictures, one half erased and filled in from the caption (guidance 3), after which the judge "
+    "sees what was asked",
+    "filled_heldout": "the same for held-out pictures",
+    "filled_blank": "the yardstick: the same for training pictures whose erased half is left white",
+}
+COUNT = 200
+
+
+def score(model: zoo.Trained, seed: int = 0) -> dict[str, float]:
+    """The numbers of `MEANING`; the judge is that of `texts`."""
+    found, g = {}, torch.Generator().manual_seed(seed)
+    for part, name in (("train", ""), ("heldout", "_heldout")):
+        if "shapes" in model.name:
+            drawn = shapes.draw(COUNT, g, 16, part)
+            pictures, own = drawn.images, drawn.index
+            asked = [shapes.captions(i)[0] for i in own.tolist()]
+        else:
+            train, held_out = emoji.load(16)
+            rows = (
+                torch.randperm(len(train.images), generator=g)[:COUNT] if part == "train" else torch.arange(len(held_out.images))
+            )
+            pictures, own = (
+                (train if part == "train" else held_out).images[rows],
+                rows + (0 if part == "train" else len(train.images)),
+            )
+            asked = [(train if part == "train" else held_out).names[i] for i in rows.tolist()]
+        known = halves(len(pictures), g)
+        filled = model.edit(pictures, known, asked, seed=seed, steps=25, scale=3.0)
+        found[f"filled{name}"] = float(texts.right(model.name, filled, own).double().mean())
+        if part == "train":
+            found["filled_blank"] = float(texts.right(model.name, pictures.where(known > 0, 1.0), own).double().mean())
+    return found
+
+
+def halves(n: int, generator: torch.Generator) -> torch.Tensor:
+    """Masks (n, 1, 16, 16), 1 where a picture is known: the left, right, upper or lower half, by chance."""
+    known = torch.zeros(4, 1, 16, 16)
+    known[0, :, :, :8] = known[1, :, :, 8:] = known[2, :, :8] = known[3, :, 8:] = 1
+    return known[torch.randint(4, (n,), generator=generator)]
+
+
+def curves(model: zoo.Trained) -> list[dict[str, float]]:
+    """None: one number says it."""
+    return []

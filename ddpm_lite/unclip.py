@@ -1,0 +1,83 @@
+"""DALL·E 2, or unCLIP (Ramesh et al. 2022): the prior, a diffusion over the CLIP embeddings of pictures.
+
+The decoder, which draws the picture from its embedding, is the U-Net with captions: see `caption.Caption`.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from .nets import Condition
+from .tokenizer import END, PAD, START
+from .transformer import Transformer
+
+
+class Prior(nn.Module):
+    """x0_hat(x_t, t, c): the clean image embedding in a noisy one, given a caption and its text embedding.
+
+    A causal Transformer over the caption's tokens, the text embedding, the time, the noisy image embedding, and a query
+    whose output is the answer: the embedding itself and not the noise in it (Ramesh et al. 2022, section 2.2).
+
+    vocabulary, length    of the captions
+    dim                   of the embeddings, which are CLIP's unit vectors times sqrt(dim): a variance of about 1 for each
+                          number, as the schedules expect (a scaling of ours, undone wherever cosines are taken)
+    width, depth, heads   of the Transformer
+
+    cond is one row a caption, (B, length + dim) numbers: its tokens, then its text embedding; `null` is the row for no
+    condition, the empty caption and zeros. None is `null` for a whole batch. ValueError for inputs of another shape.
+    """
+
+    def __init__(self, vocabulary: int, length: int, dim: int, width: int, depth: int, heads: int):
+        super().__init__()
+        self.length, self.dim, self.shape = length, dim, (dim,)
+        self.token = nn.Embedding(vocabulary, width)
+        self.text, self.image = nn.Linear(dim, width), nn.Linear(dim, width)
+        self.time = Condition(width, width)
+        self.query = nn.Parameter(torch.empty(width))
+        self.position = nn.Parameter(torch.empty(length + 4, width))
+        self.transformer = Transformer(width, depth, heads, causal=True, activation="gelu")
+        self.norm = nn.LayerNorm(width)
+        self.last = nn.Linear(width, dim)
+        for parameter, std in ((self.token.weight, 0.02), (self.query, 0.02), (self.position, 0.01)):
+            nn.init.normal_(parameter, std=std)
+        empty = F.pad(torch.tensor([START, END]), (0, length - 2), value=PAD)
+        self.register_buffer("null", torch.cat([empty.float(), torch.zeros(dim)]), persistent=False)
+
+    def forward(
+        self, x_t: Float[Tensor, "b dim"], t: Int[Tensor, " b"], cond: Float[Tensor, "b c"] | None = None
+    ) -> Float[Tensor, "b dim"]:
+        b = len(x_t)
+        cond = self.null.expand(b, -1) if cond is None else cond
+        if x_t.shape[1:] != (self.dim,) or cond.shape != (b, self.length + self.dim):
+            wanted = f"embeddings ({b}, {self.dim}) and conditions ({b}, {self.length + self.dim})"
+            raise ValueError(f"This prior takes {wanted}, not {tuple(x_t.shape)} and {tuple(cond.shape)}.")
+        tokens, text = cond[:, : self.length].long(), cond[:, self.length :]
+        rest = [self.text(text), self.time(t), self.image(x_t), self.query.expand(b, -1)]
+        x = torch.cat([self.token(tokens), torch.stack(rest, dim=1)], dim=1) + self.position
+        visible = F.pad(tokens != PAD, (0, 4), value=True)
+        return self.last(self.norm(self.transformer(x, visible)[:, -1]))
+
+
+def embed(features: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
+    """CLIP's unit vectors as prior and decoder take them: times sqrt(dim)."""
+    return features * features.shape[1] ** 0.5
+
+
+def conditions(tokens: Int[Tensor, "n length"], embedding: Float[Tensor, "n dim"]) -> Float[Tensor, "n length+dim"]:
+    """Captions and embeddings as one row each: the cond of the prior (text embeddings) and of the decoder (image ones)."""
+    return torch.cat([tokens.to(embedding.dtype), embedding], dim=1)
+
+
+def slerp(a: Float[Tensor, "*n d"], b: Float[Tensor, "*n d"], share: float) -> Float[Tensor, "*n d"]:
+    """From a (share = 0) to b (share = 1) along the great circle, at constant speed (Shoemake 1985):
+
+    (sin((1 - share) w) a + sin(share w) b) / sin w, with w the angle between a and b, whose lengths are taken to be equal.
+    Where they point the same way it is a itself. ValueError for opposite ones, between which no circle is the shortest.
+    """
+    cosine = F.cosine_similarity(a, b, dim=-1).clamp(-1, 1)[..., None]
+    if (cosine < -1 + 1e-6).any():
+        raise ValueError("Two opposite embeddings have no shortest way between them.")
+    w = cosine.acos()
+    mixed = (((1 - share) * w).sin() * a + (share * w).sin() * b) / w.sin()
+    return torch.where(w < 1e-4, a, mixed)
