@@ -25,8 +25,8 @@ MEANING = {
     "the two that it is made of (guessing: 0.33)",
 }
 SCALE, STEPS = 3.0, 25  # at which all scores are measured, with DDIM
-SCALES = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0)
-CLIP_SCALES = (0.0, 1.0, 2.0, 4.0, 8.0)
+SCALES = (0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0)
+CLIP_SCALES = (1.0, 3.0, 10.0, 30.0)
 COUNT = 400
 
 
@@ -91,12 +91,17 @@ def _one(captions: list[str], generator: torch.Generator) -> str:
 
 
 def curves(model: zoo.Trained, n: int = 200) -> list[dict[str, float | str]]:
-    """Against the guidance scale: the share of right pictures, and precision and recall against as many real ones in the
-    features of the CLIP that comes with the data; for emoji under CLIP guidance too, by the noise-aware CLIP."""
+    """Against the guidance scale: the share of right pictures (accuracy), and their diversity.
+
+    precision and recall are against as many real pictures of these captions, in the features of the CLIP that comes with the
+    data. spread, for shapes: how much a pixel varies among 20 pictures of one caption, over how much it does among 20 drawings.
+    For emoji there is CLIP guidance too: of the network without a caption, by the noise-aware CLIP, which alone knows it;
+    accuracy_by_guide is what the CLIP that guides says itself.
+    """
     g, rows = torch.Generator().manual_seed(1), []
-    if presets.preset(model.name)["data"] == "shapes":
-        own, captions = asked_shapes("train", n, g)
-        real, eye = shapes.render(own, 16, g), zoo.shipped("clip-shapes")
+    if shapes_are := presets.preset(model.name)["data"] == "shapes":
+        own = shapes.TRAIN[torch.randperm(len(shapes.TRAIN), generator=g)[: n // 20]].repeat_interleave(20)
+        captions, real, eye = [shapes.captions(int(i))[0] for i in own], shapes.render(own, 16, g), zoo.shipped("clip-shapes")
     else:
         train = emoji.load(16)[0]
         own = torch.randperm(len(train.images), generator=g)[:n]
@@ -104,23 +109,33 @@ def curves(model: zoo.Trained, n: int = 200) -> list[dict[str, float | str]]:
 
     def row(guidance: str, scale: float, drawn: Tensor) -> dict[str, float | str]:
         with torch.no_grad():
-            pair = metrics.precision_recall(eye.net.encode_image(real), eye.net.encode_image(drawn))
-        accuracy = float(right(model.name, drawn, own).double().mean())
+            pair = metrics.precision_recall(eye.net.encode_image(real[: len(drawn)]), eye.net.encode_image(drawn))
+        accuracy = float(right(model.name, drawn, own[: len(drawn)]).double().mean())
         return {"guidance": guidance, "scale": scale, "accuracy": accuracy, "precision": pair.precision, "recall": pair.recall}
 
     for scale in SCALES:
-        rows.append(row("classifier-free", scale, model.draw(captions, seed=2, steps=STEPS, scale=scale)))
+        drawn = model.draw(captions, seed=2, steps=STEPS, scale=scale)
+        rows.append(row("classifier-free", scale, drawn))
+        if shapes_are:
+            rows[-1]["spread"] = spread(drawn) / spread(real)
     if model.name == "glide-emoji":
+        half, guide = n // 2, zoo.load("clip-emoji-noisy", model.device)
         for scale in CLIP_SCALES:
-            rows.append(row("CLIP", scale, by_clip(model, captions, scale, seed=2)))
+            drawn = by_clip(model, captions[:half], scale, seed=2)
+            praise = clips.recall(clips.ranks(guide, drawn, own[:half], t=1), 5)
+            rows.append(row("CLIP", scale, drawn) | {"accuracy_by_guide": praise})
     return rows
 
 
+def spread(pictures: Float[Tensor, "n 3 h w"]) -> float:
+    """The standard deviation of a pixel among 20 pictures that follow each other, averaged."""
+    return float(pictures.unflatten(0, (-1, 20)).std(1).mean())
+
+
 def by_clip(model: zoo.Trained, captions: Sequence[str], scale: float, seed: int = 0) -> Float[Tensor, "n 3 16 16"]:
-    """Pictures for captions that the network reads too (its scale is 1), under CLIP guidance of this scale."""
+    """Pictures by the network without a caption, led by the noise-aware CLIP to these captions (50 DDIM steps)."""
     clip, device = zoo.load("clip-emoji-noisy", model.device), model.device
     eps = clip_guided(model.net, clip.net, clip.tokenizer.encode(captions).to(device), model.schedule, scale)
     x_T = torch.randn(len(captions), *model.net.shape, generator=torch.Generator(device).manual_seed(seed), device=device)
-    options = {"cond": model.tokenizer.encode(captions).to(device), "steps": STEPS, "method": "ddim", "clip": True}
-    *_, last = sample(eps, x_T, model.schedule, **options)
+    *_, last = sample(eps, x_T, model.schedule, steps=50, method="ddim", clip=True)
     return last.x_t.clamp(-1, 1).cpu()
