@@ -23,6 +23,7 @@ from .recipe import build, make_schedule, make_tokenizer
 from .sample import sample
 from .schedule import Schedule
 from .tokenizer import Tokenizer
+from .unclip import conditions
 from .unet import UNet, beside
 
 ASSETS = Path(__file__).parent / "assets" / "weights"
@@ -130,7 +131,9 @@ class Trained:
         if "words" in self.config:
             if not words:
                 raise ValueError(f"{self.name} draws what captions say: give a list of strings.")
-            return self.tokenizer.encode(asked)
+            tokens = self.tokenizer.encode(asked)
+            image = net.get("caption", {}).get("image")  # a decoder: without an embedding it is GLIDE
+            return conditions(tokens, torch.zeros(len(tokens), image)) if image else tokens
         if "extra" in net:
             small = (net["channels"], net["size"] // 2, net["size"] // 2)
             if words or asked.shape[1:] != small:

@@ -4,7 +4,7 @@ import json
 from types import ModuleType
 
 from .. import distributed, presets, weights, zoo
-from . import clips, digits, edits, texts, upsampler
+from . import clips, digits, edits, priors, texts, upsampler
 from .digits import features, frechet_to_real, judge, real_halves, recognise
 
 __all__ = ["MEANING", "features", "frechet_to_real", "judge", "real_halves", "recognise", "score", "ship"]
@@ -15,11 +15,13 @@ JUDGES = {
     ("classifier", "digits"): digits,
     ("clip", "shape"): clips,
     ("clip", "emoji"): clips,
+    ("prior", "shape"): priors,
+    ("prior", "emoji"): priors,
     ("unet", "shapes"): texts,
     ("unet", "emoji"): texts,
 }
 SPECIAL = {"upsampler-emoji": upsampler, "inpaint-shapes": edits, "inpaint-emoji": edits}
-MEANING = digits.MEANING | clips.MEANING | texts.MEANING | upsampler.MEANING | edits.MEANING
+MEANING = digits.MEANING | clips.MEANING | texts.MEANING | upsampler.MEANING | edits.MEANING | priors.MEANING
 DATA = {
     "digits": "load_digits of scikit-learn: the 1,437 training digits of ddpm_lite.data.digits (UCI, CC BY 4.0)",
     "emoji": "the 1,816 training emoji of ddpm_lite.data.emoji (Noto Emoji, Apache 2.0)",

@@ -96,8 +96,10 @@ def curves(model: zoo.Trained, n: int = 200) -> list[dict[str, float | str]]:
     precision and recall are against as many real pictures of these captions, in the features of the CLIP that comes with the
     data. spread, for shapes: how much a pixel varies among 20 pictures of one caption, over how much it does among 20 drawings.
     For emoji there is CLIP guidance too: of the network without a caption, by the noise-aware CLIP, which alone knows it;
-    accuracy_by_guide is what the CLIP that guides says itself.
+    accuracy_by_guide is what the CLIP that guides says itself. A decoder has no curves of its own.
     """
+    if not model.name.startswith("glide"):
+        return []
     g, rows = torch.Generator().manual_seed(1), []
     if shapes_are := presets.preset(model.name)["data"] == "shapes":
         own = shapes.TRAIN[torch.randperm(len(shapes.TRAIN), generator=g)[: n // 20]].repeat_interleave(20)

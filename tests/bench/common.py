@@ -4,7 +4,9 @@ import argparse
 import math
 import os
 import platform
-from collections.abc import Iterable, Iterator
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator
 
 import diffusers
 import torch
@@ -101,6 +103,72 @@ def diffusers_steps(
         rates.step()
         optimizer.zero_grad()
         yield
+
+
+def plain_steps(
+    model: nn.Module,
+    loss: Callable[..., Tensor],
+    data: tuple[Tensor, ...],
+    args: argparse.Namespace,
+    precision: torch.dtype | None,
+) -> Iterator[None]:
+    """A plain training loop, one step for each `next`: fused AdamW, gradients clipped at 1, loss(*rows of the data)."""
+    optimizer, generator = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True), torch.Generator().manual_seed(args.seed)
+    model.train()
+    while True:
+        rows = torch.randint(len(data[0]), (args.batch,), generator=generator)
+        with autocast(data[0].device, precision):
+            value = loss(*(d[rows] for d in data))
+        value.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        yield
+
+
+def rate(steps: Iterator, args: argparse.Namespace) -> float:
+    """Items a second over at least two steps and about `slice` seconds; seconds of processor time with --cpu-time."""
+    clock = time.process_time if args.cpu_time else time.perf_counter
+    start, done = clock(), 0
+    while done < 2 or clock() - start < args.slice:
+        next(steps)
+        done += 1
+    return done * args.batch / (clock() - start)
+
+
+def race(title: str, racers: dict[tuple[str, str], tuple[nn.Module, Iterator]], args: argparse.Namespace) -> None:
+    """Warm up, take turns in rounds, and print a table: the first against each, as the median of the ratios of a round."""
+    for _, running in racers.values():
+        rate(running, args)
+    rounds = []
+    for r in range(args.rounds):
+        order = list(racers)
+        order = order[r % len(order) :] + order[: r % len(order)]
+        rounds.append({key: rate(racers[key][1], args) for key in order})
+    best, rows = next(iter(racers)), []
+    for key, (model, _) in racers.items():
+        rates, ratios = [x[key] for x in rounds], [x[best] / x[key] for x in rounds]
+        spread = f"{min(ratios):.2f} .. {max(ratios):.2f}"
+        rows.append([*key, parameters(model), statistics.median(rates), f"{statistics.median(ratios):.2f}", spread])
+    print(f"## {title}: batch {args.batch}, {args.rounds} rounds of {args.slice:g} s each\n")
+    table(["network", "format", "parameters", "items/s", "ours / this", "over the rounds"], rows)
+
+
+def race_options(about: str) -> argparse.ArgumentParser:
+    """The options of a race of training steps."""
+    parser = options(about)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--slice", type=float, default=1.5, help="seconds for each in a round")
+    parser.add_argument("--cpu-time", action="store_true", help="seconds of processor time: for a busy machine, with --threads 1")
+    return parser
+
+
+def begin_race(args: argparse.Namespace) -> None:
+    """`begin`, with few short rounds where it is to be quick."""
+    if args.quick:
+        args.rounds, args.slice = 3, 0.3
+    begin(args)
 
 
 def table(head: list[str], rows: Iterable[Iterable]) -> None:
