@@ -4,11 +4,10 @@ own reads the words, trained together with it; its last feature joins the time, 
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
-from .tokenizer import END, PAD, START
+from .tokenizer import PAD, empty_row
 from .transformer import Transformer
 
 PLACES = 4  # of the Context, that an image embedding takes
@@ -48,8 +47,7 @@ class Caption(nn.Module):
         self.projection = nn.Linear(width, dim)
         nn.init.normal_(self.token.weight, std=0.02)
         nn.init.normal_(self.position, std=0.01)
-        # The empty caption, "no condition": start, end, padding; and no embedding.
-        empty = F.pad(torch.tensor([START, END]), (0, length - 2), value=PAD)
+        empty = empty_row(length)
         if image:
             self.vector, self.places = nn.Linear(image, dim, bias=False), nn.Linear(image, PLACES * width, bias=False)
             nn.init.zeros_(self.vector.weight)

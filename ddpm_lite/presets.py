@@ -13,6 +13,17 @@ CLIP = {"length": 16, "size": 16, "patch": 4, "dim": 64}
 CLIP |= {"text_width": 64, "text_depth": 2, "text_heads": 4, "image_width": 96, "image_depth": 3, "image_heads": 4}
 COSINE = {"kind": "cosine", "T": 1000}
 
+# What the presets of a kind have in common.
+READS = {"kind": "unet", "net": {**GLIDE, "caption": CAPTION}, "schedule": COSINE}
+READS["train"] = {"batch_size": 512, "lr": 1e-3, "steps": 11_000}
+INPAINT = {**READS, "net": {**READS["net"], "extra": 4}, "train": {"batch_size": 64, "lr": 5e-4, "steps": 600}}
+DECODER = {
+    **READS,
+    "net": {**GLIDE, "caption": {**CAPTION, "image": 64}},
+    "train": {"batch_size": 512, "lr": 5e-4, "steps": 4000},
+}
+GIVEN = {"both": 0.25, "caption": 0.35, "image": 0.3}  # how often a decoder is given what
+
 PRESETS: dict[str, dict[str, Any]] = {
     "digits": {
         "about": "draws handwritten digits, 8 x 8 pixels, by class",
@@ -72,42 +83,30 @@ PRESETS: dict[str, dict[str, Any]] = {
         "train": {"batch_size": 256, "lr": 1e-3, "steps": 4000, "weight_decay": 0.1},
     },
     "glide-shapes": {
+        **READS,
         "about": "draws one or two coloured shapes, 16 x 16 pixels, from captions",
-        "kind": "unet",
         "data": "shapes",
-        "net": {**GLIDE, "caption": CAPTION},
-        "schedule": COSINE,
         "loss": {"drop": 0.1, "word_drop": 0.05},
-        "train": {"batch_size": 512, "lr": 1e-3, "steps": 11_000},
     },
     "glide-emoji": {
+        **READS,
         "about": "draws emoji, 16 x 16 pixels, from captions",
-        "kind": "unet",
         "data": "emoji",
-        "net": {**GLIDE, "caption": CAPTION},
-        "schedule": COSINE,
         "loss": {"drop": 0.1, "word_drop": 0.1},
-        "train": {"batch_size": 512, "lr": 1e-3, "steps": 11_000},
     },
     "inpaint-shapes": {
+        **INPAINT,
         "about": "fills in from captions what is erased of a picture of coloured shapes, 16 x 16 pixels",
-        "kind": "unet",
         "data": "shapes",
-        "net": {**GLIDE, "caption": CAPTION, "extra": 4},
-        "schedule": COSINE,
         "loss": {"drop": 0.1, "word_drop": 0.05, "everything": 0.1},
         "begin": "glide-shapes",
-        "train": {"batch_size": 64, "lr": 5e-4, "steps": 600},
     },
     "inpaint-emoji": {
+        **INPAINT,
         "about": "fills in from captions what is erased of an emoji, 16 x 16 pixels",
-        "kind": "unet",
         "data": "emoji",
-        "net": {**GLIDE, "caption": CAPTION, "extra": 4},
-        "schedule": COSINE,
         "loss": {"drop": 0.1, "word_drop": 0.1, "everything": 0.1},
         "begin": "glide-emoji",
-        "train": {"batch_size": 64, "lr": 5e-4, "steps": 600},
     },
     "prior-shapes": {
         "about": "imagines the CLIP embedding of a picture of one shape from its caption",
@@ -130,26 +129,20 @@ PRESETS: dict[str, dict[str, Any]] = {
         "train": {"batch_size": 512, "lr": 1e-3, "steps": 5000},
     },
     "decoder-shapes": {
+        **DECODER,
         "about": "draws shapes from captions, CLIP embeddings or both, 16 x 16 pixels",
-        "kind": "unet",
         "data": "shapes",
         "clip": "clip-shapes",
         "begin": "glide-shapes",
-        "net": {**GLIDE, "caption": {**CAPTION, "image": 64}},
-        "schedule": COSINE,
-        "loss": {"both": 0.25, "caption": 0.35, "image": 0.3, "word_drop": 0.05},
-        "train": {"batch_size": 512, "lr": 5e-4, "steps": 4000},
+        "loss": {**GIVEN, "word_drop": 0.05},
     },
     "decoder-emoji": {
+        **DECODER,
         "about": "draws emoji from captions, CLIP embeddings or both, 16 x 16 pixels",
-        "kind": "unet",
         "data": "emoji",
         "clip": "clip-emoji",
         "begin": "glide-emoji",
-        "net": {**GLIDE, "caption": {**CAPTION, "image": 64}},
-        "schedule": COSINE,
-        "loss": {"both": 0.25, "caption": 0.35, "image": 0.3, "word_drop": 0.1},
-        "train": {"batch_size": 512, "lr": 5e-4, "steps": 4000},
+        "loss": {**GIVEN, "word_drop": 0.1},
     },
     "folder": {
         "about": "draws pictures like yours from captions",

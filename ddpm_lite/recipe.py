@@ -14,9 +14,9 @@ from .data import digits, emoji, folder, scenes, shapes
 from .nets import Classifier
 from .presets import preset
 from .schedule import Schedule
-from .tokenizer import Tokenizer
+from .tokenizer import Tokenizer, empty_row
 from .train import class_loss, clip_loss, eps_loss, x0_loss
-from .unclip import Prior
+from .unclip import Prior, null_condition
 from .unet import UNet
 
 DRAWINGS = 20_000  # of one object, and as many of two, drawn once for a training
@@ -84,9 +84,9 @@ def make_loss(config: dict[str, Any], clip: nn.Module | None = None):
     if kind == "clip":
         return captioned(clip_loss(schedule), options["word_drop"], options["shift"])
     if "words" in config:
-        empty = make_tokenizer(config).encode([""])[0]
+        empty = empty_row(_length(config))
         if kind == "prior":
-            null = torch.cat([empty.float(), torch.zeros(config["net"]["dim"])])
+            null = null_condition(_length(config), config["net"]["dim"])
             return captioned(imagining(x0_loss(schedule, options["drop"], null), clip), options["word_drop"])
         if "image" in options:
             rates = {name: options[name] for name in ("both", "caption", "image")}

@@ -18,6 +18,13 @@ def split(caption: str) -> list[str]:
     return re.findall(r"[^\W_]+(?:'[^\W_]+)*", unicodedata.normalize("NFKC", caption).lower().replace("’", "'"))
 
 
+def empty_row(length: int) -> Int[Tensor, " {length}"]:
+    """The tokens of the empty caption, which means "no condition": start, end, padding."""
+    row = torch.full((length,), PAD)
+    row[:2] = torch.tensor([START, END])
+    return row
+
+
 class Tokenizer:
     """Captions to rows of `length` tokens: start, the words, end, and padding up to the length.
 

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from .nets import Condition
-from .tokenizer import END, PAD, START
+from .tokenizer import PAD, empty_row
 from .transformer import Transformer
 
 
@@ -41,8 +41,7 @@ class Prior(nn.Module):
         self.last = nn.Linear(width, dim)
         for parameter, std in ((self.token.weight, 0.02), (self.query, 0.02), (self.position, 0.01)):
             nn.init.normal_(parameter, std=std)
-        empty = F.pad(torch.tensor([START, END]), (0, length - 2), value=PAD)
-        self.register_buffer("null", torch.cat([empty.float(), torch.zeros(dim)]), persistent=False)
+        self.register_buffer("null", null_condition(length, dim), persistent=False)
 
     def forward(
         self, x_t: Float[Tensor, "b dim"], t: Int[Tensor, " b"], cond: Float[Tensor, "b c"] | None = None
@@ -67,6 +66,11 @@ def embed(features: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
 def conditions(tokens: Int[Tensor, "n length"], embedding: Float[Tensor, "n dim"]) -> Float[Tensor, "n length+dim"]:
     """Captions and embeddings as one row each: the cond of the prior (text embeddings) and of the decoder (image ones)."""
     return torch.cat([tokens.to(embedding.dtype), embedding], dim=1)
+
+
+def null_condition(length: int, dim: int) -> Float[Tensor, " {length+dim}"]:
+    """The cond that means none: the empty caption and no embedding."""
+    return conditions(empty_row(length)[None], torch.zeros(1, dim))[0]
 
 
 def slerp(a: Float[Tensor, "*n d"], b: Float[Tensor, "*n d"], share: float) -> Float[Tensor, "*n d"]:

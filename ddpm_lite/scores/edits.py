@@ -25,14 +25,11 @@ def score(model: zoo.Trained, seed: int = 0) -> dict[str, float]:
             asked = [shapes.captions(i)[0] for i in own.tolist()]
         else:
             train, held_out = emoji.load(16)
-            rows = (
-                torch.randperm(len(train.images), generator=g)[:COUNT] if part == "train" else torch.arange(len(held_out.images))
-            )
-            pictures, own = (
-                (train if part == "train" else held_out).images[rows],
-                rows + (0 if part == "train" else len(train.images)),
-            )
-            asked = [(train if part == "train" else held_out).names[i] for i in rows.tolist()]
+            if part == "train":
+                chosen, first, rows = train, 0, torch.randperm(len(train.images), generator=g)[:COUNT]
+            else:
+                chosen, first, rows = held_out, len(train.images), torch.arange(len(held_out.images))
+            pictures, own, asked = chosen.images[rows], first + rows, [chosen.names[i] for i in rows.tolist()]
         known = halves(len(pictures), g)
         filled = model.edit(pictures, known, asked, seed=seed, steps=25, scale=3.0)
         found[f"filled{name}"] = float(texts.right(model.name, filled, own).double().mean())
@@ -46,8 +43,3 @@ def halves(n: int, generator: torch.Generator) -> torch.Tensor:
     known = torch.zeros(4, 1, 16, 16)
     known[0, :, :, :8] = known[1, :, :, 8:] = known[2, :, :8] = known[3, :, 8:] = 1
     return known[torch.randint(4, (n,), generator=generator)]
-
-
-def curves(model: zoo.Trained) -> list[dict[str, float]]:
-    """None: one number says it."""
-    return []

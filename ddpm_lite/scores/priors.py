@@ -22,25 +22,22 @@ MEANING = {
 COUNT = 400
 
 
-def imagine(
-    model: zoo.Trained, captions: Sequence[str], scale: float = 1.0, seed: int = 0, steps: int = 25
-) -> Float[Tensor, "n d"]:
-    """One embedding for each caption, of length sqrt(d) or nearly so."""
-    clip, device = zoo.load(presets.preset(model.name)["clip"], model.device), model.device
+def imagine(model: zoo.Trained, clip: zoo.Trained, captions: Sequence[str], seed: int = 0) -> Float[Tensor, "n d"]:
+    """One embedding for each caption, of length sqrt(d) or nearly so, by a prior and the CLIP that it was trained with."""
+    device = model.device
     tokens = clip.tokenizer.encode(captions).to(device)
     with torch.no_grad():
         cond = conditions(tokens, embed(clip.net.encode_text(tokens)))
-    g = torch.Generator(device).manual_seed(seed)
-    x_T = torch.randn(len(cond), model.net.dim, generator=g, device=device)
-    eps = guided(as_eps(model.net, model.schedule), scale, model.net.null)
-    *_, last = sample(eps, x_T, model.schedule, cond=cond, steps=steps, method="ddim")
-    return last.x_t.cpu()
+    x_T = torch.randn(len(cond), model.net.dim, generator=torch.Generator(device).manual_seed(seed), device=device)
+    eps = guided(as_eps(model.net, model.schedule), 1.0, model.net.null)
+    *_, last = sample(eps, x_T, model.schedule, cond=cond, steps=25, method="ddim")
+    return last.x_t
 
 
 def score(model: zoo.Trained, seed: int = 0) -> dict[str, float]:
     """The numbers of `MEANING`."""
     found, g = {}, torch.Generator().manual_seed(seed)
-    clip = zoo.load(presets.preset(model.name)["clip"], "cpu")
+    clip = zoo.load(presets.preset(model.name)["clip"], model.device)
     for part, name in (("train", ""), ("heldout", "_heldout")):
         if "shapes" in model.name:
             drawn = shapes.draw(COUNT, g, 16, part)
@@ -52,15 +49,10 @@ def score(model: zoo.Trained, seed: int = 0) -> dict[str, float]:
             pictures, captions = chosen.images[rows], [chosen.names[i] for i in rows.tolist()]
             again = pictures.flip(3)
         with torch.no_grad():
-            image, other = clip.net.encode_image(pictures), clip.net.encode_image(again)
-            text = clip.net.encode_text(clip.tokenizer.encode(captions))
-        imagined = torch.nn.functional.normalize(imagine(model, captions, seed=seed), dim=1)
+            image, other = (clip.net.encode_image(x.to(model.device)) for x in (pictures, again))
+            text = clip.net.encode_text(clip.tokenizer.encode(captions).to(model.device))
+        imagined = torch.nn.functional.normalize(imagine(model, clip, captions, seed), dim=1)
         found[f"cosine{name}"] = float((imagined * image).sum(1).mean())
         if not name:
             found["cosine_text"], found["cosine_pictures"] = (float((x * image).sum(1).mean()) for x in (text, other))
     return found
-
-
-def curves(model: zoo.Trained) -> list[dict[str, float]]:
-    """None yet."""
-    return []

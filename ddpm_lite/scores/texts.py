@@ -123,7 +123,7 @@ def curves(model: zoo.Trained, n: int = 200) -> list[dict[str, float | str]]:
     if model.name == "glide-emoji":
         half, guide = n // 2, zoo.load("clip-emoji-noisy", model.device)
         for scale in CLIP_SCALES:
-            drawn = by_clip(model, captions[:half], scale, seed=2)
+            drawn = by_clip(model, guide, captions[:half], scale, seed=2)
             praise = clips.recall(clips.ranks(guide, drawn, own[:half], t=1), 5)
             rows.append(row("CLIP", scale, drawn) | {"accuracy_by_guide": praise})
     return rows
@@ -134,9 +134,11 @@ def spread(pictures: Float[Tensor, "n 3 h w"]) -> float:
     return float(pictures.unflatten(0, (-1, 20)).std(1).mean())
 
 
-def by_clip(model: zoo.Trained, captions: Sequence[str], scale: float, seed: int = 0) -> Float[Tensor, "n 3 16 16"]:
-    """Pictures by the network without a caption, led by the noise-aware CLIP to these captions (50 DDIM steps)."""
-    clip, device = zoo.load("clip-emoji-noisy", model.device), model.device
+def by_clip(
+    model: zoo.Trained, clip: zoo.Trained, captions: Sequence[str], scale: float, seed: int = 0
+) -> Float[Tensor, "n 3 16 16"]:
+    """Pictures by the network without a caption, led by a noise-aware CLIP to these captions (50 DDIM steps)."""
+    device = model.device
     eps = clip_guided(model.net, clip.net, clip.tokenizer.encode(captions).to(device), model.schedule, scale)
     x_T = torch.randn(len(captions), *model.net.shape, generator=torch.Generator(device).manual_seed(seed), device=device)
     *_, last = sample(eps, x_T, model.schedule, steps=50, method="ddim", clip=True)

@@ -26,8 +26,3 @@ def score(model: zoo.Trained, seed: int = 0) -> dict[str, float]:
     small = F.avg_pool2d(large, 2)
     smooth = F.interpolate(small, scale_factor=2, mode="bicubic").clamp(-1, 1)
     return {"psnr_heldout": psnr(model.draw(small, seed=seed), large), "psnr_heldout_bicubic": psnr(smooth, large)}
-
-
-def curves(model: zoo.Trained) -> list[dict[str, float]]:
-    """None: one number says it."""
-    return []

@@ -68,7 +68,7 @@ def main() -> None:
 
         name = str(precision or torch.float32).removeprefix("torch.")
         racers["diffusers", name] = theirs, plain_steps(theirs, loss, data, args, precision)
-    race("glide-shapes, 16 x 16", racers, args)
+    race("glide-shapes, 16 x 16", racers, args, "pictures")
 
 
 if __name__ == "__main__":

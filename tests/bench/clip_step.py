@@ -72,7 +72,7 @@ def configuration(name: str, args) -> None:
             racers[title, str(precision or torch.float32).removeprefix("torch.")] = make(
                 size, w, depth, heads, data, args, precision
             )
-    race(name, racers, args)
+    race(name, racers, args, "pairs")
 
 
 def main() -> None:

@@ -136,7 +136,7 @@ def rate(steps: Iterator, args: argparse.Namespace) -> float:
     return done * args.batch / (clock() - start)
 
 
-def race(title: str, racers: dict[tuple[str, str], tuple[nn.Module, Iterator]], args: argparse.Namespace) -> None:
+def race(title: str, racers: dict[tuple[str, str], tuple[nn.Module, Iterator]], args: argparse.Namespace, unit: str) -> None:
     """Warm up, take turns in rounds, and print a table: the first against each, as the median of the ratios of a round."""
     for _, running in racers.values():
         rate(running, args)
@@ -151,13 +151,13 @@ def race(title: str, racers: dict[tuple[str, str], tuple[nn.Module, Iterator]], 
         spread = f"{min(ratios):.2f} .. {max(ratios):.2f}"
         rows.append([*key, parameters(model), statistics.median(rates), f"{statistics.median(ratios):.2f}", spread])
     print(f"## {title}: batch {args.batch}, {args.rounds} rounds of {args.slice:g} s each\n")
-    table(["network", "format", "parameters", "items/s", "ours / this", "over the rounds"], rows)
+    table(["network", "format", "parameters", f"{unit}/s", "ours / this", "over the rounds"], rows)
 
 
-def race_options(about: str) -> argparse.ArgumentParser:
+def race_options(about: str, batch: int = 64) -> argparse.ArgumentParser:
     """The options of a race of training steps."""
     parser = options(about)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=batch)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--slice", type=float, default=1.5, help="seconds for each in a round")
     parser.add_argument("--cpu-time", action="store_true", help="seconds of processor time: for a busy machine, with --threads 1")

@@ -5,12 +5,10 @@ a slice of time, and the ratios are medians over the rounds, so that a slow spel
 A step is what each trains with: forward, backward, clipped gradients, optimizer, and its moving average if it keeps one.
 """
 
-import statistics
-import time
 from collections.abc import Iterator
 
 import torch
-from common import begin, diffusers_steps, diffusers_unet, options, parameters, table, training_set
+from common import diffusers_steps, diffusers_unet, training_set
 from denoising_diffusion_pytorch import GaussianDiffusion, Unet
 from ema_pytorch import EMA
 from torch import Tensor, nn
@@ -89,17 +87,8 @@ def ddp(
     return model, steps()
 
 
-def rate(steps: Iterator, batch: int, seconds: float) -> float:
-    """Images a second over at least two steps and about `seconds`."""
-    start, done = time.perf_counter(), 0
-    while done < 2 or time.perf_counter() - start < seconds:
-        next(steps)
-        done += 1
-    return done * batch / (time.perf_counter() - start)
-
-
-def race(name: str, args) -> None:
-    """One configuration: warm up, rounds in turn, a table."""
+def configuration(name: str, args) -> None:
+    """One configuration."""
     net, ddp_arguments = CONFIGURATIONS[name]
     data, fast = training_set(net["size"]), choose_precision(CPU) or torch.float32
     fast_name = f"{str(fast).removeprefix('torch.')}, channels_last"
@@ -109,37 +98,18 @@ def race(name: str, args) -> None:
     for title, make, arguments in (("diffusers", diffusers, net), ("denoising-diffusion-pytorch", ddp, ddp_arguments)):
         racers[title, "float32 (its default)"] = make(arguments, data, args.batch, args.seed, None)
         racers[title, fast_name] = make(arguments, data, args.batch, args.seed, fast)
-    for _, steps in racers.values():
-        rate(steps, args.batch, args.slice)  # layouts and kernels are chosen in the first steps
-    rounds = []
-    for r in range(args.rounds):
-        order = list(racers)
-        order = order[r % len(order) :] + order[: r % len(order)]
-        rounds.append({key: rate(racers[key][1], args.batch, args.slice) for key in order})
-    best = next(iter(racers))
-    rows = []
-    for key, (model, _) in racers.items():
-        rates, ratios = [x[key] for x in rounds], [x[best] / x[key] for x in rounds]
-        spread = f"{min(ratios):.2f} .. {max(ratios):.2f}"
-        rows.append([*key, parameters(model), statistics.median(rates), f"{statistics.median(ratios):.2f}", spread])
-    print(f"## {name}: batch {args.batch}, {args.rounds} rounds of {args.slice:g} s each\n")
-    table(["network", "format", "parameters", "images/s", "ours / this", "over the rounds"], rows)
+    race(name, racers, args, "images")
 
 
 def main() -> None:
-    parser = options(__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--slice", type=float, default=1.5, help="seconds for each in a round")
+    parser = race_options(__doc__.splitlines()[0], batch=128)
     parser.add_argument("--only", choices=("8", "32"), help="one size only")
     parser.add_argument("--without-ours-float32", action="store_true", help="leave out the row that shows what our format brings")
     args = parser.parse_args()
-    if args.quick:
-        args.rounds, args.slice = 3, 0.3
-    begin(args)
+    begin_race(args)
     for name, (net, _) in CONFIGURATIONS.items():
         if args.only in (None, str(net["size"])):
-            race(name, args)
+            configuration(name, args)
 
 
 if __name__ == "__main__":
