@@ -95,8 +95,6 @@ def stored_half(model: dict, notebook: str, name: str, which: int = 0) -> views.
         for trait in view.trait_names(sync=True):
             if trait in data and not trait.startswith("_") and trait not in ("layout", "comm"):
                 setattr(view, trait, data[trait])
-    for computed in {"_paths", "_walks"} & vars(view).keys():  # kept from the data of before
-        setattr(view, computed, {})
     return view
 
 

@@ -1,5 +1,6 @@
 """Asked: what a slider cannot hold, a question in words, answered by Python with pictures while the reader waits."""
 
+import math
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
@@ -54,7 +55,7 @@ class Asked(View):
         shapes = {tuple(pictures(x, f"The pictures of {question!r}").shape) for question, x in beforehand.items()}
         if len(shapes) > 1:
             raise ValueError(f"All answers must have the same shape, but these have {sorted(shapes)}.")
-        self._answer, self._answers = answer, {question: uint8(x) for question, x in beforehand.items()}
+        self._answer, self._answers = answer, {}  # the answers found later, of questions not known beforehand
         self._lock, self._thread, self._asked, self._error = threading.RLock(), None, 0, None
         first = next(iter(beforehand))
         super().__init__(
@@ -63,8 +64,8 @@ class Asked(View):
             shown=first,
             known=list(beforehand),
             shape=list(shapes.pop()),
-            known_pictures=b"".join(self._answers.values()),
-            latest=self._answers[first],
+            known_pictures=b"".join(map(uint8, beforehand.values())),
+            latest=uint8(beforehand[first]),
         )
         self.on_msg(self._from_browser)
 
@@ -83,7 +84,7 @@ class Asked(View):
         with self._lock:
             self._asked += 1  # whatever runs is stale from here on
             self._error = None
-            if self.question in self._answers:
+            if self.question in self.known or self.question in self._answers:
                 self._end(self.question)
                 return
             with self.hold_sync():
@@ -140,8 +141,13 @@ class Asked(View):
 
     def _end(self, question: str) -> None:
         """Show the pictures of a question; nothing is being answered any more."""
+        if question in self.known:
+            place, size = self.known.index(question), math.prod(self.shape)
+            answer = self.known_pictures[place * size : (place + 1) * size]
+        else:
+            answer = self._answers[question]
         with self.hold_sync():
-            self.working, self.shown, self.latest, self.problem = False, question, self._answers[question], ""
+            self.working, self.shown, self.latest, self.problem = False, question, answer, ""
 
     def set_state(self, sync_data: dict) -> None:
         """What the browser has changed; not while the thread changes something."""

@@ -66,7 +66,11 @@ class Field(View):
             grid=(eps_hat / unit).round().short().numpy().astype("<i2").tobytes(),
             **state,
         )
-        self._exact, self._schedule, self._paths = exact, schedule, {}
+        self._exact, self._schedule = exact, schedule
+
+    @traitlets.observe("mixture", "grid")
+    def _begin(self, _):
+        self._paths = {}  # the paths drawn so far
 
     @traitlets.validate("t")
     def _listed(self, proposal):

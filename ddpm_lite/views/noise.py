@@ -71,6 +71,9 @@ class Noise(View):
             beta=np.stack([schedule.beta.numpy() for schedule in schedules.values()]).astype("<f8").tobytes(),
         )
         self._schedules = schedules
+
+    @traitlets.observe("x0", "beta")
+    def _begin(self, _):
         self._walks = {}  # of each schedule, the pictures at every tenth step, as far as they were asked for
 
     @traitlets.validate("t")
