@@ -1,10 +1,8 @@
-"""python -m ddpm_lite train | sample | score | lab | site | nbgrader"""
+"""python -m ddpm_lite train | sample | variations | score | lab | site | nbgrader"""
 
 import argparse
 import io
 import json
-import platform
-import signal
 import subprocess
 import sys
 import warnings
@@ -13,21 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from PIL import Image
-from tqdm import tqdm
+from PIL import Image, UnidentifiedImageError
 
-from . import distributed, presets, recipe, scores, weights, zoo
-from .device import choose_device, place
+from . import distributed, presets, scores, weights, zoo
+from .chain import Chain, load_chain
+from .data import folder
+from .device import choose_device
 from .plots import tiles
-from .train import TrainStep, check_length
-from .train import train as training
-from .unet import widen
+from .training import Stopped, train
 
 BESIDE = Path(__file__).resolve().parent.parent / "notebooks"  # where they are in a clone
-
-
-class Stopped(Exception):
-    """A run that ended before its time: Ctrl-C, a signal, a lost process."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--compile", action="store_true", help="use torch.compile: slow to start, then somewhat faster")
 
     sample = command("sample", "Draw pictures into one PNG.")
-    sample.add_argument("name", metavar="NAME", help="a shipped model (digits, emoji, shapes) or the folder of a run")
+    sample.add_argument("name", metavar="NAME", help="digits, shapes, emoji, unclip-shapes, unclip-emoji, or the folder of a run")
     sample.add_argument(
         "asked",
         metavar="WHAT",
@@ -66,26 +59,33 @@ def parser() -> argparse.ArgumentParser:
     sample.add_argument(
         "-n", type=int, metavar="N", help="how many pictures, going through WHAT in turn (default: one for each, or 16)"
     )
-    sample.add_argument(
-        "-o", "--out", type=Path, default=Path("samples.png"), metavar="FILE", help="the PNG to write (default samples.png)"
-    )
-    sample.add_argument("--seed", type=int, default=0, metavar="S", help="fixes the noise (default 0)")
-    sample.add_argument("--steps", type=int, default=50, metavar="N", help="network calls for each picture (default 50)")
-    sample.add_argument(
-        "--scale", type=float, default=2.0, metavar="S", help="guidance: 1 none, more is clearer and less varied (default 2)"
-    )
-    sample.add_argument("--method", default="ddim", choices=["ddpm", "ddim", "dpm-solver++"], help="the sampler (default ddim)")
+
+    vary = command("variations", "Draw variations of a picture: what its CLIP embedding says of it, from new noise each time.")
+    vary.add_argument("picture", metavar="FILE", type=Path, help="a picture of any format; its middle square is looked at")
+    vary.add_argument("--name", default="unclip-emoji", choices=presets.CHAINS, help="which chain (default unclip-emoji)")
+    vary.add_argument("-n", type=int, default=8, metavar="N", help="how many variations (default 8)")
+
+    for each, file in ((sample, "samples.png"), (vary, "variations.png")):
+        each.add_argument("-o", "--out", type=Path, default=Path(file), metavar="FILE", help=f"the PNG to write (default {file})")
+        each.add_argument("--seed", type=int, default=0, metavar="S", help="fixes the noise (default 0)")
+        each.add_argument("--steps", type=int, metavar="N", help="network calls for each picture (default 50; unclip: 15)")
+        each.add_argument(
+            "--scale", type=float, default=2.0, metavar="S", help="guidance: 1 none, more is clearer and less varied (default 2)"
+        )
+        each.add_argument(
+            "--method", choices=["ddpm", "ddim", "dpm-solver++"], help="the sampler (default ddim; unclip: dpm-solver++)"
+        )
 
     meanings = "keys of the result:\n" + "\n".join(f"  {key:20s} {meaning}" for key, meaning in scores.MEANING.items())
     score = command(
         "score", "Measure how good a model is.", epilog=meanings, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    score.add_argument("name", metavar="NAME", help="a shipped model or the folder of a run")
+    score.add_argument("name", metavar="NAME", help="a shipped model or chain, or the folder of a run")
     score.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     score.add_argument("--seed", type=int, default=0, metavar="S", help="fixes the noise (default 0)")
     score.add_argument("--ship", action="store_true", help="also write weights (bf16) and card into the package's assets")
 
-    for each in (train, sample, score):
+    for each in (train, sample, vary, score):
         each.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (default auto)")
     command("lab", "Open JupyterLab on the notebooks.")
     site = command("site", "Write the course as web pages and slides, complete in themselves, the views alive.")
@@ -98,130 +98,68 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def train(args: argparse.Namespace) -> None:
-    """Train a preset into a folder, with a progress bar; what the run was started with, it goes on with."""
-    preset, checkpoint, parent = presets.preset(args.name), args.out / zoo.CHECKPOINT, None
-    asked = {"steps": args.steps, "minutes": args.minutes, "batch_size": args.batch_size, "seed": args.seed}
-    asked = {name: value for name, value in asked.items() if value is not None}
-    if not checkpoint.exists():
-        made = {"seed": 0, **preset["train"]}
-        if args.minutes is not None:
-            del made["steps"]
-        made |= asked
-        check_length(made.get("steps"), made.get("minutes"))
-        words = [
-            f"--{name.replace('_', '-')} {made[name]}" for name in ("steps", "minutes", "batch_size", "seed") if name in made
-        ]
-        made["machine"] = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-        if choose_device(args.device).type == "cuda":
-            made["machine"] = f"{torch.cuda.get_device_name()}, {made['machine']}"
-        made["command"] = f"python -m ddpm_lite train {args.name} --out DIR {' '.join(words)}"
-        if "begin" in preset:
-            parent = zoo.load(preset["begin"], "cpu")
-        config = {**recipe.configure(args.name, _pictures(args)), "made": made}
-        if "clip" in preset:
-            config["clip"] = zoo.fingerprint(preset["clip"])
-    elif args.resume:
-        config = weights.load(checkpoint)[1]
-        weights.require(config, checkpoint, "name", "net", "made")
-        made = config["made"]
-        if config["name"] != args.name:
-            raise ValueError(f"{args.out} holds a run of {config['name']}, not of {args.name}.")
-        for name, value in asked.items():
-            if made.get(name) != value:
-                raise ValueError(
-                    f"{args.out} is a run with {name} = {made.get(name)}, so it cannot go on with {value}: leave it out."
-                )
-    else:
-        raise ValueError(f"{args.out} already holds a run: go on with it by --resume, or choose another folder.")
-
-    device = distributed.start(choose_device(args.device))
-    args.out.mkdir(parents=True, exist_ok=True)
-    model = recipe.build(config, made["seed"])
-    if parent is not None:
-        weights.fill(model, model.state_dict() | widen(parent.net.state_dict(), model.extra), parent.name)
-    model = place(model, device)
-    data = tuple(d.to(device) for d in recipe.training_data(config))
-    generator = torch.Generator(device).manual_seed(made["seed"])
-    settings = {name: value for name, value in made.items() if name not in ("seed", "command", "machine")}
-    steps = training(
-        model,
-        data,
-        recipe.make_loss(config, zoo.load(preset["clip"], device).net if "clip" in preset else None),
-        generator=generator,
-        checkpoint=checkpoint,
-        config=config,
-        compile=args.compile,
-        **settings,
-    )
-    step = _with_progress(steps, made["batch_size"], checkpoint)
-    if distributed.rank() == 0:
-        if step is None:
-            print(f"The run in {args.out} was already complete.")
-        else:
-            history = step.run.history[-20:, 1]
-            loss = float(history.mean()) if len(history) else step.loss
-            print(f"{step.step} steps, loss {loss:.4f}; saved in {checkpoint}")
-
-
-def _pictures(args: argparse.Namespace) -> dict | None:
-    """The user's own pictures to train on, as `recipe.configure` takes them."""
-    if args.data is None:
-        return None
-    captions = None if args.captions is None else str(args.captions.resolve())
-    return {"path": str(args.data.resolve()), "captions": captions, "size": args.size or 64}
-
-
-def _with_progress(steps: Iterator[TrainStep], batch_size: int, checkpoint: Path) -> TrainStep | None:
-    """Run a training to its end under a progress bar, and return its last step (None if it had none left to do).
-
-    Stopped if a signal ends it before.
-    """
-    step, stopped_by, signals = None, [], (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(s, lambda number, frame: stopped_by.append(signal.Signals(number).name)) for s in signals]
-    try:
-        with tqdm(unit=" pictures", unit_scale=True, disable=distributed.rank() > 0, dynamic_ncols=True) as bar:
-            for step in steps:
-                if not bar.n:
-                    bar.initial = bar.n = (step.step - 1) * batch_size  # of an earlier part of the run
-                bar.total = step.steps and step.steps * batch_size
-                bar.set_postfix(loss=f"{step.loss:.4f}", step=step.step, refresh=False)
-                bar.update(batch_size)
-                if stopped_by:
-                    steps.close()
-                    raise Stopped(f"Stopped by {stopped_by[0]} at step {step.step}; --resume goes on from {checkpoint}.")
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
-    return step
-
-
 def sample(args: argparse.Namespace) -> None:
     """Draw pictures into a PNG file."""
-    if not args.out.resolve().parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {args.out.parent} to write {args.out.name} into.")
-    if args.out.suffix.lower() != ".png":
-        raise ValueError(f"{args.out} must end in .png: that is the format written.")
     n = args.n if args.n is not None else len(args.asked) or 16
-    if n < 1:
-        raise ValueError(f"-n {n}, but at least one picture must be drawn.")
+    _check_output(args.out, n)
     device = distributed.start(choose_device(args.device))
-    name, *then = presets.ALIASES.get(args.name, [args.name])
-    model = zoo.load(name, device)
-    options = {"seed": args.seed, "steps": args.steps, "scale": args.scale, "method": args.method}
+    if args.name in presets.CHAINS:
+        model, then = load_chain(args.name, device), []
+    else:
+        name, *then = presets.ALIASES.get(args.name, [args.name])
+        model = zoo.load(name, device)
+    options = _drawing_options(args)
     images = model.draw(_asked(model, args.asked, n), **options)
     for upsampler in (zoo.load(name, device) for name in then):
         images = upsampler.draw(images, **options)
+    _write_png(images, args.out, columns=10)
+
+
+def variations(args: argparse.Namespace) -> None:
+    """Draw a picture and its variations into a PNG file."""
+    _check_output(args.out, args.n)
+    if not args.picture.is_file():
+        raise FileNotFoundError(f"There is no picture {str(args.picture)!r}.")
+    chain = load_chain(args.name, distributed.start(choose_device(args.device)))
+    size = chain.decoder.net.shape[1]
+    try:
+        with Image.open(args.picture) as file:
+            pixels = torch.from_numpy(folder.square(file, size)).permute(2, 0, 1)[None]
+    except UnidentifiedImageError:
+        raise ValueError(f"{args.picture} is no picture that can be read: give a PNG or a JPEG, for example.") from None
+    picture = pixels / 127.5 - 1
+    drawn = chain.variations(picture, args.n, **_drawing_options(args))[0]
+    seen = torch.nn.functional.interpolate(picture, drawn.shape[2:])
+    _write_png(torch.cat([seen, drawn]), args.out, columns=9)
+
+
+def _drawing_options(args: argparse.Namespace) -> dict:
+    """The options of drawing; those not given are left to the model, as a chain draws in fewer steps."""
+    options = {"seed": args.seed, "steps": args.steps, "scale": args.scale, "method": args.method}
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _check_output(out: Path, n: int) -> None:
+    if not out.resolve().parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {out.parent} to write {out.name} into.")
+    if out.suffix.lower() != ".png":
+        raise ValueError(f"{out} must end in .png: that is the format written.")
+    if n < 1:
+        raise ValueError(f"-n {n}, but at least one picture must be drawn.")
+
+
+def _write_png(images: torch.Tensor, out: Path, columns: int) -> None:
+    """Write pictures into one PNG, side by side, and say so."""
     if distributed.rank() == 0:
         png = io.BytesIO()
-        Image.fromarray(tiles(images, columns=min(n, 10), zoom=8 if images.shape[3] <= 16 else 4)).save(png, "png")
-        weights.write_atomically(args.out, png.getvalue())
-        print(f"{n} pictures in {args.out}")
+        Image.fromarray(tiles(images, columns=min(len(images), columns), zoom=8 if images.shape[3] <= 16 else 4)).save(png, "png")
+        weights.write_atomically(out, png.getvalue())
+        print(f"{len(images)} pictures in {out}")
 
 
-def _asked(model: zoo.Trained, words: list[str], n: int) -> torch.Tensor | list[str]:
+def _asked(model: zoo.Trained | Chain, words: list[str], n: int) -> torch.Tensor | list[str]:
     """The n captions or labels that these words of the command line stand for, in turn."""
-    if "words" in model.config:
+    if isinstance(model, Chain) or "words" in model.config:
         choice = words or [""]
         return [choice[i % len(choice)] for i in range(n)]
     try:  # a model that has no classes will say itself what it draws from
@@ -233,7 +171,8 @@ def _asked(model: zoo.Trained, words: list[str], n: int) -> torch.Tensor | list[
 
 def score(args: argparse.Namespace) -> None:
     """Print the numbers of a model."""
-    model = zoo.load(args.name, distributed.start(choose_device(args.device)))
+    device = distributed.start(choose_device(args.device))
+    model = load_chain(args.name, device) if args.name in presets.CHAINS else zoo.load(args.name, device)
     found = scores.ship(model, args.seed)["scores"] if args.ship else scores.score(model, args.seed)
     if distributed.rank() == 0:
         if args.json:
@@ -302,12 +241,15 @@ def _warnings_in_a_line() -> Iterator[None]:
         yield
 
 
+COMMANDS = {each.__name__: each for each in (train, sample, variations, score, lab, site, nbgrader)}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run a command; an error of the user's is one sentence and exit code 2."""
     args = parser().parse_args(argv)
     try:
         with _warnings_in_a_line():
-            {"train": train, "sample": sample, "score": score, "lab": lab, "site": site, "nbgrader": nbgrader}[args.command](args)
+            COMMANDS[args.command](args)
         return 0
     except (ValueError, TypeError, OSError, FloatingPointError, Stopped) as error:
         if args.debug:

@@ -161,18 +161,19 @@ class CLIP(nn.Module):
 
     @classmethod
     def from_pretrained(
-        cls, name: str | Path, revision: str | None = None
+        cls, name: str | Path, revision: str | None = None, *, local_files_only: bool = False
     ) -> tuple["CLIP", pretrained.BytePairTokenizer, Callable[..., Tensor]]:
         """A published CLIP with what belongs to it: (network in eval mode, tokenizer, image preparation), on the CPU.
 
-        name       a folder in the layout of transformers (config.json, model.safetensors, tokenizer.json and
-                   preprocessor_config.json), or a name on the Hugging Face hub, as "openai/clip-vit-base-patch32"
-        revision   on the hub: another branch than the one that holds the weights as safetensors
+        name               a folder in the layout of transformers (config.json, model.safetensors, tokenizer.json and
+                           preprocessor_config.json), or a name on the Hugging Face hub, as "openai/clip-vit-base-patch32"
+        revision           on the hub: another branch than the one that holds the weights as safetensors
+        local_files_only   download nothing: take what an earlier download has left on this disk
 
         tokenizer.encode(captions) gives tokens, and prepare(pictures) turns Pillow images into the network's input.
         Needs the extra `pretrained`. ImportError, FileNotFoundError or ValueError, in one sentence, for what is missing.
         """
-        net, tensors, tokenizer, prepare = pretrained.read(name, revision)
+        net, tensors, tokenizer, prepare = pretrained.read(name, revision, local_files_only)
         with torch.device("meta"):  # no first weights: they would be drawn in vain
             model = cls(**net)
         weights.fill(model.to_empty(device="cpu"), tensors, str(name))

@@ -1,14 +1,17 @@
-"""Editing a picture: a part of it stays, the rest is drawn anew (inpainting: Nichol et al. 2022, section 3.3)."""
+"""Editing a picture: a part of it stays and the rest is drawn anew (inpainting: Nichol et al. 2022, section 3.3), or the
+noise is found from which it is drawn (DDIM inversion)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from .batches import erased
-from .gaussian import eps_from_x0
+from .gaussian import eps_from_x0, q_sample, x0_from_eps
 from .guidance import refuse_training_mode
+from .sample import timesteps
 from .schedule import Schedule
 from .unet import beside
 
@@ -40,3 +43,28 @@ def inpaint(
         return torch.where(known.repeat(times, 1, 1, 1) == 1, back, network(x_t, t, cond))
 
     return eps
+
+
+@torch.no_grad()
+def invert(
+    model: Callable[..., Tensor],
+    x0: Float[Tensor, "b *d"],
+    schedule: Schedule,
+    *,
+    cond: Shaped[Tensor, "b *c"] | None = None,
+    steps: int | Sequence[int] | None = None,
+) -> Float[Tensor, "b *d"]:
+    """The noise x_T from which DDIM (eta = 0) draws x0 again: its steps taken the other way (Song et al. 2021, section 4.3).
+
+    x_next = sqrt(alpha_bar_next) x0_hat + sqrt(1 - alpha_bar_next) eps_hat, from t = 0 up: the forward process with the noise
+    that the network sees in place of a random one. Up and down differ by where eps_hat is taken, so the way back ends
+    beside x0, the closer the more steps there are. At t = 0, where no network was trained, eps_hat is that of the first step.
+
+    model, cond, steps   as in `sample`, at guidance 1: what guidance adds does not come back the same way
+    """
+    refuse_training_mode(model)
+    x = x0
+    for t, t_next in pairwise([0, *reversed(timesteps(schedule.T, steps))]):
+        eps_hat = model(x, torch.full((len(x),), t or t_next, device=x.device), cond)
+        x = q_sample(x0_from_eps(x, eps_hat, t, schedule), t_next, eps_hat, schedule)
+    return x

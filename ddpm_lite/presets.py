@@ -116,17 +116,17 @@ PRESETS: dict[str, dict[str, Any]] = {
         "net": {"length": 16, "dim": 64, "width": 128, "depth": 3, "heads": 4},
         "schedule": COSINE,
         "loss": {"drop": 0.1, "word_drop": 0.0},
-        "train": {"batch_size": 512, "lr": 1e-3, "steps": 5000},
+        "train": {"batch_size": 512, "lr": 1e-3, "steps": 8000},
     },
     "prior-emoji": {
         "about": "imagines the CLIP embedding of an emoji from its caption",
         "kind": "prior",
         "data": "emoji",
         "clip": "clip-emoji",
-        "net": {"length": 16, "dim": 64, "width": 192, "depth": 4, "heads": 4},
+        "net": {"length": 16, "dim": 64, "width": 128, "depth": 3, "heads": 4},
         "schedule": COSINE,
         "loss": {"drop": 0.1, "word_drop": 0.1},
-        "train": {"batch_size": 512, "lr": 1e-3, "steps": 5000},
+        "train": {"batch_size": 256, "lr": 1e-3, "steps": 1500},
     },
     "decoder-shapes": {
         **DECODER,
@@ -192,6 +192,17 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 # What the command line's `sample` calls by a shorter name: a model, and what enlarges its pictures if it is there.
 ALIASES = {"emoji": ["glide-emoji", "upsampler-emoji"], "shapes": ["glide-shapes"]}
+
+# DALL·E 2: the models that make up a chain.
+CHAINS = {
+    "unclip-shapes": {"clip": "clip-shapes", "prior": "prior-shapes", "decoder": "decoder-shapes"},
+    "unclip-emoji": {
+        "clip": "clip-emoji",
+        "prior": "prior-emoji",
+        "decoder": "decoder-emoji",
+        "upsampler": "upsampler-emoji",
+    },
+}
 
 
 def preset(name: str) -> dict[str, Any]:

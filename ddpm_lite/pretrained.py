@@ -22,10 +22,10 @@ PREPARATIONS = ("preprocessor_config.json", "processor_config.json")  # one of t
 
 
 def read(
-    name: str | Path, revision: str | None = None
+    name: str | Path, revision: str | None = None, local_files_only: bool = False
 ) -> tuple[dict[str, Any], dict[str, Tensor], "BytePairTokenizer", Callable[..., Tensor]]:
     """The arguments of `CLIP`, its weights, its tokenizer and its image preparation, from a folder or from the hub."""
-    folder = Path(name) if Path(name).is_dir() else fetch(str(name), revision)
+    folder = Path(name) if Path(name).is_dir() else fetch(str(name), revision, local_files_only)
     missing = [file for file in FILES if not (folder / file).is_file()]
     preparation = next((folder / file for file in PREPARATIONS if (folder / file).is_file()), None)
     if missing or preparation is None:
@@ -42,16 +42,20 @@ def read(
     return net, tensors, BytePairTokenizer(folder / "tokenizer.json", net["length"], net["end"]), prepared
 
 
-def fetch(name: str, revision: str | None = None) -> Path:
-    """The folder of a model of the hub, downloaded once and kept by huggingface_hub. FileNotFoundError if it cannot be had."""
+def fetch(name: str, revision: str | None = None, local_files_only: bool = False) -> Path:
+    """The folder of a model of the hub, downloaded once and kept by huggingface_hub: FileNotFoundError if it cannot be had,
+    or, with local_files_only, if it is not kept yet."""
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:
         raise ImportError(f"There is no folder {name!r}; to ask the hub for it, pip install 'ddpm_lite[pretrained]'.") from error
     try:
         revision = revision or REVISIONS.get(name)
-        return Path(snapshot_download(name, revision=revision, allow_patterns=[*FILES, *PREPARATIONS]))
+        options = {"allow_patterns": [*FILES, *PREPARATIONS], "local_files_only": local_files_only}
+        return Path(snapshot_download(name, revision=revision, **options))
     except (OSError, ValueError) as error:  # no connection, no such model, no such name
+        if local_files_only:
+            raise FileNotFoundError(f"There is no folder {name!r}, and no copy of the hub's is on this disk.") from error
         why = str(error).splitlines()[0]
         raise FileNotFoundError(f"There is no folder {name!r}, and the hub does not give it ({why}).") from error
 

@@ -73,6 +73,13 @@ def null_condition(length: int, dim: int) -> Float[Tensor, " {length+dim}"]:
     return conditions(empty_row(length)[None], torch.zeros(1, dim))[0]
 
 
+def closest(candidates: Float[Tensor, "k n dim"], text: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
+    """Of the k embeddings imagined for each caption the one with the largest dot product with the caption's own, its text
+    embedding (Ramesh et al. 2022, section 2.2, with k = 2)."""
+    best = (candidates * text).sum(2).argmax(0)
+    return candidates[best, torch.arange(len(text), device=text.device)]
+
+
 def slerp(a: Float[Tensor, "*n d"], b: Float[Tensor, "*n d"], share: float) -> Float[Tensor, "*n d"]:
     """From a (share = 0) to b (share = 1) along the great circle, at constant speed (Shoemake 1985):
 
@@ -85,3 +92,31 @@ def slerp(a: Float[Tensor, "*n d"], b: Float[Tensor, "*n d"], share: float) -> F
     w = cosine.acos()
     mixed = (((1 - share) * w).sin() * a + (share * w).sin() * b) / w.sin()
     return torch.where(w < 1e-4, a, mixed)
+
+
+def text_difference(
+    image: Float[Tensor, "n d"], before: Float[Tensor, "n d"], after: Float[Tensor, "n d"], share: float
+) -> Float[Tensor, "n d"]:
+    """The image embedding turned towards what leads from one caption to another (Ramesh et al. 2022, section 3.3):
+
+    slerp(image, (after - before) / |after - before|, share), at the image's length. The paper turns by 0.25 to 0.5.
+    ValueError for two captions with the same embedding, which say no difference.
+    """
+    difference = after - before
+    length = difference.norm(dim=1, keepdim=True)
+    if (length < 1e-6).any():
+        raise ValueError("The two captions have the same embedding, so there is no difference to turn to.")
+    return slerp(image, difference / length * image.norm(dim=1, keepdim=True), share)
+
+
+def principal(embedding: Float[Tensor, "n d"], among: Float[Tensor, "m d"], k: int) -> Float[Tensor, "n d"]:
+    """What is left of embeddings when only the k largest principal components of `among` are kept (Ramesh et al. 2022,
+    section 4): m + (embedding - m) V_k V_k^T, with m the mean of `among` and V_k its first k directions, at the length
+    that the embedding had. ValueError for a k outside 0..d.
+    """
+    if not 0 <= k <= embedding.shape[1]:
+        raise ValueError(f"k = {k}, but embeddings of {embedding.shape[1]} numbers have 0 to {embedding.shape[1]} components.")
+    mean = among.mean(0)
+    directions = torch.linalg.svd(among - mean, full_matrices=False).Vh[:k]
+    kept = mean + (embedding - mean) @ directions.T @ directions
+    return F.normalize(kept, dim=1) * embedding.norm(dim=1, keepdim=True)

@@ -68,19 +68,23 @@ class Trained:
         steps: int = 50,
         scale: float = 2.0,
         method: str = "ddim",
+        embedding: Float[Tensor, "n d"] | None = None,
+        noise: Float[Tensor, "n c h w"] | None = None,
     ) -> Float[Tensor, "n c h w"]:
         """One picture for each item asked, in [-1, 1], on the CPU, under guidance of this scale.
 
-        asked   labels (n,), or captions, or for an upsampler the pictures (n, c, h/2, w/2) to enlarge (scale has no effect)
+        asked       labels (n,), or captions, or for an upsampler the pictures (n, c, h/2, w/2) to enlarge (scale has no effect)
+        embedding   for a decoder: CLIP embeddings of pictures, each of length sqrt(d); none, or zeros, is GLIDE
+        noise       where to start, in place of what the seed gives
 
         The noise of every 250 pictures has a generator of its own: the processes of a torchrun share out the
         batches, and the pictures are the same on any number of them.
         """
-        rows = [self.conditions(asked)]
+        rows = [self.conditions(asked, embedding)]
         if self.edits:
             nothing = torch.zeros(len(rows[0]), *self.net.shape)
             rows += [nothing, nothing[:, :1]]
-        return self._draw(rows, seed, steps, scale, method)
+        return self._draw(rows, seed, steps, scale, method, noise)
 
     def edit(
         self,
@@ -108,12 +112,19 @@ class Trained:
             raise ValueError(f"Pictures lie in [-1, 1], but these go from {pictures.min():g} to {pictures.max():g}.")
         return self._draw([rows, pictures, known], seed, steps, scale, method)
 
-    def _draw(self, rows: list[Tensor], seed: int, steps: int, scale: float, method: str) -> Float[Tensor, "n c h w"]:
-        mine = {}
+    def _draw(
+        self, rows: list[Tensor], seed: int, steps: int, scale: float, method: str, noise: Tensor | None = None
+    ) -> Float[Tensor, "n c h w"]:
+        mine, wanted = {}, (len(rows[0]), *self.net.shape)
+        if noise is not None and tuple(noise.shape) != wanted:
+            raise ValueError(f"The noise for these pictures has the shape {wanted}, not {tuple(noise.shape)}.")
         for i, batch in enumerate(zip(*(each.split(AT_ONCE) for each in rows), strict=True)):
             if i % distributed.world_size() == distributed.rank():
                 generator = torch.Generator(self.device).manual_seed((seed * 1_000_003 + i) % 2**63)
-                x_T = torch.randn(len(batch[0]), *self.net.shape, generator=generator, device=self.device)
+                if noise is None:
+                    x_T = torch.randn(len(batch[0]), *self.net.shape, generator=generator, device=self.device)
+                else:
+                    x_T = noise[i * AT_ONCE :][:AT_ONCE].to(self.device)
                 model, cond = self.model(*(each.to(self.device) for each in batch), scale=scale)
                 options = {"steps": steps, "method": method, "generator": generator}
                 *_, last = sample(model, x_T, self.schedule, cond=cond, clip=True, **options)
@@ -121,19 +132,24 @@ class Trained:
         everyone = {i: x for share in distributed.gather_all(mine) for i, x in share.items()}
         return torch.cat([everyone[i] for i in sorted(everyone)]) if everyone else torch.zeros(0, *self.net.shape)
 
-    def conditions(self, asked: Tensor | Sequence[str]) -> Tensor:
+    def conditions(self, asked: Tensor | Sequence[str], embedding: Float[Tensor, "n d"] | None = None) -> Tensor:
         """What is asked, one row a picture, as the network takes it. ValueError for what this model does not draw; a warning
         names the words of a caption that it does not know."""
         if not isinstance(self.net, UNet):
             able = ", ".join(name for name, preset in PRESETS.items() if preset["kind"] == "unet")
             raise ValueError(f"{self.name} draws nothing; these draw: {able}.")
         net, words = self.config["net"], not isinstance(asked, Tensor)
+        image = net.get("caption", {}).get("image", 0)
+        if embedding is not None and tuple(embedding.shape) != (len(asked), image):
+            takes = f"embeddings {(len(asked), image)}" if image else "no embeddings"
+            raise ValueError(f"{self.name} takes {takes}, not {tuple(embedding.shape)}.")
         if "words" in self.config:
             if not words:
                 raise ValueError(f"{self.name} draws what captions say: give a list of strings.")
             tokens = self.tokenizer.encode(asked)
-            image = net.get("caption", {}).get("image")  # a decoder: without an embedding it is GLIDE
-            return conditions(tokens, torch.zeros(len(tokens), image)) if image else tokens
+            if not image:
+                return tokens
+            return conditions(tokens, torch.zeros(len(tokens), image) if embedding is None else embedding.cpu())
         if "extra" in net:
             small = (net["channels"], net["size"] // 2, net["size"] // 2)
             if words or asked.shape[1:] != small:
@@ -183,11 +199,11 @@ def load(name: str | Path, device: str | torch.device = "auto") -> Trained:
     return Trained(config["name"], place(net.eval().requires_grad_(False), device), config, card)
 
 
-def fingerprint(name: str) -> str:
-    """16 letters that stand for the weights of a shipped model: a prior and a decoder keep that of the CLIP whose embeddings
-    they have learnt, as those of another CLIP mean nothing to them."""
-    tensors = weights.load(ASSETS / f"{name}.safetensors")[0]
-    return hashlib.sha256(b"".join(t.float().numpy().tobytes() for _, t in sorted(tensors.items()))).hexdigest()[:16]
+def fingerprint(net: nn.Module) -> str:
+    """16 letters that stand for the weights of a network: a prior and a decoder keep those of the CLIP whose embeddings they
+    have learnt, as those of another CLIP mean nothing to them."""
+    tensors = sorted(net.state_dict().items())
+    return hashlib.sha256(b"".join(t.float().cpu().numpy().tobytes() for _, t in tensors)).hexdigest()[:16]
 
 
 @cache

@@ -177,6 +177,24 @@ def test_what_cannot_be_had_is_one_sentence(published, tmp_path, monkeypatch):
         CLIP.from_pretrained("openai/x")
 
 
+def test_with_local_files_only_the_hub_is_not_asked(published, tmp_path, monkeypatch):
+    name, asked = "openai/clip-vit-base-patch32", []
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("socket.getaddrinfo", lambda host, *_, **__: asked.append(host))
+    with pytest.raises(FileNotFoundError, match=f"no folder '{name}', and no copy of the hub's is on this disk"):
+        CLIP.from_pretrained(name, local_files_only=True)
+    kept = tmp_path / "models--openai--clip-vit-base-patch32"  # as huggingface_hub keeps what it has downloaded
+    (kept / "snapshots" / "0123abcd").mkdir(parents=True)
+    copy(published[0], kept / "snapshots" / "0123abcd", ["model.safetensors"])
+    (kept / "refs/refs/pr").mkdir(parents=True)
+    (kept / "refs/refs/pr/15").write_text("0123abcd")
+    with pytest.raises(FileNotFoundError, match=f"{name} holds no model.safetensors"):  # a download that broke off
+        CLIP.from_pretrained(name, local_files_only=True)
+    copy(published[0], kept / "snapshots" / "0123abcd")
+    ours, *_ = CLIP.from_pretrained(name, local_files_only=True)
+    assert torch.equal(ours.logit_scale, published[1].logit_scale) and not asked
+
+
 # ---- The network
 
 

@@ -25,10 +25,10 @@ COMMAND_2 = INSTALL + '".[course,test]" && .venv/bin/pytest'
 LAYERS = [
     ["schedule", "gaussian", "oracle"],
     ["weights", "device", "nets", "transformer", "tokenizer", "caption", "unet", "pretrained", "clip", "unclip"],
-    ["distributed", "guidance", "run", "train", "batches", "editing", "sample", "metrics"],
-    ["data", "presets", "recipe", "zoo", "scores"],
+    ["distributed", "guidance", "run", "train", "batches", "sample", "editing", "metrics"],
+    ["data", "presets", "recipe", "zoo", "chain", "scores"],
     ["plots", "views", "exercises"],
-    ["__init__", "site", "__main__"],
+    ["__init__", "site", "training", "__main__"],
 ]
 ORDER = [name for layer in LAYERS for name in layer]
 

@@ -4,7 +4,8 @@ import json
 from types import ModuleType
 
 from .. import distributed, presets, weights, zoo
-from . import clips, digits, edits, priors, texts, upsampler
+from ..chain import Chain
+from . import chains, clips, digits, edits, priors, texts, upsampler
 from .digits import features, frechet_to_real, judge, real_halves, recognise
 
 __all__ = ["MEANING", "features", "frechet_to_real", "judge", "real_halves", "recognise", "score", "ship"]
@@ -26,8 +27,10 @@ JUDGES = {
     "prior-emoji": priors,
     "decoder-shapes": texts,
     "decoder-emoji": texts,
+    "unclip-shapes": chains,
+    "unclip-emoji": chains,
 }
-MEANING = digits.MEANING | clips.MEANING | texts.MEANING | upsampler.MEANING | edits.MEANING | priors.MEANING
+MEANING = digits.MEANING | clips.MEANING | texts.MEANING | upsampler.MEANING | edits.MEANING | priors.MEANING | chains.MEANING
 DATA = {
     "digits": "load_digits of scikit-learn: the 1,437 training digits of ddpm_lite.data.digits (UCI, CC BY 4.0)",
     "emoji": "the 1,816 training emoji of ddpm_lite.data.emoji (Noto Emoji, Apache 2.0)",
@@ -42,16 +45,19 @@ def _judge(name: str) -> ModuleType:
     return JUDGES[name]
 
 
-def score(model: zoo.Trained, seed: int = 0) -> dict[str, float]:
+def score(model: zoo.Trained | Chain, seed: int = 0) -> dict[str, float]:
     """The numbers of a model, with the keys of MEANING. ValueError for a model that nothing here can judge."""
     return _judge(model.name).score(model, seed)
 
 
-def ship(model: zoo.Trained, seed: int = 0) -> dict:
-    """Write the model into the package: its averaged weights in bf16, and its card beside them; returns the card.
+def ship(model: zoo.Trained | Chain, seed: int = 0) -> dict:
+    """Write the model into the package: its averaged weights in bf16, and its card beside them; returns the card. A chain has
+    only a card, as its models are shipped themselves.
 
     What is scored is what is shipped: the weights after rounding to bf16. ValueError for a model that is no run's.
     """
+    if isinstance(model, Chain):
+        return _write({"name": model.name, "scores": score(model, seed), "curves": chains.curves(model)})
     weights.require(model.config, model.name, "made", "steps", "seconds")
     for parameter in model.net.parameters():
         parameter.copy_(parameter.bfloat16())
@@ -69,7 +75,13 @@ def ship(model: zoo.Trained, seed: int = 0) -> dict:
         config = {k: model.config[k] for k in ("name", "net", "schedule", "words", "clip") if k in model.config}
         tensors = {k: v.bfloat16() for k, v in model.net.state_dict().items()}
         weights.save(zoo.ASSETS / f"{model.name}.safetensors", tensors, config)
-        weights.write_atomically(zoo.ASSETS / f"{model.name}.json", (json.dumps(_rounded(card), indent=2) + "\n").encode())
+    return _write(card)
+
+
+def _write(card: dict) -> dict:
+    """Put a card into the package."""
+    if distributed.rank() == 0:
+        weights.write_atomically(zoo.ASSETS / f"{card['name']}.json", (json.dumps(_rounded(card), indent=2) + "\n").encode())
     return card
 
 

@@ -1,0 +1,149 @@
+"""DALL·E 2, or unCLIP (Ramesh et al. 2022), as a whole: a caption, the prior, an image embedding, the decoder, a picture."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .editing import invert
+from .guidance import guided
+from .presets import CHAINS
+from .sample import as_eps, sample
+from .unclip import closest, conditions, embed
+from .zoo import ASSETS, Trained, fingerprint, load
+
+
+@dataclass
+class Chain:
+    """The models that draw a picture from a caption by way of its image embedding, all made for the same CLIP.
+
+    Embeddings are those of `unclip.embed`: CLIP's unit vectors times sqrt(d). ValueError for a prior or a decoder that was
+    trained with another CLIP.
+    """
+
+    name: str
+    clip: Trained
+    prior: Trained
+    decoder: Trained
+    upsampler: Trained | None = None
+    card: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self):
+        for model in (self.prior, self.decoder):
+            refuse_another_clip(model, self.clip)
+
+    @torch.no_grad()
+    def encode(self, pictures: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
+        """The image embeddings of pictures in [-1, 1]. ValueError for another size than the decoder's."""
+        if pictures.ndim != 4 or pictures.shape[1:] != self.decoder.net.shape:
+            raise ValueError(f"{self.name} looks at pictures (n, *{self.decoder.net.shape}), not {tuple(pictures.shape)}.")
+        return embed(self.clip.net.encode_image(pictures.to(self.clip.device)))
+
+    @torch.no_grad()
+    def encode_text(self, captions: Sequence[str]) -> Float[Tensor, "n d"]:
+        """The text embeddings of captions."""
+        return embed(self.clip.net.encode_text(self.clip.tokenizer.encode(captions).to(self.clip.device)))
+
+    def imagine(self, captions: Sequence[str], **options: Any) -> Float[Tensor, "n d"]:
+        """An image embedding for each caption: see the function `imagine`, which takes the options."""
+        return imagine(self.prior, self.clip, captions, **options)
+
+    def decode(
+        self,
+        embedding: Float[Tensor, "n d"],
+        captions: Sequence[str] | None = None,
+        *,
+        seed: int = 0,
+        steps: int = 15,
+        scale: float = 2.0,
+        method: str = "dpm-solver++",
+        noise: Float[Tensor, "n c h w"] | None = None,
+    ) -> Float[Tensor, "n c h w"]:
+        """Small pictures, as the decoder draws them from image embeddings, with the captions or without: see `Trained.draw`."""
+        asked = [""] * len(embedding) if captions is None else captions
+        options = {"seed": seed, "steps": steps, "scale": scale, "method": method}
+        return self.decoder.draw(asked, embedding=embedding, noise=noise, **options)
+
+    def enlarge(
+        self, small: Float[Tensor, "n c h w"], *, seed: int = 0, steps: int = 15, method: str = "dpm-solver++"
+    ) -> Float[Tensor, "n c H W"]:
+        """The pictures at twice their size by the upsampler; where there is none, as they are."""
+        return small if self.upsampler is None else self.upsampler.draw(small, seed=seed, steps=steps, method=method)
+
+    def draw(
+        self,
+        captions: Sequence[str],
+        *,
+        seed: int = 0,
+        steps: int = 15,
+        scale: float = 2.0,
+        method: str = "dpm-solver++",
+        candidates: int = 2,
+    ) -> Float[Tensor, "n c H W"]:
+        """One picture for each caption, in [-1, 1]: the whole chain. Steps and method are those of decoder and upsampler, scale
+        the decoder's guidance; the prior draws by itself, in 25 DDIM steps."""
+        embedding, fast = self.imagine(captions, seed=seed, candidates=candidates), {"steps": steps, "method": method}
+        return self.enlarge(self.decode(embedding, captions, seed=seed, scale=scale, **fast), seed=seed, **fast)
+
+    def variations(self, pictures: Float[Tensor, "n c h w"], count: int, *, seed: int = 0, **options: Any) -> Tensor:
+        """`count` other pictures of each picture, (n, count, c, H, W): its embedding, drawn from new noise without a caption."""
+        embedding = self.encode(pictures).repeat_interleave(count, 0)
+        drawn = self.enlarge(self.decode(embedding, seed=seed, **options), seed=seed)
+        return drawn.unflatten(0, (len(pictures), count))
+
+    def invert(self, pictures: Float[Tensor, "n c h w"], steps: int = 50) -> Float[Tensor, "n c h w"]:
+        """The noise from which the decoder draws exactly this picture from its embedding, by DDIM of as many steps at scale 1,
+        the embedding being all it is told: see `editing.invert`."""
+        model, cond = self.decoder, self.decoder.conditions([""] * len(pictures), self.encode(pictures)).to(self.decoder.device)
+        return invert(model.net, pictures.to(model.device), model.schedule, cond=cond, steps=steps)
+
+
+@torch.no_grad()
+def imagine(
+    prior: Trained,
+    clip: Trained,
+    captions: Sequence[str],
+    *,
+    seed: int = 0,
+    steps: int = 25,
+    scale: float = 1.0,
+    candidates: int = 2,
+) -> Float[Tensor, "n d"]:
+    """An image embedding for each caption, of length sqrt(d) or nearly so, by the prior: DDIM under guidance of this scale.
+
+    Of so many candidates for each caption the one closest to the text embedding is kept, as in DALL·E 2, which takes two; 1
+    is a plain sample of the prior. ValueError for a prior that was trained with another CLIP.
+    """
+    refuse_another_clip(prior, clip)
+    if candidates < 1:
+        raise ValueError(f"candidates = {candidates}, but at least one must be drawn.")
+    device, n = prior.device, len(captions)
+    tokens = clip.tokenizer.encode(captions).to(device)
+    text = embed(clip.net.encode_text(tokens))
+    cond = conditions(tokens, text).repeat(candidates, 1)
+    x_T = torch.randn(len(cond), prior.net.dim, generator=torch.Generator(device).manual_seed(seed), device=device)
+    eps = guided(as_eps(prior.net, prior.schedule), scale, prior.net.null)
+    *_, last = sample(eps, x_T, prior.schedule, cond=cond, steps=steps, method="ddim")
+    return closest(last.x_t.reshape(candidates, n, -1), text)
+
+
+def refuse_another_clip(model: Trained, clip: Trained) -> None:
+    """ValueError if a prior or a decoder was trained with another CLIP than this one."""
+    if model.config.get("clip") != fingerprint(clip.net):
+        raise ValueError(
+            f"{model.name} was not made for this {clip.name}: to it the embeddings of another CLIP mean nothing. Take the one "
+            "it was trained with, or train it again."
+        )
+
+
+def load_chain(name: str, device: str | torch.device = "auto") -> Chain:
+    """A shipped chain by its name, "unclip-shapes" or "unclip-emoji", ready to use. ValueError for another name."""
+    if name not in CHAINS:
+        raise ValueError(f"There is no chain {name!r}: the known ones are {', '.join(CHAINS)}.")
+    file = ASSETS / f"{name}.json"
+    card = json.loads(file.read_text()) if file.is_file() else {}
+    return Chain(name, **{part: load(model, device) for part, model in CHAINS[name].items()}, card=card)
