@@ -1,8 +1,16 @@
 """Shapes and dtypes in the package's signatures are checked at every call while the tests run."""
 
+import os
+
 import jaxtyping
 import pytest
 import torch
+
+# Where the tests run in several processes, each has its share of the cores, and so have the kernels that it starts.
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    torch.set_num_threads(threads)
 
 hook = jaxtyping.install_import_hook("ddpm_lite", "beartype.beartype")
 hook.__enter__()

@@ -67,7 +67,7 @@ def jupyterlab(home: Path):
                     page.evaluate("jupyterapp.commands.execute('notebook:run-all-above')")
                     return page
                 page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
-                page.wait_for_selector(wait, state="attached", timeout=60_000)
+                page.wait_for_selector(wait, state="attached", timeout=180_000)
                 return page
 
             yield open_

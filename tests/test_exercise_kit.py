@@ -539,4 +539,5 @@ def test_numbers_are_compared_by_size_place_and_precision():
     assert "Expected 1, got 1.00003." in difference(plain(1.00003), plain(1.0))
     assert "near" not in difference(plain(1.01), plain(1.0)) and "near" in difference(plain(1.001), plain(1.0))
     assert same(plain([math.nan, 1.0]), plain([math.nan, 1.0])) and not same(plain([math.nan, 1.0]), plain([1.0, math.nan]))
+    assert same(plain([1.0, 2.0]), (plain(1.0), plain(2.0))) and not same(plain([1.0, 2.0]), (plain(1.0), plain(3.0)))
     assert same(plain([math.inf]), plain([math.inf])) and not same(plain([1, 2]), plain([1.0, 2.0]))

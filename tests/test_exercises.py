@@ -30,7 +30,7 @@ def module(exercise: Write):
 def answers(exercise: Exercise):
     """tests/answers/ for the exercise's notebook."""
     names = ["from_noise", "forward_process", "closed_form", "reverse_posterior", "epsilon_training", "sampling"]
-    names += ["clip_conditioning"]
+    names += ["clip_conditioning", "unclip"]
     return importlib.import_module(f"answers.{names[int(exercise.number[0])]}")
 
 
@@ -46,7 +46,7 @@ MUTANTS = {e.number: mutants(e.answer()) for e in WRITTEN}
 
 def test_there_are_enough_of_them():
     a_notebook = [e.number.split(".")[0] for e in ALL]
-    assert len(ALL) >= 24 and all(a_notebook.count(str(n)) >= 3 for n in range(7))
+    assert len(ALL) >= 24 and all(a_notebook.count(str(n)) >= 3 for n in range(8))
     assert sum(len(e.misconceptions) for e in ALL) >= 60
     assert sum(map(len, MUTANTS.values())) >= 200
 

@@ -13,7 +13,7 @@ import pytest
 from cut import NOTEBOOKS, cut
 
 matplotlib.use("Agg")
-LINES = range(1, 26)  # L1 to L21: DDPM; L22 to L25: CLIP and GLIDE
+LINES = range(1, 28)  # L1 to L21: DDPM; L22 to L25: CLIP and GLIDE; L26 and L27: DALL·E 2
 
 # line: [(old, new), ...] replaced in the tagged cell, each found there exactly once
 SLIPS = {
@@ -66,6 +66,8 @@ SLIPS = {
     "L23": [(".encode(sentences)", ".encode(sentences[::-1])")],
     "L24": [("torch.full((200,), t), cond)", "torch.full((200,), t), None)")],
     "L25": [('read([""])', 'read(["red"])')],
+    "L26": [("chain.imagine(names, candidates=1)", "chain.encode_text(names)")],
+    "L27": [("small.decode(embedding, ", "small.decode(embedding.roll(1, 0), ")],
 }
 
 

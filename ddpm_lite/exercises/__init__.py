@@ -4,7 +4,7 @@
 `.solution()` help. Nothing is written to disk.
 """
 
-from . import clip_conditioning, closed_form, epsilon_training, forward_process, from_noise, reverse_posterior, sampling
+from . import clip_conditioning, closed_form, epsilon_training, forward_process, from_noise, reverse_posterior, sampling, unclip
 from .asking import Answer, Prediction
 from .kit import Exercise, Write, write
 from .report import STATES, Table
@@ -22,6 +22,7 @@ __all__ = [
     "progress",
     "reverse_posterior",
     "sampling",
+    "unclip",
     "write",
 ]
 

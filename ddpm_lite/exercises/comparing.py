@@ -46,8 +46,7 @@ def difference(got: object, want: object) -> str | None:
     Both are `plain`. Lower precision is taken for what it is. Whole numbers are taken only where they are wanted.
     """
     if isinstance(want, tuple):
-        if isinstance(got, Tensor) and got.ndim and len(got) == len(want) and not got.is_meta:
-            got = tuple(got)
+        got = _several(got, len(want))
         if not isinstance(got, tuple | list) or len(got) != len(want):
             what = f"{len(got)} of them" if isinstance(got, tuple | list) else _returned(got)
             return f"It must return {len(want)} values, one after the other; it returned {what}."
@@ -76,6 +75,8 @@ def difference(got: object, want: object) -> str | None:
 
 def same(got: object, want: object) -> bool:
     """Whether two results agree, as an answer agrees with a misconception: in shape, in kind, and in what is not finite."""
+    if isinstance(want, tuple):
+        got = _several(got, len(want))
     if isinstance(got, tuple | list) and isinstance(want, tuple | list):
         return len(got) == len(want) and all(same(a, b) for a, b in zip(got, want, strict=True))
     if not isinstance(got, Tensor) or not isinstance(want, Tensor):
@@ -92,6 +93,12 @@ def kind(value: object) -> str:
     """What a value is, with its article: "a dict", "an int"."""
     name = type(value).__name__
     return "None" if value is None else f"{'an' if name[0] in 'aeiouAEIOU' or name == 'ndarray' else 'a'} {name}"
+
+
+def _several(got: object, count: int) -> object:
+    """One tensor of as many parts as values are wanted, as several values; anything else as it is."""
+    parts = isinstance(got, Tensor) and got.ndim and len(got) == count and not got.is_meta
+    return tuple(got) if parts else got
 
 
 def _near(got: Tensor, want: Tensor, times: float = 1.0) -> Tensor:

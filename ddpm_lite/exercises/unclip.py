@@ -1,0 +1,714 @@
+"""The exercises of notebook 07: CLIP's gap, the better of two embeddings; the way along the sphere, and up the chain again."""
+
+import math
+
+import torch
+
+from .. import gaussian
+from ..editing import invert
+from ..sample import ddim_step
+from ..schedule import Schedule
+from ..unclip import closest as package_closest
+from ..unclip import slerp as package_slerp
+from .kit import write
+
+SCHEDULE, COARSE = Schedule.linear(1000), Schedule.linear(20, 0.02, 0.5)
+
+
+def _normal(g, *shape):
+    return torch.randn(shape, generator=g, dtype=torch.float64)
+
+
+def _uniform(g, low, high, *shape):
+    return low + (high - low) * torch.rand(shape, generator=g, dtype=torch.float64)
+
+
+def _unit(x):
+    return x / x.norm(dim=-1, keepdim=True)
+
+
+# in section 7.1, before the gap is measured
+
+
+def _encoded(g):
+    """Features of pictures and of captions, each of another length: two cones, with the cosine of their axes."""
+    cases = []
+    for label, n, d, axes in (
+        ("pairs, with a gap between the kinds", 5, 16, 0.6),
+        ("pairs, with a gap between the kinds", 12, 6, 0.4),
+        ("as many pairs as numbers", 8, 8, 0.5),
+        ("pairs without a gap", 4, 10, 1.0),
+        ("kinds that point away from each other", 6, 7, -0.9),
+        ("a batch of two", 2, 5, 0.7),
+    ):
+        axis, turn, meant = _normal(g, 1, d), _normal(g, 1, d), 0.7 * _normal(g, n, d)
+        turned = axes * axis + math.sqrt(1 - axes**2) * turn
+        image, text = (x + meant + 0.4 * _normal(g, n, d) for x in (axis, turned))
+        cases.append((label, _uniform(g, 0.3, 3, n, 1) * image, _uniform(g, 0.3, 3, n, 1) * text))
+    return cases
+
+
+@write(
+    _encoded,
+    number="7.1",
+    title="Pairs and strangers",
+    line="L26",
+    question="`my_gap(image, text)` returns two numbers, one after the other: the mean cosine of each picture's feature and "
+    "its own caption's, row $i$ with row $i$; and the mean cosine of a picture and a caption that do not belong together, over "
+    "all such pairs. `image` and `text` are `(n, d)`, $n\\ge 2$; their rows have any length.",
+    hints=[
+        "Make the rows of both 1 long. Which product then holds all cosines of pictures with captions at once?",
+        "Where in that table do the pairs stand, and how many entries are left for the strangers?",
+        "A table of true and false can choose the entries to average: torch.eye makes one, ~ turns it round.",
+    ],
+)
+def gap(image, text):
+    """The pairs stand on the diagonal of the table of cosines; the n (n - 1) other entries are strangers. CLIP's loss asks
+    that a pair be closer than the strangers in its row and its column. It does not ask how close: a constant added to all
+    cosines changes nothing. So pictures may lie in one region of the sphere and captions in another, and even a pair's
+    cosine may stay well below 1. That is the modality gap (Liang et al. 2022); the prior leads across."""
+    image = image / image.norm(dim=1, keepdim=True)
+    text = text / text.norm(dim=1, keepdim=True)
+    cosine = image @ text.T
+    own = torch.eye(len(cosine), dtype=torch.bool)
+    return cosine[own].mean(), cosine[~own].mean()
+
+
+def _pairs_and_strangers(table):
+    """The means of a table on its diagonal and beside it."""
+    own = torch.eye(len(table), dtype=torch.bool)
+    return table[own].mean(), table[~own].mean()
+
+
+def _cosines(image, text):
+    return _unit(image) @ _unit(text).T
+
+
+@gap.wrong("The features are not normalised: in these inner products a long one counts more. Divide each by its length.")
+def _(image, text):
+    return _pairs_and_strangers(image @ text.T)
+
+
+@gap.wrong("Only the pictures' features are normalised. A cosine is the inner product of two features that are both 1 long.")
+def _(image, text):
+    return _pairs_and_strangers(_unit(image) @ text.T)
+
+
+@gap.wrong("Only the captions' features are normalised. A cosine is the inner product of two features that are both 1 long.")
+def _(image, text):
+    return _pairs_and_strangers(image @ _unit(text).T)
+
+
+@gap.wrong("The length is taken down the batch, so one picture changes the cosines of another. Each row has a length of its own.")
+def _(image, text):
+    return _pairs_and_strangers(image / image.norm(dim=0) @ (text / text.norm(dim=0)).T)
+
+
+@gap.wrong("All features are divided by one length, that of the whole table: .norm() without an axis. Each row has its own.")
+def _(image, text):
+    return _pairs_and_strangers(image / image.norm() @ (text / text.norm()).T)
+
+
+@gap.wrong("The features are divided by the sum of their squares. That is the squared length: the root is missing.")
+def _(image, text):
+    image, text = (x / x.square().sum(1, keepdim=True) for x in (image, text))
+    return _pairs_and_strangers(image @ text.T)
+
+
+@gap.wrong("The first is right. In the second the diagonal is still there: the pairs are no strangers, leave them out.")
+def _(image, text):
+    cosine = _cosines(image, text)
+    return cosine.diag().mean(), cosine.mean()
+
+
+@gap.wrong(
+    "The first is right. In the second the pairs are left out of the sum, which is then divided by n * n. There are only "
+    "n * (n - 1) strangers."
+)
+def _(image, text):
+    cosine = _cosines(image, text)
+    return cosine.diag().mean(), (cosine.sum() - cosine.trace()) / cosine.numel()
+
+
+@gap.wrong(
+    "Both sums are divided by n * n, the size of the table. There are n pairs and n * (n - 1) strangers: a product with zeros "
+    "in it leaves them in the mean."
+)
+def _(image, text):
+    cosine, own = _cosines(image, text), torch.eye(len(image), dtype=image.dtype)
+    return (cosine * own).mean(), (cosine * (1 - own)).mean()
+
+
+@gap.wrong("These are sums. Asked for are means, over the n pairs and over the n * (n - 1) strangers.")
+def _(image, text):
+    cosine = _cosines(image, text)
+    return cosine.trace(), cosine.sum() - cosine.trace()
+
+
+@gap.wrong(
+    "The first is right. The second compares pictures with other pictures. A stranger is a caption: the cosine goes across, "
+    "from pictures to captions."
+)
+def _(image, text):
+    return _pairs_and_strangers(_cosines(image, text))[0], _pairs_and_strangers(_cosines(image, image))[1]
+
+
+@gap.wrong(
+    "The first is right. The second compares captions with other captions. The cosine goes across, from pictures to captions."
+)
+def _(image, text):
+    return _pairs_and_strangers(_cosines(image, text))[0], _pairs_and_strangers(_cosines(text, text))[1]
+
+
+@gap.wrong("Both are right, in the wrong order: the pairs come first, then the strangers.")
+def _(image, text):
+    own, strangers = _pairs_and_strangers(_cosines(image, text))
+    return strangers, own
+
+
+@gap.wrong("The first is right. The second is the difference of the two means; asked for is the strangers' own mean.")
+def _(image, text):
+    own, strangers = _pairs_and_strangers(_cosines(image, text))
+    return own, own - strangers
+
+
+@gap.wrong("That is the difference of the two means. Asked for are both: the pairs' mean, and the strangers'.")
+def _(image, text):
+    own, strangers = _pairs_and_strangers(_cosines(image, text))
+    return own - strangers
+
+
+@gap.wrong("That is the pairs' mean, the first of two numbers. The mean of the strangers' cosines is missing.")
+def _(image, text):
+    return _cosines(image, text).diag().mean()
+
+
+@gap.wrong("The first is right. The second gives each picture one stranger only, the neighbour's caption. All n * (n - 1) count.")
+def _(image, text):
+    cosine = _cosines(image, text)
+    return cosine.diag().mean(), _cosines(image, text.roll(1, 0)).diag().mean()
+
+
+@gap.wrong(
+    "The first is right. The second sees one side of the diagonal only. Picture 1 with caption 2 and picture 2 with caption "
+    "1 are two cosines: both count."
+)
+def _(image, text):
+    cosine = _cosines(image, text)
+    above = torch.ones_like(cosine).triu(1).bool()
+    return cosine.diag().mean(), cosine[above].mean()
+
+
+@gap.wrong(
+    "The first is right. The second is the cosine of the average picture and the average caption. Take the cosines first, then "
+    "their mean."
+)
+def _(image, text):
+    return _cosines(image, text).diag().mean(), torch.cosine_similarity(image.mean(0), text.mean(0), dim=0)
+
+
+@gap.wrong("These are probabilities, a softmax of the cosines. Asked for are the cosines themselves.")
+def _(image, text):
+    return _pairs_and_strangers(_cosines(image, text).softmax(1))
+
+
+@gap.wrong("These are distances of features that are 1 long, so a pair has the smaller number. Asked for are cosines.")
+def _(image, text):
+    return _pairs_and_strangers(torch.cdist(_unit(image), _unit(text)))
+
+
+@gap.wrong("These are angles, so a pair has the smaller number. Asked for are their cosines.")
+def _(image, text):
+    return _pairs_and_strangers(_cosines(image, text).acos())
+
+
+# in section 7.2, after the prior can draw
+
+
+def _imagined(g):
+    """Candidates and the captions' embeddings; no two have the same length."""
+    cases = []
+    for label, k, n, d in (
+        ("two candidates", 2, 12, 8),
+        ("two candidates", 2, 9, 16),
+        ("several candidates", 5, 10, 6),
+        ("as many candidates as captions", 6, 6, 6),
+        ("one caption", 3, 1, 8),
+    ):
+        candidates, text = (_normal(g, *shape) for shape in ((k, n, d), (n, d)))
+        cases.append((label, candidates * _uniform(g, 0.4, 2.5, k, n, 1), text * _uniform(g, 0.4, 2.5, n, 1)))
+    return cases
+
+
+@write(
+    _imagined,
+    number="7.2",
+    title="The better of two",
+    line="L26",
+    question="`my_closest(candidates, text)` keeps for each caption one of the $k$ image embeddings that the prior has imagined "
+    "for it: the one with the largest dot product with the caption's own embedding. `candidates` is `(k, n, d)`, `text` "
+    "`(n, d)`, the result `(n, d)`.",
+    hints=[
+        "A dot product is a product, number by number, and a sum over the d numbers. What shape do all of them have?",
+        "Which axis counts the candidates? The largest is looked for along it, for each caption by itself.",
+        "To take another candidate for each caption, index with two lists of n numbers: which candidate, which caption.",
+    ],
+    package=(package_closest,),
+)
+def closest(candidates, text):
+    """The dot products form a table (k, n), and its largest entry is looked for down each column. Two lists of n numbers then
+    choose n rows: candidate best[i] of caption i. The prior draws at random, and CLIP, which has learnt what fits a caption,
+    chooses."""
+    best = (candidates * text).sum(2).argmax(0)
+    return candidates[best, torch.arange(len(text))]
+
+
+def _chosen(candidates, best):
+    return candidates[best, torch.arange(candidates.shape[1])]
+
+
+def _dots(candidates, text):
+    return (candidates * text).sum(2)
+
+
+@closest.wrong(
+    "One number of a candidate is chosen for the whole batch, the best one in the sum over all captions. Each caption has its "
+    "own best."
+)
+def _(candidates, text):
+    return candidates[_dots(candidates, text).sum(1).argmax()]
+
+
+@closest.wrong("These are the candidates that fit least. A dot product is largest where two embeddings agree: argmax.")
+def _(candidates, text):
+    return _chosen(candidates, _dots(candidates, text).argmin(0))
+
+
+@closest.wrong("That is the mean of the candidates. A mean of two embeddings is none that the prior has imagined: choose one.")
+def _(candidates, text):
+    return candidates.mean(0)
+
+
+@closest.wrong("That is a mixture, weighted by a softmax of the dot products. One candidate is wanted, the best, as it is.")
+def _(candidates, text):
+    return (_dots(candidates, text).softmax(0)[:, :, None] * candidates).sum(0)
+
+
+@closest.wrong(
+    "These are the nearest ones, by distance. That would be the same if all candidates were equally long; they are not, and "
+    "asked for is the largest dot product."
+)
+def _(candidates, text):
+    return _chosen(candidates, (candidates - text).norm(dim=2).argmin(0))
+
+
+@closest.wrong("These are the ones farthest away from the text embedding: argmax belongs to a dot product, argmin to a distance.")
+def _(candidates, text):
+    return _chosen(candidates, (candidates - text).norm(dim=2).argmax(0))
+
+
+@closest.wrong(
+    "These have the largest cosine: the candidates' lengths are divided out. Asked for is the dot product, in which they count."
+)
+def _(candidates, text):
+    return _chosen(candidates, (_unit(candidates) * text).sum(2).argmax(0))
+
+
+@closest.wrong("These are the longest candidates. The text embedding is not used, so nothing says which of them fits.")
+def _(candidates, text):
+    return _chosen(candidates, candidates.norm(dim=2).argmax(0))
+
+
+@closest.wrong("These are the first candidates. The text embedding should decide which one is kept.")
+def _(candidates, text):
+    return candidates[0]
+
+
+@closest.wrong(
+    "argmax looks along the captions here, and finds for each candidate a caption. Look along the candidates, axis 0 of (k, n)."
+)
+def _(candidates, text):
+    return candidates[torch.arange(len(candidates)), _dots(candidates, text).argmax(1)]
+
+
+@closest.wrong(
+    "candidates[best] takes whole tables: each caption gets the embeddings of all captions, (n, n, d). Index the captions, too."
+)
+def _(candidates, text):
+    return candidates[_dots(candidates, text).argmax(0)]
+
+
+@closest.wrong(
+    "candidates @ text.T takes the dot products of each candidate with all captions, (k, n, n). Wanted are those with its own "
+    "caption, (k, n)."
+)
+def _(candidates, text):
+    return candidates[(candidates @ text.T).argmax(0)]
+
+
+@closest.wrong("These are the numbers of the best candidates. Asked for are the candidates themselves, (n, d).")
+def _(candidates, text):
+    return _dots(candidates, text).argmax(0)
+
+
+@closest.wrong("These are the largest dot products. Asked for are the embeddings that have them, (n, d).")
+def _(candidates, text):
+    return _dots(candidates, text).max(0).values
+
+
+@closest.wrong(
+    "Each of the d numbers is the largest among the candidates, so the result mixes them. An embedding is chosen as a whole."
+)
+def _(candidates, text):
+    return candidates.max(0).values
+
+
+@closest.wrong(
+    "The sum of the dot product is missing: each of the d numbers chooses a candidate for itself. An embedding is chosen as a "
+    "whole."
+)
+def _(candidates, text):
+    return candidates.gather(0, (candidates * text).argmax(0)[None])[0]
+
+
+@closest.wrong(
+    "The best of all k * n embeddings is taken, so a caption may get what was imagined for another. Each has k of its own."
+)
+def _(candidates, text):
+    flat = candidates.flatten(0, 1)
+    return flat[(flat @ text.T).argmax(0)]
+
+
+# in section 7.3, before two pictures are mixed
+
+
+def _two_ends(g):
+    """Two points of equal length in each row, with the angle between them in a range, and the share."""
+    cases = []
+    for label, n, d, (least, most), (short, long), share in (
+        ("a wide angle", 5, 8, (2.2, 2.8), (0.5, 0.9), 0.3),
+        ("a wide angle", 3, 3, (1.9, 2.7), (1.5, 3.0), 0.85),
+        ("a narrow angle", 4, 6, (0.3, 1.0), (0.4, 0.8), 0.6),
+        ("points of a circle", 6, 2, (0.5, 2.5), (0.3, 0.95), 0.25),
+        ("one row", 1, 16, (1.2, 1.4), (0.6, 0.8), 0.7),
+        ("the ends, share = 0 and share = 1", 3, 4, (1.2, 2.4), (1.2, 2.0), 0.0),
+        ("the ends, share = 0 and share = 1", 3, 4, (1.2, 2.4), (0.5, 0.9), 1.0),
+    ):
+        a, other = _unit(_normal(g, n, d)), _normal(g, n, d)
+        across = _unit(other - (other * a).sum(1, keepdim=True) * a)
+        w, length = _uniform(g, least, most, n, 1), _uniform(g, short, long, n, 1)
+        cases.append((label, length * a, length * (w.cos() * a + w.sin() * across), share))
+    return cases
+
+
+@write(
+    _two_ends,
+    number="7.3",
+    title="Along the sphere",
+    line="L27",
+    question="`my_slerp(a, b, share)` returns the point that lies `share` of the way from `a` to `b` along the great circle, at "
+    "constant speed: if $w$ is the angle between `a` and `b`, it stands at the angle `share`$\\cdot w$ from `a`, and it is as "
+    "long as they are. `a` and `b` are `(n, d)`, in each row equally long, with $0<w<\\pi$; `share` is one number from 0 to 1.",
+    hints=[
+        "First the angle of each row, from its cosine. The rows are not 1 long. keepdim=True lets an angle multiply its row.",
+        "The result is a part of a plus a part of b. Which sine is 0 as long as nothing of the angle is gone, and which when "
+        "nothing of it is left?",
+        "The law of sines: a's weight is to b's as the sine of the angle still to go is to that of the angle gone. And at the "
+        "ends the weights must be 1.",
+    ],
+    package=(package_slerp,),
+)
+def slerp(a, b, share):
+    """A triangle of a part of a and a part of b ends at the point, and the law of sines gives the two parts: the sine of the
+    angle still to go and that of the angle gone, over sin w. All of it happens in the plane of a and b, so the number of
+    dimensions does not matter. The straight way would lead through the inside of the sphere, where no embedding of CLIP lies
+    and where the decoder has learnt nothing."""
+    lengths = a.norm(dim=1, keepdim=True) * b.norm(dim=1, keepdim=True)
+    w = ((a * b).sum(1, keepdim=True) / lengths).acos()
+    return (((1 - share) * w).sin() * a + (share * w).sin() * b) / w.sin()
+
+
+def _cosine(a, b):
+    return (_unit(a) * _unit(b)).sum(1, keepdim=True)
+
+
+def _along(a, b, share, w):
+    """The formula, with any w."""
+    return (((1 - share) * w).sin() * a + (share * w).sin() * b) / w.sin()
+
+
+@slerp.wrong("That is the straight line from a to b. It cuts through the inside of the sphere, so the point is too short.")
+def _(a, b, share):
+    return (1 - share) * a + share * b
+
+
+@slerp.wrong(
+    "The right circle and the right length, but not the right speed: a straight line, stretched to the sphere, is fastest in "
+    "the middle. Divide the angle, not the line."
+)
+def _(a, b, share):
+    return _unit((1 - share) * a + share * b) * a.norm(dim=1, keepdim=True)
+
+
+@slerp.wrong("That is the straight line, made 1 long. Divide the angle, not the line, and keep the length of a and b.")
+def _(a, b, share):
+    return _unit((1 - share) * a + share * b)
+
+
+@slerp.wrong("The shares have changed places: here share = 0 gives b. It should begin at a.")
+def _(a, b, share):
+    return _along(b, a, share, _cosine(a, b).acos())
+
+
+@slerp.wrong("The cosine is used as if it were the angle. The angle is its acos.")
+def _(a, b, share):
+    return _along(a, b, share, _cosine(a, b))
+
+
+@slerp.wrong("The angle is in degrees, but torch.sin expects radians, as acos returns them.")
+def _(a, b, share):
+    return _along(a, b, share, _cosine(a, b).acos() * 180 / math.pi)
+
+
+@slerp.wrong("The division by sin w is missing: at share = 0 it should be a, and it is sin(w) a.")
+def _(a, b, share):
+    w = _cosine(a, b).acos()
+    return ((1 - share) * w).sin() * a + (share * w).sin() * b
+
+
+@slerp.wrong("Only the second term is divided by sin w. Both are: brackets are missing around the sum.")
+def _(a, b, share):
+    w = _cosine(a, b).acos()
+    return ((1 - share) * w).sin() * a + (share * w).sin() * b / w.sin()
+
+
+@slerp.wrong("The sum is divided by w. At share = 0 it should be a, so it must be sin w.")
+def _(a, b, share):
+    w = _cosine(a, b).acos()
+    return (((1 - share) * w).sin() * a + (share * w).sin() * b) / w
+
+
+@slerp.wrong(
+    "The angle is the acos of the dot product, without the lengths. Only where both are 1 long is that the cosine; beyond 1 "
+    "acos gives NaN."
+)
+def _(a, b, share):
+    return _along(a, b, share, (a * b).sum(1, keepdim=True).acos())
+
+
+@slerp.wrong("For the cosine the dot product is divided by one of the two lengths. It must be divided by both.")
+def _(a, b, share):
+    return _along(a, b, share, ((a * b).sum(1, keepdim=True) / a.norm(dim=1, keepdim=True)).acos())
+
+
+@slerp.wrong("The right direction, but 1 long: the result must be as long as a and b are. Normalise for the angle only.")
+def _(a, b, share):
+    return _along(_unit(a), _unit(b), share, _cosine(a, b).acos())
+
+
+@slerp.wrong("All rows share one angle, that of the whole table. Each row has its own: sum and length along axis 1.")
+def _(a, b, share):
+    return _along(a, b, share, ((a * b).sum() / (a.norm() * b.norm())).acos())
+
+
+@slerp.wrong(
+    "cos(share w) a + sin(share w) b is right if b stands at a right angle to a. It does not, so the point has the wrong length "
+    "and share = 1 does not give b."
+)
+def _(a, b, share):
+    w = _cosine(a, b).acos()
+    return (share * w).cos() * a + (share * w).sin() * b
+
+
+@slerp.wrong("That is the way for a and b at a right angle, whatever their angle is. Work w out, in each row, from a and b.")
+def _(a, b, share):
+    return _along(a, b, share, torch.tensor(math.pi / 2, dtype=a.dtype))
+
+
+@slerp.wrong(
+    "Roots of the shares keep the variance of two independent noises. a and b are two given points: divide the angle between "
+    "them."
+)
+def _(a, b, share):
+    return (1 - share) ** 0.5 * a + share**0.5 * b
+
+
+# in section 7.4, before a picture is inverted
+
+
+def _upward(g):
+    """x, eps_hat, t, t_next and the schedule."""
+    cases = []
+    for label, shape, t, t_next, schedule in (
+        ("pictures", (4, 3, 6, 6), 6, 17, COARSE),
+        ("pictures", (2, 3, 4, 5), 300, 640, SCHEDULE),
+        ("a batch of one", (1, 1, 8, 8), 2, 9, COARSE),
+        ("embeddings", (5, 8), 12, 13, COARSE),
+        ("embeddings", (3, 6), 40, 80, SCHEDULE),
+        ("the step from t = 0", (3, 1, 6, 6), 0, 5, COARSE),
+        ("the step to t_next = T", (3, 4), 15, 20, COARSE),
+    ):
+        cases.append((label, _normal(g, *shape), _normal(g, *shape), t, t_next, schedule))
+    return cases
+
+
+@write(
+    _upward,
+    number="7.4",
+    title="The way back up",
+    line="L27",
+    question="`my_step_up(x, eps_hat, t, t_next, schedule)` takes a step of DDIM with $\\eta=0$ the other way, from `t` up to "
+    "`t_next`: back to the guess $\\hat x_0$, then forward to step `t_next` with the noise `eps_hat` that the network saw. `x` "
+    "and `eps_hat` have the same shape; `t` and `t_next` are one number each for the batch, with 0 ≤ `t` < `t_next` ≤ $T$. "
+    "`schedule.alpha_bar[t]` is a number; `.alpha_bar[0]` is 1.",
+    hints=[
+        "Two lines. In the first, solve the closed form of x_t for the picture, with eps_hat as the noise.",
+        "In the second, write the closed form once more, for t_next. What is its picture, and what its noise?",
+        "A check: from t = 0 the guess is x itself, for alpha_bar_0 = 1.",
+    ],
+    package=(invert, ddim_step, gaussian.x0_from_eps, gaussian.q_sample),
+)
+def step_up(x, eps_hat, t, t_next, schedule):
+    """Both lines are the closed form: once solved for the picture at step t, once written for step t_next. Down or up makes
+    no difference to DDIM, as it draws nothing at random: only the two step numbers change places. With the network's answer
+    at t for the answer at t_next the way up is not quite the way down, and the smaller the steps, the less they differ."""
+    a, a_next = schedule.alpha_bar[t], schedule.alpha_bar[t_next]
+    x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()
+    return a_next.sqrt() * x0_hat + (1 - a_next).sqrt() * eps_hat
+
+
+def _known(x, eps_hat, t, t_next, schedule):
+    """alpha_bar at both steps, and the guess of the picture."""
+    a = schedule.alpha_bar[t]
+    return a, schedule.alpha_bar[t_next], (x - (1 - a).sqrt() * eps_hat) / a.sqrt()
+
+
+@step_up.wrong("That leads back to x: alpha_bar_t stands on the way forward, too. Forward the step goes to t_next.")
+def _(x, eps_hat, t, t_next, schedule):
+    return x
+
+
+@step_up.wrong("The two steps have changed places: x stands at t, and the way forward ends at t_next.")
+def _(x, eps_hat, t, t_next, schedule):
+    _, a, x0_hat = _known(x, eps_hat, t_next, t, schedule)
+    return a.sqrt() * x0_hat + (1 - a).sqrt() * eps_hat
+
+
+@step_up.wrong(
+    "The closed form is applied to x, as if it were the clean picture. It is, at t = 0 only: elsewhere go back to x0_hat first."
+)
+def _(x, eps_hat, t, t_next, schedule):
+    a_next = schedule.alpha_bar[t_next]
+    return a_next.sqrt() * x + (1 - a_next).sqrt() * eps_hat
+
+
+@step_up.wrong(
+    "That is one step of the forward chain, with beta of t_next. Its noise would be fresh; eps_hat is in x already, and what "
+    "adds up is the noise itself, not its variance."
+)
+def _(x, eps_hat, t, t_next, schedule):
+    return schedule.alpha[t_next].sqrt() * x + schedule.beta[t_next].sqrt() * eps_hat
+
+
+@step_up.wrong(
+    "That is the forward chain from t to t_next, whose noise is fresh. Here eps_hat is in x already, so variances do not add: "
+    "go by x0_hat."
+)
+def _(x, eps_hat, t, t_next, schedule):
+    alpha = schedule.alpha_bar[t_next] / schedule.alpha_bar[t]
+    return alpha.sqrt() * x + (1 - alpha).sqrt() * eps_hat
+
+
+@step_up.wrong("The two weights of the way forward have changed places. The picture has sqrt(alpha_bar_next), which falls.")
+def _(x, eps_hat, t, t_next, schedule):
+    _, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
+    return (1 - a_next).sqrt() * x0_hat + a_next.sqrt() * eps_hat
+
+
+@step_up.wrong("On the way forward both weights have lost their roots: alpha_bar_next is a share of the variance.")
+def _(x, eps_hat, t, t_next, schedule):
+    _, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
+    return a_next * x0_hat + (1 - a_next) * eps_hat
+
+
+@step_up.wrong("On the way forward the weight of eps_hat has lost its root. The noise has the variance 1 - alpha_bar_next.")
+def _(x, eps_hat, t, t_next, schedule):
+    _, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
+    return a_next.sqrt() * x0_hat + (1 - a_next) * eps_hat
+
+
+@step_up.wrong("On the way forward the weight of x0_hat has lost its root: it should be sqrt(alpha_bar_next).")
+def _(x, eps_hat, t, t_next, schedule):
+    _, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
+    return a_next * x0_hat + (1 - a_next).sqrt() * eps_hat
+
+
+@step_up.wrong("In x0_hat the noise has lost its root: what is taken away from x is sqrt(1 - alpha_bar_t) eps_hat.")
+def _(x, eps_hat, t, t_next, schedule):
+    a, a_next = schedule.alpha_bar[t], schedule.alpha_bar[t_next]
+    return a_next.sqrt() * (x - (1 - a) * eps_hat) / a.sqrt() + (1 - a_next).sqrt() * eps_hat
+
+
+@step_up.wrong("In x0_hat the division has lost its root: x holds sqrt(alpha_bar_t) times the picture.")
+def _(x, eps_hat, t, t_next, schedule):
+    a, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
+    return a_next.sqrt() * x0_hat / a.sqrt() + (1 - a_next).sqrt() * eps_hat
+
+
+@step_up.wrong("In x0_hat the division is missing: what is left of x without the noise is sqrt(alpha_bar_t) times the picture.")
+def _(x, eps_hat, t, t_next, schedule):
+    a, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
+    return a_next.sqrt() * x0_hat * a.sqrt() + (1 - a_next).sqrt() * eps_hat
+
+
+@step_up.wrong("In x0_hat only x is divided by sqrt(alpha_bar_t). The whole bracket is.")
+def _(x, eps_hat, t, t_next, schedule):
+    a, a_next = schedule.alpha_bar[t], schedule.alpha_bar[t_next]
+    return a_next.sqrt() * (x / a.sqrt() - (1 - a).sqrt() * eps_hat) + (1 - a_next).sqrt() * eps_hat
+
+
+@step_up.wrong("In x0_hat the noise is added to x. The picture is what is left when it is taken away.")
+def _(x, eps_hat, t, t_next, schedule):
+    a, a_next = schedule.alpha_bar[t], schedule.alpha_bar[t_next]
+    return a_next.sqrt() * (x + (1 - a).sqrt() * eps_hat) / a.sqrt() + (1 - a_next).sqrt() * eps_hat
+
+
+@step_up.wrong("On the way forward the noise is taken away. A step up adds it: the sign of the second term is +.")
+def _(x, eps_hat, t, t_next, schedule):
+    _, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
+    return a_next.sqrt() * x0_hat - (1 - a_next).sqrt() * eps_hat
+
+
+@step_up.wrong("That is x0_hat, half of the step. The second half leads forward to t_next, with the noise that was taken away.")
+def _(x, eps_hat, t, t_next, schedule):
+    return _known(x, eps_hat, t, t_next, schedule)[2]
+
+
+@step_up.wrong("The picture is shrunk as step t_next asks, but no noise is added: the term of eps_hat is missing.")
+def _(x, eps_hat, t, t_next, schedule):
+    _, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
+    return a_next.sqrt() * x0_hat
+
+
+@step_up.wrong("The noise grows as it should, but the picture does not shrink: from t to t_next its weight falls, too.")
+def _(x, eps_hat, t, t_next, schedule):
+    a, a_next, _ = _known(x, eps_hat, t, t_next, schedule)
+    return x + ((1 - a_next).sqrt() - (1 - a).sqrt()) * eps_hat
+
+
+@step_up.wrong("That always goes to t + 1. The step leads to t_next, which may lie further up.")
+def _(x, eps_hat, t, t_next, schedule):
+    _, a_next, x0_hat = _known(x, eps_hat, t, t + 1, schedule)
+    return a_next.sqrt() * x0_hat + (1 - a_next).sqrt() * eps_hat
+
+
+@step_up.wrong("alpha stands in the place of alpha_bar: that is what a single step keeps, not what is left after all of them.")
+def _(x, eps_hat, t, t_next, schedule):
+    a, a_next = schedule.alpha[t], schedule.alpha[t_next]
+    return a_next.sqrt() * (x - (1 - a).sqrt() * eps_hat) / a.sqrt() + (1 - a_next).sqrt() * eps_hat
+
+
+@step_up.wrong("x0_hat is kept within [-1, 1] here. Then the way down does not lead back to x: leave the guess as it is.")
+def _(x, eps_hat, t, t_next, schedule):
+    _, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
+    return a_next.sqrt() * x0_hat.clamp(-1, 1) + (1 - a_next).sqrt() * eps_hat
