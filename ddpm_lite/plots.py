@@ -106,3 +106,61 @@ def show_quality(axes: Sequence[Axes], rows: Sequence[dict], frechet_real: float
         ax.minorticks_off()
     axes[1].axhline(frechet_real, color=BLACK, linewidth=1.5, label="real against real")
     axes[1].legend(frameon=False)
+
+
+def show_chain(ax: Axes, stops: dict[str, str | Tensor], steps: Sequence[str]) -> Axes:
+    """What becomes of something, from left to right: words, an embedding (1, n*n) as a grey square, a picture (1, c, h, w), each
+    with its name below, and over the arrow to each next one what makes it."""
+    ax.axis("off")
+    width = 1 / len(stops)
+    for i, (name, what) in enumerate(stops.items()):
+        inset = ax.inset_axes([width * (i + 0.2), 0.25, 0.55 * width, 0.55])
+        inset.spines[:].set_visible(False)
+        inset.set(xticks=[], yticks=[])
+        inset.set_xlabel(name)
+        if isinstance(what, str):
+            inset.text(0.5, 0.5, what, ha="center", va="center", fontsize=16)
+        elif what.ndim == 2:
+            side = round(what.shape[1] ** 0.5)
+            inset.imshow(what.reshape(side, side).cpu(), cmap="gray")
+        else:
+            inset.imshow(tiles(what, 1, gap=0))
+    for i, step in enumerate(steps, start=1):
+        ax.annotate("", (width * (i + 0.16), 0.52), (width * (i - 0.21), 0.52), arrowprops={"arrowstyle": "->", "lw": 2})
+        ax.text(width * (i - 0.025), 0.58, step, ha="center", fontsize=13)
+    return ax
+
+
+def show_boxes(
+    ax: Axes,
+    boxes: dict[str, tuple[float, float, float, str]],
+    arrows: Sequence[tuple[tuple[float, float], tuple[float, float], str]],
+) -> Axes:
+    """Squares (x and y of the middle, side, colour) with their names in them, and arrows (from, to, words): above a level one,
+    at the right of one that falls."""
+    ax.set_aspect("equal")
+    ax.axis("off")
+    for name, (x, y, side, color) in boxes.items():
+        ax.add_patch(plt.Rectangle((x - side / 2, y - side / 2), side, side, facecolor=color, edgecolor=BLACK))
+        ax.text(x, y, name, ha="center", va="center", fontsize=13)
+    for start, end, words in arrows:
+        ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "lw": 2})
+        x, y, level = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2, start[1] == end[1]
+        where = {"ha": "center", "va": "bottom"} if level else {"ha": "left", "va": "center"}
+        ax.text(x + 0.15 * (not level), y + 0.08 * level, words, fontsize=13, **where)
+    ax.autoscale_view()
+    return ax
+
+
+def show_table(ax: Axes, rows: Sequence[Sequence[str]], widths: Sequence[float]) -> Axes:
+    """A table of words; the first row and the first column are its heads, and the widths are shares of the figure's."""
+    ax.axis("off")
+    table = ax.table(rows[1:], colLabels=rows[0], colWidths=widths, loc="center", cellLoc="left", colLoc="left")
+    table.auto_set_font_size(False)
+    table.set_fontsize(13)
+    table.scale(1, 3.4)
+    for (row, column), cell in table.get_celld().items():
+        cell.set(linewidth=0, facecolor="#f2f2f2" if row % 2 else "white")
+        if row == 0 or column == 0:
+            cell.set_text_props(weight="bold")
+    return ax

@@ -16,7 +16,7 @@ COSINE = {"kind": "cosine", "T": 1000}
 # What the presets of a kind have in common.
 READS = {"kind": "unet", "net": {**GLIDE, "caption": CAPTION}, "schedule": COSINE}
 READS["train"] = {"batch_size": 512, "lr": 1e-3, "steps": 11_000}
-INPAINT = {**READS, "net": {**READS["net"], "extra": 4}, "train": {"batch_size": 64, "lr": 5e-4, "steps": 600}}
+INPAINT = {**READS, "net": {**READS["net"], "extra": 4}, "train": {"batch_size": 64, "lr": 5e-4, "steps": 3500}}
 DECODER = {
     **READS,
     "net": {**GLIDE, "caption": {**CAPTION, "image": 64}},
@@ -186,7 +186,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "net": {**GLIDE, "size": 32, "attention": [], "extra": 3},
         "schedule": COSINE,
         "loss": {"noise": 0.2},
-        "train": {"batch_size": 128, "lr": 1e-3, "steps": 6000},
+        "train": {"batch_size": 128, "lr": 1e-3, "steps": 7500},
     },
 }
 
