@@ -87,23 +87,23 @@ def test_an_inverted_item_returns_the_closer_the_more_steps(g):
     """With the exact eps* of a mixture, where the noise of an item follows N(0, I)."""
     mixture = GaussianMixture(torch.ones(2), torch.tensor([[-1.0, 0.5], [1.0, 0.0]]), torch.tensor([0.1, 0.1]))
     schedule = Schedule.cosine(1000)
-    x0, model = mixture.draw(2000, g)[0], mixture.eps_model(schedule)
+    x0, model = mixture.draw(1000, g)[0], mixture.eps_model(schedule)
     off = {}
-    for steps in (10, 50, 250):
+    for steps in (10, 40, 160):
         noise = invert(model, x0, schedule, steps=steps)
         *_, last = sample(model, noise, schedule, steps=steps, method="ddim")
         off[steps] = float((last.x_t - x0).square().mean().sqrt())
-    assert off[250] < 0.02 and off[250] < 0.5 * off[50] < 0.5 * off[10]
+    assert off[160] < 0.03 and off[160] < 0.5 * off[40] < 0.5 * off[10]
     assert noise.mean(0).abs().max() < 0.15 and (noise.std(0) - 1).abs().max() < 0.15
 
 
 def test_an_inverted_picture_returns(chain, g):
     pictures = shapes.render(shapes.PARTS["train"][:4], 16, g)
     off = {}
-    for steps in (5, 40):
+    for steps in (4, 25):
         back = chain.decode(chain.encode(pictures), noise=chain.invert(pictures, steps), steps=steps, scale=1.0, method="ddim")
         off[steps] = float((back - pictures).square().mean().sqrt())
-    assert off[40] < 0.06 and off[40] < 0.5 * off[5]
+    assert off[25] < 0.1 and off[25] < 0.5 * off[4]
 
 
 def test_models_made_for_another_clip_are_refused_by_name(chain):
@@ -149,13 +149,13 @@ def test_the_command_line_draws_by_the_chain_and_varies_a_picture(tmp_path, caps
 def test_the_table_has_a_meaning_for_each_number_and_the_same_noise_in_each_column(chain, monkeypatch):
     monkeypatch.setattr(chains, "COUNT", 2)
     monkeypatch.setattr(chains, "SEEDS", 2)
-    decode, seeds = Chain.decode, []
+    seeds = []
 
-    def quick(self, embedding, captions=None, **options):
+    def decode(self, embedding, captions=None, **options):
         seeds.append(options["seed"])
-        return decode(self, embedding, captions, **{**options, "steps": 2})
+        return torch.rand(len(embedding), 3, 16, 16, generator=torch.Generator().manual_seed(seeds[-1]))
 
-    monkeypatch.setattr(Chain, "decode", quick)
+    monkeypatch.setattr(Chain, "decode", decode)
     found = scores.score(chain)
     assert found.keys() == chains.MEANING.keys() and seeds == ([0, 1] * 7 + [0]) * 2
     assert found["gap_pairs"] > found["gap_others"] and 0 < found["gap_images"] < 1

@@ -84,15 +84,15 @@ def test_the_prior_recovers_a_distribution_that_is_known():
     """Embeddings that follow a Gaussian given the caption: its mean and its spread come out, at guidance 1, one sample each."""
     torch.manual_seed(0)
     g, d = torch.Generator().manual_seed(0), 4
-    centres, std = torch.tensor([[1.5, 0, 0, 0], [0, -1.5, 0, 0]]), 0.3
+    centres, std = torch.tensor([[1.5, 0, 0, 0], [0, -1.5, 0, 0]]), 0.6
     kind = torch.randint(2, (4000,), generator=g)
     data = centres[kind] + std * torch.randn(4000, d, generator=g)
     tokens = WORDS.encode(["red circle", "blue square"])
     cond = conditions(tokens, centres)[kind]
-    net = Prior(**{**READER, "width": 32, "depth": 2}, dim=d)
+    net = Prior(**{**READER, "width": 32}, dim=d)
     long = Schedule.cosine(1000)
     steps = train(
-        net, (data, cond), x0_loss(long, 0.1, net.null), generator=g, steps=700, batch_size=256, lr=3e-3, ema_decay=0.99
+        net, (data, cond), x0_loss(long, 0.1, net.null), generator=g, steps=800, batch_size=256, lr=4e-3, ema_decay=0.99
     )
     *_, last = steps
     model = as_eps(last.run.ema, long)
@@ -100,7 +100,7 @@ def test_the_prior_recovers_a_distribution_that_is_known():
         asked = conditions(tokens, centres)[i].expand(1000, -1)
         x_T = torch.randn(1000, d, generator=g)
         *_, end = sample(guided(model, 1.0, net.null), x_T, long, cond=asked, steps=50, generator=g)
-        assert (end.x_t.mean(0) - centres[i]).abs().max() < 0.1
+        assert (end.x_t.mean(0) - centres[i]).abs().max() < 0.12
         assert abs(end.x_t.std(0).mean() / std - 1) < 0.15
 
 

@@ -379,161 +379,7 @@ def _(candidates, text):
     return flat[(flat @ text.T).argmax(0)]
 
 
-# in section 7.3, before two pictures are mixed
-
-
-def _two_ends(g):
-    """Two points of equal length in each row, with the angle between them in a range, and the share."""
-    cases = []
-    for label, n, d, (least, most), (short, long), share in (
-        ("a wide angle", 5, 8, (2.2, 2.8), (0.5, 0.9), 0.3),
-        ("a wide angle", 3, 3, (1.9, 2.7), (1.5, 3.0), 0.85),
-        ("a narrow angle", 4, 6, (0.3, 1.0), (0.4, 0.8), 0.6),
-        ("points of a circle", 6, 2, (0.5, 2.5), (0.3, 0.95), 0.25),
-        ("one row", 1, 16, (1.2, 1.4), (0.6, 0.8), 0.7),
-        ("the ends, share = 0 and share = 1", 3, 4, (1.2, 2.4), (1.2, 2.0), 0.0),
-        ("the ends, share = 0 and share = 1", 3, 4, (1.2, 2.4), (0.5, 0.9), 1.0),
-    ):
-        a, other = _unit(_normal(g, n, d)), _normal(g, n, d)
-        across = _unit(other - (other * a).sum(1, keepdim=True) * a)
-        w, length = _uniform(g, least, most, n, 1), _uniform(g, short, long, n, 1)
-        cases.append((label, length * a, length * (w.cos() * a + w.sin() * across), share))
-    return cases
-
-
-@write(
-    _two_ends,
-    number="7.3",
-    title="Along the sphere",
-    line="L27",
-    question="`my_slerp(a, b, share)` returns the point that lies `share` of the way from `a` to `b` along the great circle, at "
-    "constant speed: if $w$ is the angle between `a` and `b`, it stands at the angle `share`$\\cdot w$ from `a`, and it is as "
-    "long as they are. `a` and `b` are `(n, d)`, in each row equally long, with $0<w<\\pi$; `share` is one number from 0 to 1.",
-    hints=[
-        "First the angle of each row, from its cosine. The rows are not 1 long. keepdim=True lets an angle multiply its row.",
-        "The result is a part of a plus a part of b. Which sine is 0 as long as nothing of the angle is gone, and which when "
-        "nothing of it is left?",
-        "The law of sines: a's weight is to b's as the sine of the angle still to go is to that of the angle gone. And at the "
-        "ends the weights must be 1.",
-    ],
-    package=(package_slerp,),
-)
-def slerp(a, b, share):
-    """A triangle of a part of a and a part of b ends at the point, and the law of sines gives the two parts: the sine of the
-    angle still to go and that of the angle gone, over sin w. All of it happens in the plane of a and b, so the number of
-    dimensions does not matter. The straight way would lead through the inside of the sphere, where no embedding of CLIP lies
-    and where the decoder has learnt nothing."""
-    lengths = a.norm(dim=1, keepdim=True) * b.norm(dim=1, keepdim=True)
-    w = ((a * b).sum(1, keepdim=True) / lengths).acos()
-    return (((1 - share) * w).sin() * a + (share * w).sin() * b) / w.sin()
-
-
-def _cosine(a, b):
-    return (_unit(a) * _unit(b)).sum(1, keepdim=True)
-
-
-def _along(a, b, share, w):
-    """The formula, with any w."""
-    return (((1 - share) * w).sin() * a + (share * w).sin() * b) / w.sin()
-
-
-@slerp.wrong("That is the straight line from a to b. It cuts through the inside of the sphere, so the point is too short.")
-def _(a, b, share):
-    return (1 - share) * a + share * b
-
-
-@slerp.wrong(
-    "The right circle and the right length, but not the right speed: a straight line, stretched to the sphere, is fastest in "
-    "the middle. Divide the angle, not the line."
-)
-def _(a, b, share):
-    return _unit((1 - share) * a + share * b) * a.norm(dim=1, keepdim=True)
-
-
-@slerp.wrong("That is the straight line, made 1 long. Divide the angle, not the line, and keep the length of a and b.")
-def _(a, b, share):
-    return _unit((1 - share) * a + share * b)
-
-
-@slerp.wrong("The shares have changed places: here share = 0 gives b. It should begin at a.")
-def _(a, b, share):
-    return _along(b, a, share, _cosine(a, b).acos())
-
-
-@slerp.wrong("The cosine is used as if it were the angle. The angle is its acos.")
-def _(a, b, share):
-    return _along(a, b, share, _cosine(a, b))
-
-
-@slerp.wrong("The angle is in degrees, but torch.sin expects radians, as acos returns them.")
-def _(a, b, share):
-    return _along(a, b, share, _cosine(a, b).acos() * 180 / math.pi)
-
-
-@slerp.wrong("The division by sin w is missing: at share = 0 it should be a, and it is sin(w) a.")
-def _(a, b, share):
-    w = _cosine(a, b).acos()
-    return ((1 - share) * w).sin() * a + (share * w).sin() * b
-
-
-@slerp.wrong("Only the second term is divided by sin w. Both are: brackets are missing around the sum.")
-def _(a, b, share):
-    w = _cosine(a, b).acos()
-    return ((1 - share) * w).sin() * a + (share * w).sin() * b / w.sin()
-
-
-@slerp.wrong("The sum is divided by w. At share = 0 it should be a, so it must be sin w.")
-def _(a, b, share):
-    w = _cosine(a, b).acos()
-    return (((1 - share) * w).sin() * a + (share * w).sin() * b) / w
-
-
-@slerp.wrong(
-    "The angle is the acos of the dot product, without the lengths. Only where both are 1 long is that the cosine; beyond 1 "
-    "acos gives NaN."
-)
-def _(a, b, share):
-    return _along(a, b, share, (a * b).sum(1, keepdim=True).acos())
-
-
-@slerp.wrong("For the cosine the dot product is divided by one of the two lengths. It must be divided by both.")
-def _(a, b, share):
-    return _along(a, b, share, ((a * b).sum(1, keepdim=True) / a.norm(dim=1, keepdim=True)).acos())
-
-
-@slerp.wrong("The right direction, but 1 long: the result must be as long as a and b are. Normalise for the angle only.")
-def _(a, b, share):
-    return _along(_unit(a), _unit(b), share, _cosine(a, b).acos())
-
-
-@slerp.wrong("All rows share one angle, that of the whole table. Each row has its own: sum and length along axis 1.")
-def _(a, b, share):
-    return _along(a, b, share, ((a * b).sum() / (a.norm() * b.norm())).acos())
-
-
-@slerp.wrong(
-    "cos(share w) a + sin(share w) b is right if b stands at a right angle to a. It does not, so the point has the wrong length "
-    "and share = 1 does not give b."
-)
-def _(a, b, share):
-    w = _cosine(a, b).acos()
-    return (share * w).cos() * a + (share * w).sin() * b
-
-
-@slerp.wrong("That is the way for a and b at a right angle, whatever their angle is. Work w out, in each row, from a and b.")
-def _(a, b, share):
-    return _along(a, b, share, torch.tensor(math.pi / 2, dtype=a.dtype))
-
-
-@slerp.wrong(
-    "Roots of the shares keep the variance of two independent noises. a and b are two given points: divide the angle between "
-    "them."
-)
-def _(a, b, share):
-    return (1 - share) ** 0.5 * a + share**0.5 * b
-
-
-# in section 7.4, before a picture is inverted
+# in section 7.7, before a picture is inverted
 
 
 def _upward(g):
@@ -554,7 +400,7 @@ def _upward(g):
 
 @write(
     _upward,
-    number="7.4",
+    number="7.3",
     title="The way back up",
     line="L27",
     question="`my_step_up(x, eps_hat, t, t_next, schedule)` takes a step of DDIM with $\\eta=0$ the other way, from `t` up to "
@@ -712,3 +558,157 @@ def _(x, eps_hat, t, t_next, schedule):
 def _(x, eps_hat, t, t_next, schedule):
     _, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
     return a_next.sqrt() * x0_hat.clamp(-1, 1) + (1 - a_next).sqrt() * eps_hat
+
+
+# in section 7.8, before two pictures are mixed
+
+
+def _two_ends(g):
+    """Two points of equal length in each row, with the angle between them in a range, and the share."""
+    cases = []
+    for label, n, d, (least, most), (short, long), share in (
+        ("a wide angle", 5, 8, (2.2, 2.8), (0.5, 0.9), 0.3),
+        ("a wide angle", 3, 3, (1.9, 2.7), (1.5, 3.0), 0.85),
+        ("a narrow angle", 4, 6, (0.3, 1.0), (0.4, 0.8), 0.6),
+        ("points of a circle", 6, 2, (0.5, 2.5), (0.3, 0.95), 0.25),
+        ("one row", 1, 16, (1.2, 1.4), (0.6, 0.8), 0.7),
+        ("the ends, share = 0 and share = 1", 3, 4, (1.2, 2.4), (1.2, 2.0), 0.0),
+        ("the ends, share = 0 and share = 1", 3, 4, (1.2, 2.4), (0.5, 0.9), 1.0),
+    ):
+        a, other = _unit(_normal(g, n, d)), _normal(g, n, d)
+        across = _unit(other - (other * a).sum(1, keepdim=True) * a)
+        w, length = _uniform(g, least, most, n, 1), _uniform(g, short, long, n, 1)
+        cases.append((label, length * a, length * (w.cos() * a + w.sin() * across), share))
+    return cases
+
+
+@write(
+    _two_ends,
+    number="7.4",
+    title="Along the sphere",
+    line="L27",
+    question="`my_slerp(a, b, share)` returns the point that lies `share` of the way from `a` to `b` along the great circle, at "
+    "constant speed: if $w$ is the angle between `a` and `b`, it stands at the angle `share`$\\cdot w$ from `a`, and it is as "
+    "long as they are. `a` and `b` are `(n, d)`, in each row equally long, with $0<w<\\pi$; `share` is one number from 0 to 1.",
+    hints=[
+        "First the angle of each row, from its cosine. The rows are not 1 long. keepdim=True lets an angle multiply its row.",
+        "The result is a part of a plus a part of b. Which sine is 0 as long as nothing of the angle is gone, and which when "
+        "nothing of it is left?",
+        "The law of sines: a's weight is to b's as the sine of the angle still to go is to that of the angle gone. And at the "
+        "ends the weights must be 1.",
+    ],
+    package=(package_slerp,),
+)
+def slerp(a, b, share):
+    """A triangle of a part of a and a part of b ends at the point, and the law of sines gives the two parts: the sine of the
+    angle still to go and that of the angle gone, over sin w. All of it happens in the plane of a and b, so the number of
+    dimensions does not matter. The straight way would lead through the inside of the sphere, where no embedding of CLIP lies
+    and where the decoder has learnt nothing."""
+    lengths = a.norm(dim=1, keepdim=True) * b.norm(dim=1, keepdim=True)
+    w = ((a * b).sum(1, keepdim=True) / lengths).acos()
+    return (((1 - share) * w).sin() * a + (share * w).sin() * b) / w.sin()
+
+
+def _cosine(a, b):
+    return (_unit(a) * _unit(b)).sum(1, keepdim=True)
+
+
+def _along(a, b, share, w):
+    """The formula, with any w."""
+    return (((1 - share) * w).sin() * a + (share * w).sin() * b) / w.sin()
+
+
+@slerp.wrong("That is the straight line from a to b. It cuts through the inside of the sphere, so the point is too short.")
+def _(a, b, share):
+    return (1 - share) * a + share * b
+
+
+@slerp.wrong(
+    "The right circle and the right length, but not the right speed: a straight line, stretched to the sphere, is fastest in "
+    "the middle. Divide the angle, not the line."
+)
+def _(a, b, share):
+    return _unit((1 - share) * a + share * b) * a.norm(dim=1, keepdim=True)
+
+
+@slerp.wrong("That is the straight line, made 1 long. Divide the angle, not the line, and keep the length of a and b.")
+def _(a, b, share):
+    return _unit((1 - share) * a + share * b)
+
+
+@slerp.wrong("The shares have changed places: here share = 0 gives b. It should begin at a.")
+def _(a, b, share):
+    return _along(b, a, share, _cosine(a, b).acos())
+
+
+@slerp.wrong("The cosine is used as if it were the angle. The angle is its acos.")
+def _(a, b, share):
+    return _along(a, b, share, _cosine(a, b))
+
+
+@slerp.wrong("The angle is in degrees, but torch.sin expects radians, as acos returns them.")
+def _(a, b, share):
+    return _along(a, b, share, _cosine(a, b).acos() * 180 / math.pi)
+
+
+@slerp.wrong("The division by sin w is missing: at share = 0 it should be a, and it is sin(w) a.")
+def _(a, b, share):
+    w = _cosine(a, b).acos()
+    return ((1 - share) * w).sin() * a + (share * w).sin() * b
+
+
+@slerp.wrong("Only the second term is divided by sin w. Both are: brackets are missing around the sum.")
+def _(a, b, share):
+    w = _cosine(a, b).acos()
+    return ((1 - share) * w).sin() * a + (share * w).sin() * b / w.sin()
+
+
+@slerp.wrong("The sum is divided by w. At share = 0 it should be a, so it must be sin w.")
+def _(a, b, share):
+    w = _cosine(a, b).acos()
+    return (((1 - share) * w).sin() * a + (share * w).sin() * b) / w
+
+
+@slerp.wrong(
+    "The angle is the acos of the dot product, without the lengths. Only where both are 1 long is that the cosine; beyond 1 "
+    "acos gives NaN."
+)
+def _(a, b, share):
+    return _along(a, b, share, (a * b).sum(1, keepdim=True).acos())
+
+
+@slerp.wrong("For the cosine the dot product is divided by one of the two lengths. It must be divided by both.")
+def _(a, b, share):
+    return _along(a, b, share, ((a * b).sum(1, keepdim=True) / a.norm(dim=1, keepdim=True)).acos())
+
+
+@slerp.wrong("The right direction, but 1 long: the result must be as long as a and b are. Normalise for the angle only.")
+def _(a, b, share):
+    return _along(_unit(a), _unit(b), share, _cosine(a, b).acos())
+
+
+@slerp.wrong("All rows share one angle, that of the whole table. Each row has its own: sum and length along axis 1.")
+def _(a, b, share):
+    return _along(a, b, share, ((a * b).sum() / (a.norm() * b.norm())).acos())
+
+
+@slerp.wrong(
+    "cos(share w) a + sin(share w) b is right if b stands at a right angle to a. It does not, so the point has the wrong length "
+    "and share = 1 does not give b."
+)
+def _(a, b, share):
+    w = _cosine(a, b).acos()
+    return (share * w).cos() * a + (share * w).sin() * b
+
+
+@slerp.wrong("That is the way for a and b at a right angle, whatever their angle is. Work w out, in each row, from a and b.")
+def _(a, b, share):
+    return _along(a, b, share, torch.tensor(math.pi / 2, dtype=a.dtype))
+
+
+@slerp.wrong(
+    "Roots of the shares keep the variance of two independent noises. a and b are two given points: divide the angle between "
+    "them."
+)
+def _(a, b, share):
+    return (1 - share) ** 0.5 * a + share**0.5 * b

@@ -68,6 +68,30 @@ def _closest_in_numpy(candidates, text):
 # 7.3
 
 
+def _up_in_one_line(x, eps_hat, t, t_next, schedule):
+    a, a_next = schedule.alpha_bar[t], schedule.alpha_bar[t_next]
+    return (a_next / a).sqrt() * (x - (1 - a).sqrt() * eps_hat) + (1 - a_next).sqrt() * eps_hat
+
+
+def _up_by_weights(x, eps_hat, t, t_next, schedule):
+    """Song et al. 2021, section 4.3: x / sqrt(alpha_bar) grows by eps_hat times what sqrt(1 / alpha_bar - 1) grows by."""
+    noise = (1 / schedule.alpha_bar - 1).sqrt()
+    return schedule.alpha_bar[t_next].sqrt() * (x / schedule.alpha_bar[t].sqrt() + (noise[t_next] - noise[t]) * eps_hat)
+
+
+def _up_in_numpy(x, eps_hat, t, t_next, schedule):
+    x, eps_hat, a = x.numpy(), eps_hat.numpy(), schedule.alpha_bar.numpy()
+    x0_hat = (x - np.sqrt(1 - a[t]) * eps_hat) / np.sqrt(a[t])
+    return np.sqrt(a[t_next]) * x0_hat + np.sqrt(1 - a[t_next]) * eps_hat
+
+
+def _up_in_float32(x, eps_hat, t, t_next, schedule):
+    return _up_in_one_line(x.float(), eps_hat.float(), t, t_next, schedule)
+
+
+# 7.4
+
+
 def _by_a_perpendicular(a, b, share):
     w = torch.cosine_similarity(a, b, dim=1)[:, None].acos()
     across = b - w.cos() * a  # at a right angle to a, and sin w times as long
@@ -98,35 +122,11 @@ def _slerp_in_float32(a, b, share):
     return _by_a_perpendicular(a.float(), b.float(), share)
 
 
-# 7.4
-
-
-def _up_in_one_line(x, eps_hat, t, t_next, schedule):
-    a, a_next = schedule.alpha_bar[t], schedule.alpha_bar[t_next]
-    return (a_next / a).sqrt() * (x - (1 - a).sqrt() * eps_hat) + (1 - a_next).sqrt() * eps_hat
-
-
-def _up_by_weights(x, eps_hat, t, t_next, schedule):
-    """Song et al. 2021, section 4.3: x / sqrt(alpha_bar) grows by eps_hat times what sqrt(1 / alpha_bar - 1) grows by."""
-    noise = (1 / schedule.alpha_bar - 1).sqrt()
-    return schedule.alpha_bar[t_next].sqrt() * (x / schedule.alpha_bar[t].sqrt() + (noise[t_next] - noise[t]) * eps_hat)
-
-
-def _up_in_numpy(x, eps_hat, t, t_next, schedule):
-    x, eps_hat, a = x.numpy(), eps_hat.numpy(), schedule.alpha_bar.numpy()
-    x0_hat = (x - np.sqrt(1 - a[t]) * eps_hat) / np.sqrt(a[t])
-    return np.sqrt(a[t_next]) * x0_hat + np.sqrt(1 - a[t_next]) * eps_hat
-
-
-def _up_in_float32(x, eps_hat, t, t_next, schedule):
-    return _up_in_one_line(x.float(), eps_hat.float(), t, t_next, schedule)
-
-
 FORMS = {
     "7.1": [_gap_by_sums, _gap_one_by_one, _gap_by_shifts, _gap_in_numpy, _gap_in_float32],
     "7.2": [_one_caption_at_a_time, _the_best_by_gather, _the_better_so_far, _closest_in_numpy],
-    "7.3": [_by_a_perpendicular, _one_row_at_a_time, _angle_by_the_chord, _slerp_in_numpy, _slerp_in_float32],
-    "7.4": [_up_in_one_line, _up_by_weights, _up_in_numpy, _up_in_float32],
+    "7.3": [_up_in_one_line, _up_by_weights, _up_in_numpy, _up_in_float32],
+    "7.4": [_by_a_perpendicular, _one_row_at_a_time, _angle_by_the_chord, _slerp_in_numpy, _slerp_in_float32],
 }
 
 
