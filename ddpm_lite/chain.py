@@ -86,18 +86,33 @@ class Chain:
     ) -> Float[Tensor, "n c H W"]:
         """One picture for each caption, in [-1, 1]: the whole chain. Steps and method are those of decoder and upsampler, scale
         the decoder's guidance; the prior draws by itself, in 25 DDIM steps."""
-        embedding, fast = self.imagine(captions, seed=seed, candidates=candidates), {"steps": steps, "method": method}
-        return self.enlarge(self.decode(embedding, captions, seed=seed, scale=scale, **fast), seed=seed, **fast)
+        fast = {"steps": steps, "method": method}
+        imagining, decoding, enlarging = range(3 * seed, 3 * seed + 3)  # three draws that know nothing of each other
+        embedding = self.imagine(captions, seed=imagining, candidates=candidates)
+        return self.enlarge(self.decode(embedding, captions, seed=decoding, scale=scale, **fast), seed=enlarging, **fast)
 
-    def variations(self, pictures: Float[Tensor, "n c h w"], count: int, *, seed: int = 0, **options: Any) -> Tensor:
-        """`count` other pictures of each picture, (n, count, c, H, W): its embedding, drawn from new noise without a caption."""
+    def variations(
+        self,
+        pictures: Float[Tensor, "n c h w"],
+        count: int,
+        *,
+        seed: int = 0,
+        steps: int = 15,
+        scale: float = 2.0,
+        method: str = "dpm-solver++",
+    ) -> Float[Tensor, "n count c H W"]:
+        """`count` other pictures of each picture: its embedding, drawn from new noise without a caption. ValueError for a count
+        below 1."""
+        if count < 1:
+            raise ValueError(f"count = {count}, but at least one variation must be drawn.")
+        fast, (decoding, enlarging) = {"steps": steps, "method": method}, range(2 * seed, 2 * seed + 2)
         embedding = self.encode(pictures).repeat_interleave(count, 0)
-        drawn = self.enlarge(self.decode(embedding, seed=seed, **options), seed=seed)
+        drawn = self.enlarge(self.decode(embedding, seed=decoding, scale=scale, **fast), seed=enlarging, **fast)
         return drawn.unflatten(0, (len(pictures), count))
 
     def invert(self, pictures: Float[Tensor, "n c h w"], steps: int = 50) -> Float[Tensor, "n c h w"]:
-        """The noise from which the decoder draws exactly this picture from its embedding, by DDIM of as many steps at scale 1,
-        the embedding being all it is told: see `editing.invert`."""
+        """The noise from which the decoder draws this picture again from its embedding, by DDIM of as many steps at scale 1, the
+        embedding being all it is told: the closer the more steps, see `editing.invert`."""
         model, cond = self.decoder, self.decoder.conditions([""] * len(pictures), self.encode(pictures)).to(self.decoder.device)
         return invert(model.net, pictures.to(model.device), model.schedule, cond=cond, steps=steps)
 

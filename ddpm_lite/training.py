@@ -23,6 +23,7 @@ class Stopped(Exception):
 def train(args: argparse.Namespace) -> None:
     """Train a preset into a folder, with a progress bar; what the run was started with, it goes on with."""
     preset, checkpoint, parent = presets.preset(args.name), args.out / zoo.CHECKPOINT, None
+    clip = zoo.load(preset["clip"], "cpu").net if "clip" in preset else None
     asked = {"steps": args.steps, "minutes": args.minutes, "batch_size": args.batch_size, "seed": args.seed}
     asked = {name: value for name, value in asked.items() if value is not None}
     if not checkpoint.exists():
@@ -41,14 +42,16 @@ def train(args: argparse.Namespace) -> None:
         if "begin" in preset:
             parent = zoo.load(preset["begin"], "cpu")
         config = {**recipe.configure(args.name, _pictures(args)), "made": made}
-        if "clip" in preset:
-            config["clip"] = zoo.fingerprint(zoo.shipped(preset["clip"]).net)
+        if clip is not None:
+            config["clip"] = zoo.fingerprint(clip)
     elif args.resume:
         config = weights.load(checkpoint)[1]
         weights.require(config, checkpoint, "name", "net", "made")
         made = config["made"]
         if config["name"] != args.name:
             raise ValueError(f"{args.out} holds a run of {config['name']}, not of {args.name}.")
+        if clip is not None and config.get("clip") != zoo.fingerprint(clip):
+            raise ValueError(f"{args.out} learns the embeddings of another {preset['clip']} than the one here: begin a new run.")
         for name, value in asked.items():
             if made.get(name) != value:
                 raise ValueError(
@@ -69,7 +72,7 @@ def train(args: argparse.Namespace) -> None:
     steps = training(
         model,
         data,
-        recipe.make_loss(config, zoo.load(preset["clip"], device).net if "clip" in preset else None),
+        recipe.make_loss(config, None if clip is None else place(clip, device)),
         generator=generator,
         checkpoint=checkpoint,
         config=config,

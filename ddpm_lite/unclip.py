@@ -21,7 +21,7 @@ class Prior(nn.Module):
 
     vocabulary, length    of the captions
     dim                   of the embeddings, which are CLIP's unit vectors times sqrt(dim): a variance of about 1 for each
-                          number, as the schedules expect (a scaling of ours, undone wherever cosines are taken)
+                          number, as the schedules expect (a scaling of ours: cosines do not see it, the decoder takes it so)
     width, depth, heads   of the Transformer
 
     cond is one row a caption, (B, length + dim) numbers: its tokens, then its text embedding; `null` is the row for no
@@ -112,10 +112,11 @@ def text_difference(
 def principal(embedding: Float[Tensor, "n d"], among: Float[Tensor, "m d"], k: int) -> Float[Tensor, "n d"]:
     """What is left of embeddings when only the k largest principal components of `among` are kept (Ramesh et al. 2022,
     section 4): m + (embedding - m) V_k V_k^T, with m the mean of `among` and V_k its first k directions, at the length
-    that the embedding had. ValueError for a k outside 0..d.
+    that the embedding had. ValueError for a k outside 0..d, or larger than m, the number of embeddings in `among`.
     """
-    if not 0 <= k <= embedding.shape[1]:
-        raise ValueError(f"k = {k}, but embeddings of {embedding.shape[1]} numbers have 0 to {embedding.shape[1]} components.")
+    most = min(among.shape)
+    if not 0 <= k <= most:
+        raise ValueError(f"k = {k}, but {len(among)} embeddings of {among.shape[1]} numbers have 0 to {most} components.")
     mean = among.mean(0)
     directions = torch.linalg.svd(among - mean, full_matrices=False).Vh[:k]
     kept = mean + (embedding - mean) @ directions.T @ directions

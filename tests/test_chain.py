@@ -123,6 +123,8 @@ def test_what_does_not_fit_the_chain_is_named(chain):
         load_chain("unclip-faces")
     with pytest.raises(ValueError, match=r"not \(1, 3, 32, 32\)"):
         chain.encode(torch.zeros(1, 3, 32, 32))
+    with pytest.raises(ValueError, match="at least one variation"):
+        chain.variations(torch.zeros(1, 3, 16, 16), 0)
     with pytest.raises(ValueError, match="at least one"):
         chain.imagine(["a red circle"], candidates=0)
     with pytest.raises(ValueError, match=r"embeddings \(1, 64\)"):
@@ -149,15 +151,21 @@ def test_the_command_line_draws_by_the_chain_and_varies_a_picture(tmp_path, caps
 def test_the_table_has_a_meaning_for_each_number_and_the_same_noise_in_each_column(chain, monkeypatch):
     monkeypatch.setattr(chains, "COUNT", 2)
     monkeypatch.setattr(chains, "SEEDS", 2)
-    seeds = []
+    seeds, given = [], []
 
     def decode(self, embedding, captions=None, **options):
         seeds.append(options["seed"])
+        given.append((embedding, captions))
         return torch.rand(len(embedding), 3, 16, 16, generator=torch.Generator().manual_seed(seeds[-1]))
 
     monkeypatch.setattr(Chain, "decode", decode)
     found = scores.score(chain)
     assert found.keys() == chains.MEANING.keys() and seeds == ([0, 1] * 7 + [0]) * 2
+    said, _, pictures = chains.asked(chain.name, "seen", 2)
+    wanted = chain.encode_text(said), chain.imagine(said, seed=0), chain.encode(pictures), torch.zeros(2, 64)
+    for i, embedding in zip((0, 4, 8, 12), wanted, strict=True):
+        assert torch.allclose(given[i][0], embedding) and given[i][1] == said
+    assert [given[i][1] for i in (2, 6, 10)] == [None] * 3  # the embedding alone
     assert found["gap_pairs"] > found["gap_others"] and 0 < found["gap_images"] < 1
     rows = chains.curves(chain)
     assert [row["scale"] for row in rows] == [*chains.SCALES] * 2 and all(row["spread"] > 0 for row in rows)
@@ -173,6 +181,8 @@ def test_a_spread_over_seeds_is_that_of_each_caption(g):
 def test_the_cards_hold_the_table_that_the_score_gives(name):
     card = json.loads((zoo.ASSETS / f"{name}.json").read_text())
     assert card["scores"].keys() == chains.MEANING.keys()
-    live = chains.gap(load_chain(name, "cpu"))
+    chain = load_chain(name, "cpu")
+    assert card["models"] == chains.made_of(chain)["models"], "the table was measured with other models than these"
+    live = chains.gap(chain)
     for key, value in live.items():
         assert card["scores"][key] == pytest.approx(value, abs=0.01)

@@ -57,7 +57,7 @@ def ship(model: zoo.Trained | Chain, seed: int = 0) -> dict:
     What is scored is what is shipped: the weights after rounding to bf16. ValueError for a model that is no run's.
     """
     if isinstance(model, Chain):
-        return _write({"name": model.name, "scores": score(model, seed), "curves": chains.curves(model)})
+        return _write({"name": model.name, **chains.made_of(model), "scores": score(model, seed), "curves": chains.curves(model)})
     weights.require(model.config, model.name, "made", "steps", "seconds")
     for parameter in model.net.parameters():
         parameter.copy_(parameter.bfloat16())

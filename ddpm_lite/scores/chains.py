@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .. import presets, zoo
 from ..chain import Chain
 from ..data import emoji, shapes
 from . import texts
@@ -55,6 +56,12 @@ def score(chain: Chain, seed: int = 0) -> dict[str, float]:
         slow = chain.decode(chain.imagine(captions, seed=seed), captions, seed=seed, steps=100, scale=SCALE, method="ddim")
         found[f"slow_{part}"] = float(texts.right(chain.name, slow, own).double().mean())
     return found | gap(chain)
+
+
+def made_of(chain: Chain) -> dict[str, dict[str, str]]:
+    """What a card says of the models that it was measured with: their names, and what their weights are known by."""
+    parts = {part: getattr(chain, part) for part in presets.CHAINS[chain.name]}
+    return {"models": {model.name: zoo.fingerprint(model.net) for model in parts.values()}}
 
 
 def asked(name: str, part: str, n: int) -> tuple[list[str], Int[Tensor, " n"], Float[Tensor, "n 3 16 16"]]:
@@ -109,7 +116,8 @@ def gap(chain: Chain) -> dict[str, float]:
 
 def curves(chain: Chain) -> list[dict[str, float | str]]:
     """Against the guidance scale, for training captions: the share of right pictures and the spread over the seeds, with the
-    prior's embedding and with none. Guidance makes GLIDE's pictures of a caption alike; here the prior has chosen before."""
+    prior's embedding and with none. In Ramesh et al. 2022, section 5.3, guidance makes pictures of one caption alike without a
+    prior, and not with one, which has chosen before."""
     captions, own, pictures = asked(chain.name, "seen", COUNT)
     rows = []
     for source in ("prior", "none"):

@@ -119,12 +119,15 @@ class Sheet(View):
         return f"{self.title}: {', '.join([*words, *([self.compare] if self._compared() >= 0 else [])])}."
 
     def filmstrip(self) -> Figure:
-        """The first picture of each row at up to six values of the axis that plays (or the first)."""
+        """At up to six values of the axis that plays (or the first): the pictures of the only row, where its columns have
+        names, or the first picture of each row."""
         axis = self.play or next(iter(self.axes))
         values = self.axes[axis]
         shown = [values[round(i)] for i in np.linspace(0, len(values) - 1, min(6, len(values)))]
-        pictures = torch.stack([self.at(**{axis: value})[:, 0] for value in shown], 1)
-        return figure_strip(dict(zip(self.rows, pictures, strict=True)), [f"{axis} {self._say(value)}" for value in shown])
+        pictures = torch.stack([self.at(**{axis: value}) for value in shown], 2)
+        named = len(self.rows) == 1 and self.columns
+        rows = dict(zip(self.columns, pictures[0], strict=True)) if named else dict(zip(self.rows, pictures[:, 0], strict=True))
+        return figure_strip(rows, [f"{axis} {self._say(value)}" for value in shown])
 
     def _stored(self, state: dict) -> int:
         """Which of the stored frames is seen at a place on the axes."""
