@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ddpm_lite import GaussianMixture, Schedule, scores, zoo
+from ddpm_lite import GaussianMixture, Schedule, scores, weights, zoo
 from ddpm_lite.__main__ import main
 from ddpm_lite.chain import Chain, imagine, load_chain
 from ddpm_lite.data import emoji, shapes
@@ -186,3 +186,12 @@ def test_the_cards_hold_the_table_that_the_score_gives(name):
     live = chains.gap(chain)
     for key, value in live.items():
         assert card["scores"][key] == pytest.approx(value, abs=0.01)
+
+
+def test_a_run_that_learns_from_another_clip_does_not_go_on(tmp_path, capsys):
+    start = ["train", "prior-shapes", "--out", str(tmp_path), "--device", "cpu"]
+    assert main([*start, "--steps", "2", "--batch-size", "4"]) == 0
+    tensors, config = weights.load(tmp_path / zoo.CHECKPOINT)
+    weights.save(tmp_path / zoo.CHECKPOINT, tensors, config | {"clip": "0" * 16})
+    assert main([*start, "--resume"]) == 2
+    assert "another clip-shapes than the one here" in capsys.readouterr().err
