@@ -1,6 +1,7 @@
 """Shapes and dtypes in the package's signatures are checked at every call while the tests run."""
 
 import os
+import signal
 
 import jaxtyping
 import pytest
@@ -11,6 +12,10 @@ if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
     threads = max(1, (os.cpu_count() or 1) // workers)
     os.environ["OMP_NUM_THREADS"] = str(threads)
     torch.set_num_threads(threads)
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and so would the kernels that are to be interrupted.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hook = jaxtyping.install_import_hook("ddpm_lite", "beartype.beartype")
 hook.__enter__()
