@@ -28,7 +28,7 @@ LAYERS = [
     ["distributed", "guidance", "run", "train", "batches", "sample", "editing", "metrics"],
     ["data", "presets", "recipe", "zoo", "chain", "scores"],
     ["plots", "views", "exercises"],
-    ["__init__", "site", "training", "__main__"],
+    ["__init__", "site", "training", "sampling", "__main__"],
 ]
 ORDER = [name for layer in LAYERS for name in layer]
 

@@ -8,7 +8,7 @@ A step is what each trains with: forward, backward, clipped gradients, optimizer
 from collections.abc import Iterator
 
 import torch
-from common import diffusers_steps, diffusers_unet, training_set
+from common import begin_race, diffusers_steps, diffusers_unet, race, race_options, training_set
 from denoising_diffusion_pytorch import GaussianDiffusion, Unet
 from ema_pytorch import EMA
 from torch import Tensor, nn
