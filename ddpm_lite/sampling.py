@@ -42,7 +42,7 @@ def variations(args: argparse.Namespace) -> None:
     size = chain.decoder.net.shape[1]
     try:
         with Image.open(args.picture) as file:
-            pixels = torch.from_numpy(folder.square(file, size)).permute(2, 0, 1)[None]
+            pixels = torch.tensor(folder.square(file, size)).permute(2, 0, 1)[None]
     except UnidentifiedImageError:
         raise ValueError(f"{args.picture} is no picture that can be read: give a PNG or a JPEG, for example.") from None
     picture = pixels / 127.5 - 1

@@ -142,7 +142,8 @@ def test_the_command_line_draws_by_the_chain_and_varies_a_picture(tmp_path, caps
     Image.fromarray(pixels).resize((200, 160)).save(tmp_path / "face.jpg")
     out = tmp_path / "b.png"
     assert main(["variations", str(tmp_path / "face.jpg"), "-n", "3", "--steps", "2", "-o", str(out)]) == 0
-    assert Image.open(out).width == 4 * (4 * 33 + 1) and "4 pictures" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert Image.open(out).width == 4 * (4 * 33 + 1) and "4 pictures" in said.out and said.err == ""
     (tmp_path / "c.png").write_text("no picture")
     assert main(["variations", str(tmp_path / "c.png"), "-o", str(out)]) == 2
     assert "is no picture that can be read" in capsys.readouterr().err
