@@ -58,12 +58,11 @@ def needed(cells: list, last: Iterable[int]) -> list[int]:
     return kept
 
 
-def cut(path: Path, last: int) -> list[str]:
-    """The sources of cell `last` and of the cells that it needs, their trainings cut short."""
-    cells, sources = nbformat.read(path, as_version=4).cells, []
-    for i in needed(cells, [last]):
-        source = cells[i].source
+def cut(path: Path, *last: int) -> dict[int, str]:
+    """The sources of some cells and of those that they need, by number, their trainings cut short."""
+    cells, sources = nbformat.read(path, as_version=4).cells, {}
+    for i in needed(cells, last):
+        sources[i] = cells[i].source
         for long, short in SHORTER.items():
-            source = source.replace(long, short)
-        sources.append(source)
+            sources[i] = sources[i].replace(long, short)
     return sources

@@ -7,8 +7,8 @@ from functools import cache
 
 import nbformat
 import numpy as np
-from cut import NOTEBOOKS
-from cut import cut as cut_cells
+import torch
+from cut import NOTEBOOKS, cut
 
 from ddpm_lite import views
 
@@ -48,10 +48,10 @@ DRAWN = """root => {
 }"""
 
 
-def shown() -> list[tuple[str, str, int]]:
+def shown(notebook: str = "*") -> list[tuple[str, str, int]]:
     """Each notebook and view in it, and which of that name it is, from 0 on: in the order in which they stand."""
     found = []
-    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+    for path in sorted(NOTEBOOKS.glob(f"{notebook}.ipynb")):
         seen = []
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "code":
@@ -60,12 +60,16 @@ def shown() -> list[tuple[str, str, int]]:
     return found
 
 
-def cells_of(notebook: str, name: str, which: int = 0) -> list:
-    """The cell of a notebook that shows the view `name`, or another of these, and the cells that give it its names."""
-    path = NOTEBOOKS / f"{notebook}.ipynb"
-    cells = nbformat.read(path, as_version=4).cells
-    places = [i for i, c in enumerate(cells) if c.cell_type == "code" and re.search(rf"\b{name}\(", c.source)]
-    return [nbformat.v4.new_code_cell(source) for source in cut_cells(path, places[which])]
+def place_of(notebook: str, name: str, which: int = 0) -> int:
+    """The number of the cell of a notebook that shows the view `name`, or another of these."""
+    cells = nbformat.read(NOTEBOOKS / f"{notebook}.ipynb", as_version=4).cells
+    return [i for i, c in enumerate(cells) if c.cell_type == "code" and re.search(rf"\b{name}\(", c.source)][which]
+
+
+def cells_of(*these: tuple[str, str, int]) -> list:
+    """The cells of a notebook that show some views of it, and the cells that give them their names."""
+    sources = cut(NOTEBOOKS / f"{these[0][0]}.ipynb", *(place_of(*this) for this in these))
+    return [nbformat.v4.new_code_cell(source) for source in sources.values()]
 
 
 def python_half(notebook: str, name: str, which: int = 0) -> views.base.View:
@@ -79,23 +83,55 @@ def python_half(notebook: str, name: str, which: int = 0) -> views.base.View:
 
 @cache
 def _made(notebook: str, name: str, which: int) -> views.base.View:
-    space = {}
-    for cell in cells_of(notebook, name, which):
-        exec(cell.source, space)
+    place, (space, done) = place_of(notebook, name, which), _run_so_far(notebook)
+    sources = cut(NOTEBOOKS / f"{notebook}.ipynb", place)
+    if done and min(sources.keys() - done, default=place) < max(done):  # above what has run: from the start again
+        space.clear()
+        done.clear()
+    for i in sorted(sources.keys() - done):
+        exec(sources[i], space)
+        done.add(i)
     return space["view"]
+
+
+@cache
+def _run_so_far(notebook: str) -> tuple[dict, set[int]]:
+    """The names that the cells of a notebook have given here, and the numbers of these cells."""
+    return {}, set()
 
 
 def stored_half(model: dict, notebook: str, name: str, which: int = 0) -> views.base.View:
     """The same view with the data that a page holds: {"state": {trait: value}, "buffers": [{"path", "data"}]}."""
-    # A training is not repeated: all that is drawn of it is in its traits.
-    live = name == "LiveTraining"
-    view = views.LiveTraining.__new__(views.LiveTraining) if live else python_half(notebook, name, which)
     data = model["state"] | {each["path"][0]: b64decode(each["data"]) for each in model["buffers"]}
+    view = _from_data(name, data) or python_half(notebook, name, which)
     with view.hold_trait_notifications():
         for trait in view.trait_names(sync=True):
             if trait in data and not trait.startswith("_") and trait not in ("layout", "comm"):
                 setattr(view, trait, data[trait])
     return view
+
+
+def _from_data(name: str, data: dict) -> views.base.View | None:
+    """A view of which all that is drawn is in its data: the notebook's trainings and drawings for it are not repeated."""
+    match name:
+        case "LiveTraining":
+            return views.LiveTraining.__new__(views.LiveTraining)
+        case "Matrix":
+            values = torch.frombuffer(bytearray(data["values"]), dtype=torch.float32).reshape(len(data["rows"]), -1)
+            return views.Matrix(values, data["rows"], data["columns"], data["title"])
+        case "Sheet" | "Sampling":
+            lengths = [len(values) for values in data["axes"].values()]
+            frames = _pictures(data["frames"], data["shape"])[data["places"]].reshape(*lengths, *data["shape"])
+            options = {key: data[key] for key in ("axes", "rows", "title", "columns", "play", "several")}
+            return views.Sheet(frames, **options)
+        case "Asked":
+            known = zip(data["known"], _pictures(data["known_pictures"], data["shape"]), strict=True)
+            return views.Asked(lambda question: iter(()), dict(known), data["title"])
+    return None
+
+
+def _pictures(data: bytes, shape: list[int]) -> torch.Tensor:
+    return torch.frombuffer(bytearray(data), dtype=torch.uint8).reshape(-1, *shape) / 127.5 - 1
 
 
 def put(root, trait: str, position: object) -> None:

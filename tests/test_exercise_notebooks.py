@@ -96,7 +96,7 @@ def test_a_prediction_is_compared_below_with_what_comes_out_there(path, exercise
     sources = [c.source for c in cells(path)]
     (at,) = (i for i, source in enumerate(sources) if f"{KEYS[exercise]}.compare(" in source)
     assert at > sources.index(check(exercise))
-    *before, last = cut(path, at)
+    *before, last = cut(path, at).values()
     space = {"__name__": "__main__"}
     for source in before:
         exec(source, space)

@@ -99,7 +99,7 @@ def test_every_line_of_the_lecture_is_asserted():
 def test_its_assertion_holds_alone_and_fails_with_the_slip(line):
     caught = 0
     for path, i in tagged()[line]:
-        *before, cell = cut(path, i)
+        *before, cell = cut(path, i).values()
         space = run(before)
         run([cell], space)
         for old, new in SLIPS[line]:

@@ -128,7 +128,7 @@ def drag(page, handle, track, shown: str) -> float:
 
 def measure(open_, name: str, presses: int, big: bool) -> None:
     notebook, trait, values = VIEWS[name]
-    cells = cells_of(notebook, name)
+    cells = cells_of((notebook, name, 0))
     page = open_(cells, above=True)
     page.wait_for_timeout(1000)
     first = page.evaluate(FIRST)
