@@ -8,12 +8,22 @@ import nbformat
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
-# Trainings in cells that a tagged one needs, cut short: what is asserted holds there too.
+# Trainings in cells that a tagged one or a view needs, cut short: what is asserted holds there too.
 SHORTER = {
     '"VAE": 4000, "GAN": 2000, "DDPM": 380': '"VAE": 500, "GAN": 700, "DDPM": 100',
     "CALLS = 50": "CALLS = 20",
     "STEPS = 900": "STEPS = 120",
     "steps=1500, batch_size=512": "steps=300, batch_size=512",
+    "shapes.draw(20_000": "shapes.draw(5_000",
+    "steps=400,": "steps=200,",
+    # Drawings that only a view shows: less clear pictures serve as well there.
+    "columns, seed=seed, steps=15": "columns, seed=seed, steps=2",
+    "* n, seed=seed, steps=15": "* n, seed=seed, steps=2",
+    "small, seed=seed, steps=12": "small, seed=seed, steps=2",
+    "seed=7, scale=2.0)": "seed=7, scale=2.0, steps=2)",
+    "noise=noise, scale=2.0)": "noise=noise, scale=2.0, steps=2)",
+    'at_scale_1 = {"steps": 20': 'at_scale_1 = {"steps": 2',
+    "invert(x, 20)": "invert(x, 2)",
 }
 
 
@@ -59,7 +69,7 @@ def needed(cells: list, last: Iterable[int]) -> list[int]:
 
 
 def cut(path: Path, *last: int) -> dict[int, str]:
-    """The sources of some cells and of those that they need, by number, their trainings cut short."""
+    """The sources of some cells and of those that they need, by number, their trainings and drawings cut short."""
     cells, sources = nbformat.read(path, as_version=4).cells, {}
     for i in needed(cells, last):
         sources[i] = cells[i].source

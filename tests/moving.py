@@ -122,8 +122,8 @@ def _from_data(name: str, data: dict) -> views.base.View | None:
         case "Sheet" | "Sampling":
             lengths = [len(values) for values in data["axes"].values()]
             frames = _pictures(data["frames"], data["shape"])[data["places"]].reshape(*lengths, *data["shape"])
-            options = {key: data[key] for key in ("axes", "rows", "title", "columns", "play", "several")}
-            return views.Sheet(frames, **options)
+            options = {key: data[key] or None for key in ("axes", "rows", "title", "columns")}
+            return views.Sheet(frames, **options, play=data["play"], several=data["several"])
         case "Asked":
             known = zip(data["known"], _pictures(data["known_pictures"], data["shape"]), strict=True)
             return views.Asked(lambda question: iter(()), dict(known), data["title"])
