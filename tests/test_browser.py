@@ -30,7 +30,7 @@ def notebook(request, lab):
     every = shown(request.param)
     first = nbformat.v4.new_code_cell("from ddpm_lite.views import LiveTraining\nLiveTraining.SHARE = 1")
     page = lab([first, *cells_of(*every)])
-    there = "n => document.querySelectorAll('.ddpm-view[data-state], .ddpm-view [role=alert]').length >= n"
+    there = "n => document.querySelectorAll('.ddpm-view[data-state], .ddpm-view > [role=alert]:only-child').length === n"
     page.wait_for_function(there, arg=len(every), timeout=180_000)
 
     def see(name, which=0):
@@ -41,16 +41,10 @@ def notebook(request, lab):
     return see
 
 
-@pytest.fixture(scope="module")
-def all_moments():
-    """How many moments a live training keeps is a matter of time: here, as in the kernel, it keeps all that it wants."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LiveTraining, "SHARE", 1)
-        yield
-
-
 @of(*dict.fromkeys(stem for stem, _, _ in shown()))
-def test_the_views_draw_what_their_python_halves_say(notebook, all_moments, request):
+def test_the_views_draw_what_their_python_halves_say(notebook, request, monkeypatch):
+    # How many moments a live training keeps is a matter of time: here, as in the kernel, it keeps all that it wants.
+    monkeypatch.setattr(LiveTraining, "SHARE", 1)
     for stem, name, which in shown(request.node.callspec.params["notebook"]):
         view, root = notebook(name, which)
         if name == "LiveTraining":

@@ -1,7 +1,8 @@
 """The views against `interact` with a matplotlib figure of the same content, in JupyterLab in Chromium, in one run.
 
 Of each view: milliseconds from a key press to the new picture (median, 95 %), pictures a second while the slider is
-dragged for three seconds, and milliseconds from running its cell to its first picture. Of `interact`: the first two.
+dragged for three seconds (median and least of five drags), and milliseconds from running its cell to its first picture.
+Of `interact`: the first two, of one drag.
 A new picture of ours is one that is drawn; of `interact`, one whose data has come, before it is decoded, which favours it.
 Needs Chromium, playwright and jupyterlab. --big measures the views at the projector's size.
 """
@@ -80,12 +81,14 @@ GLIDE = """async (slider) => {
 }"""
 COUNT = """shown => {
   window.drawn = 0;
+  window.counter?.disconnect();
   let before = eval(shown);
-  new MutationObserver(() => {
+  window.counter = new MutationObserver(() => {
     const now = eval(shown);
     if (now && now !== before) window.drawn += 1;
     before = now;
-  }).observe(document.body, { subtree: true, childList: true, attributes: true });
+  });
+  window.counter.observe(document.body, { subtree: true, childList: true, attributes: true });
 }"""
 
 
@@ -137,7 +140,7 @@ def measure(open_, name: str, presses: int, big: bool) -> None:
     page.wait_for_timeout(3000)
     slider = page.locator(f".ddpm-view input[data-trait={trait}]")
     ours = press(page, slider, OURS, presses)
-    rate = glide(page, slider, OURS)
+    rates = sorted(glide(page, slider, OURS) for _ in range(5))
     page.close()
     cells[-1].source += "\n" + THEIRS.format(trait=trait, values=values)
     page = open_(cells, ".jp-OutputArea .jupyter-widgets img")
@@ -147,7 +150,8 @@ def measure(open_, name: str, presses: int, big: bool) -> None:
     their_rate = drag(page, handle, page.locator(".noUi-target").first, IMAGE)
     page.close()
     (median, most), (their_median, their_most) = ((t[len(t) // 2], t[int(0.95 * len(t))]) for t in (ours, theirs))
-    print(f"{name:12}  key {median:5.1f} ms, 95 % {most:5.1f}; drag {rate:4.0f}/s; first {first:4.0f} ms", end="  |  ")
+    print(f"{name:12}  key {median:5.1f} ms, 95 % {most:5.1f}", end="; ")
+    print(f"drag {rates[2]:4.0f}/s, least {rates[0]:.0f}; first {first:4.0f} ms", end="  |  ")
     print(f"interact: key {their_median:5.0f} ms, 95 % {their_most:5.0f}; drag {their_rate:4.1f}/s", end="  |  ")
     print(f"ratio {their_median / median:.0f}", flush=True)
 
