@@ -4,11 +4,15 @@ import ast
 import importlib
 import json
 import re
+from base64 import b64decode
+from io import BytesIO
 from itertools import pairwise, takewhile
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
 import ddpm_lite
 
@@ -56,6 +60,16 @@ def test_its_size_is_within_the_limits(path):
         for kind, data in output.get("data", {}).items():
             if kind.startswith("image/"):
                 assert len(data) * 3 / 4 <= 150_000
+
+
+@every
+def test_nothing_of_a_figure_is_cut_off(path):
+    """No ink on its rim."""
+    for output in outputs(path):
+        if "image/png" in output.get("data", {}):
+            shade = np.asarray(Image.open(BytesIO(b64decode(output.data["image/png"]))).convert("L"))
+            rim = np.concatenate([shade[0], shade[-1], shade[:, 0], shade[:, -1]])
+            assert rim.min() >= 200, output.metadata["image/png"]["alt"]
 
 
 @every
