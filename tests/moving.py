@@ -50,31 +50,30 @@ DRAWN = """root => {
 
 def shown(notebook: str = "*") -> list[tuple[str, str, int]]:
     """Each notebook and view in it, and which of that name it is, from 0 on: in the order in which they stand."""
-    found = []
-    for path in sorted(NOTEBOOKS.glob(f"{notebook}.ipynb")):
-        seen = []
-        for cell in nbformat.read(path, as_version=4).cells:
-            if cell.cell_type == "code":
-                seen += [name for name in views.__all__ if re.search(rf"\b{name}\(", cell.source)]
-        found += [(path.stem, name, seen[:i].count(name)) for i, name in enumerate(seen)]
+    return [(path.stem, *view) for path in sorted(NOTEBOOKS.glob(f"{notebook}.ipynb")) for view in _places(path.stem)]
+
+
+@cache
+def _places(notebook: str) -> dict[tuple[str, int], int]:
+    """The views of a notebook, by name and which of that name: the number of the cell that shows each."""
+    found = {}
+    for i, cell in enumerate(nbformat.read(NOTEBOOKS / f"{notebook}.ipynb", as_version=4).cells):
+        for name in views.__all__ if cell.cell_type == "code" else ():
+            if re.search(rf"\b{name}\(", cell.source):
+                found[name, sum(other == name for other, _ in found)] = i
     return found
-
-
-def place_of(notebook: str, name: str, which: int = 0) -> int:
-    """The number of the cell of a notebook that shows the view `name`, or another of these."""
-    cells = nbformat.read(NOTEBOOKS / f"{notebook}.ipynb", as_version=4).cells
-    return [i for i, c in enumerate(cells) if c.cell_type == "code" and re.search(rf"\b{name}\(", c.source)][which]
 
 
 def cells_of(*these: tuple[str, str, int]) -> list:
     """The cells of a notebook that show some views of it, and the cells that give them their names."""
-    sources = cut(NOTEBOOKS / f"{these[0][0]}.ipynb", *(place_of(*this) for this in these))
+    notebook = these[0][0]
+    sources = cut(NOTEBOOKS / f"{notebook}.ipynb", *(_places(notebook)[name, which] for _, name, which in these))
     return [nbformat.v4.new_code_cell(source) for source in sources.values()]
 
 
 def python_half(notebook: str, name: str, which: int = 0) -> views.base.View:
     """The same view, made here, in its first state."""
-    view = _made(notebook, name, which)
+    view = _made(notebook)[name, which]
     with view.hold_trait_notifications():
         for trait, value in view.start.items():
             setattr(view, trait, value)
@@ -82,22 +81,13 @@ def python_half(notebook: str, name: str, which: int = 0) -> views.base.View:
 
 
 @cache
-def _made(notebook: str, name: str, which: int) -> views.base.View:
-    place, (space, done) = place_of(notebook, name, which), _run_so_far(notebook)
-    sources = cut(NOTEBOOKS / f"{notebook}.ipynb", place)
-    if done and min(sources.keys() - done, default=place) < max(done):  # above what has run: from the start again
-        space.clear()
-        done.clear()
-    for i in sorted(sources.keys() - done):
-        exec(sources[i], space)
-        done.add(i)
-    return space["view"]
-
-
-@cache
-def _run_so_far(notebook: str) -> tuple[dict, set[int]]:
-    """The names that the cells of a notebook have given here, and the numbers of these cells."""
-    return {}, set()
+def _made(notebook: str) -> dict[tuple[str, int], views.base.View]:
+    """All views of a notebook, as its cells make them one after the other."""
+    places, space, made = _places(notebook), {}, {}
+    for i, source in cut(NOTEBOOKS / f"{notebook}.ipynb", *places.values()).items():
+        exec(source, space)
+        made |= {view: space["view"] for view, place in places.items() if place == i}
+    return made
 
 
 def stored_half(model: dict, notebook: str, name: str, which: int = 0) -> views.base.View:

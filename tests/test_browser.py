@@ -325,7 +325,7 @@ def test_a_matrix_reads_out_the_cell_under_the_pointer_and_colours_by_value(lab)
       return canvas.place(2, 1).map((v) => (v * canvas.clientWidth) / canvas.width);
     }""")
     canvas.hover(position={"x": x, "y": y})
-    reaches(root, "s.row === arg.row && s.column === arg.column", {"row": 2, "column": 1})
+    page.wait_for_function("s => document.querySelector('.ddpm-view').dataset.state === s", arg='{"row":2,"column":1}')
     assert_drawn(root, view)
     assert page.locator(".ddpm-view > p").inner_text() == view.describe()
     corners = pixels(root, 0, [(row, column, 0.15, 0.25) for row in range(3) for column in range(2)])
