@@ -7,8 +7,10 @@ import jaxtyping
 import pytest
 import torch
 
-# Where the tests run in several processes, each has its share of the cores, and so have the kernels that it starts.
-if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
+# Where the tests run in several processes, each has its share of the cores, and so have the kernels that it starts. A number
+# of threads that is given stays.
+workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0))
+if workers and "OMP_NUM_THREADS" not in os.environ:
     threads = max(1, (os.cpu_count() or 1) // workers)
     os.environ["OMP_NUM_THREADS"] = str(threads)
     torch.set_num_threads(threads)

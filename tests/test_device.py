@@ -111,7 +111,8 @@ def test_a_device_that_is_not_there_is_named():
         choose_device("tpu")
 
 
-def test_precision_changes_the_arithmetic_but_not_the_answer(g):
+def test_precision_changes_the_arithmetic_but_not_the_answer(g, monkeypatch):
+    monkeypatch.delenv("DDPM_LITE_PRECISION", raising=False)
     net = place(UNet(**SMALL), torch.device("cpu"), torch.bfloat16).eval()
     torch.nn.init.normal_(net.last.weight, std=0.1, generator=g)
     x, t = torch.randn(4, 2, 8, 8, generator=g), torch.tensor([1, 5, 10, 20])
@@ -123,6 +124,17 @@ def test_precision_changes_the_arithmetic_but_not_the_answer(g):
     torch.testing.assert_close(low, full, rtol=0.05, atol=0.05)
     assert next(net.parameters()).dtype == torch.float32
     assert choose_precision(torch.device("mps")) is None
+
+
+def test_the_environment_overrides_the_choice_of_precision(monkeypatch):
+    cpu = torch.device("cpu")
+    for name, dtype in {"float32": None, "bfloat16": torch.bfloat16}.items():
+        monkeypatch.setenv("DDPM_LITE_PRECISION", name)
+        assert choose_precision(cpu) == choose_precision(torch.device("mps")) == dtype
+        assert place(UNet(**SMALL), cpu).precision == dtype
+    monkeypatch.setenv("DDPM_LITE_PRECISION", "float16")
+    with pytest.raises(ValueError, match="'float16'.*float32 or bfloat16"):
+        choose_precision(cpu)
 
 
 def test_attention_is_softmax_attention(g):
