@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import ddpm_lite
+from ddpm_lite.device import PRECISIONS
 
 ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -88,7 +89,11 @@ def test_all_public_names_are_there():
 
 def test_the_readme_s_commands_are_the_ones_that_work():
     assert COMMAND_1 in README and COMMAND_2 in README
-    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith(COMMAND_2)
+    ci = (ROOT / ".ci" / "run").read_text()
+    assert f"\n{COMMAND_2}\n" in ci
+    assert set(re.findall(r"DDPM_LITE_PRECISION=(\w+)", ci)) == set(PRECISIONS), "it runs in both"
+    torch = next(r for r in EXTRAS["course"] if r.startswith("torch=="))
+    assert f"uv pip install {torch} --torch-backend cpu" in README and "-m ddpm_lite lab" in README
 
 
 def versions(requirements: list[str]) -> dict[str, str]:
