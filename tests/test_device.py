@@ -133,7 +133,7 @@ def test_the_environment_overrides_the_choice_of_precision(monkeypatch):
         assert choose_precision(cpu) == choose_precision(torch.device("mps")) == dtype
         assert place(UNet(**SMALL), cpu).precision == dtype
     monkeypatch.setenv("DDPM_LITE_PRECISION", "float16")
-    with pytest.raises(ValueError, match="'float16'.*float32 or bfloat16"):
+    with pytest.raises(ValueError, match=r"'float16'.*float32 or bfloat16"):
         choose_precision(cpu)
 
 
