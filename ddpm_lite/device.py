@@ -9,17 +9,30 @@ from torch import Tensor, nn
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The device called `name`, or the best one there is: cuda, else mps, else cpu. ValueError for one that is not there."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    """The device called `name`, or the best one there is: cuda, else mps, else cpu. ValueError for one that is not there,
+    also by its number: cuda:7 needs eight GPUs."""
+    count = {"cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0}
+    count |= {"mps": int(torch.backends.mps.is_available()), "cpu": 1}
     if name == "auto":
-        return torch.device(next(kind for kind, available in there.items() if available))
+        return torch.device(next(kind for kind in count if count[kind]))
     try:
         device = torch.device(name)
     except RuntimeError:
         device = None
-    if device is None or not there.get(device.type):
-        raise ValueError(f"There is no device {name!r} here: use 'auto' or one of {', '.join(k for k, v in there.items() if v)}.")
+    if device is None or (device.index or 0) >= count.get(device.type, 0):
+        there = [f"{kind}:{i}" for kind in count if count[kind] > 1 for i in range(count[kind])]
+        there += [kind for kind in count if count[kind] == 1]
+        raise ValueError(f"There is no device {name!r} here: use 'auto' or one of {', '.join(there)}.")
     return device
+
+
+def own_generator(device: torch.device) -> torch.Generator:
+    """The generator of this device that dropout draws from (each GPU has its own)."""
+    if device.type == "cpu":
+        return torch.default_generator
+    if device.type == "mps":
+        return torch.mps._get_default_mps_generator()
+    return torch.cuda.default_generators[torch.cuda.current_device() if device.index is None else device.index]
 
 
 PRECISION = "DDPM_LITE_PRECISION"  # the environment variable that overrides the choice of precision
@@ -37,7 +50,8 @@ def choose_precision(device: torch.device) -> torch.dtype | None:
             raise ValueError(f"{PRECISION} is {wanted!r}: set it to {' or '.join(PRECISIONS)}, or leave it out.")
         return PRECISIONS[wanted]
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+        with torch.cuda.device(device):  # the one that is asked below
+            return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     if device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
         return torch.bfloat16
     return None

@@ -15,11 +15,22 @@ T = TypeVar("T")
 
 
 def start(device: torch.device) -> torch.device:
-    """Join the other processes, if torchrun started this one; returns this process's device (cuda:0, cuda:1, ...)."""
+    """Join the other processes, if torchrun started this one; returns this process's device (cuda:0, cuda:1, ...).
+
+    ValueError for a GPU chosen by its number, since each process has its own, for more processes than GPUs, and for an
+    environment that says how many processes there are but not which of them this is.
+    """
     if "WORLD_SIZE" not in os.environ:
         return device
+    if "LOCAL_RANK" not in os.environ:
+        raise ValueError("WORLD_SIZE is set but LOCAL_RANK is not: start several processes with torchrun, or unset WORLD_SIZE.")
     if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        if device.index is not None:
+            raise ValueError(f"torchrun gives each process a GPU of its own: say 'cuda' and not '{device}'.")
+        own, count = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if own >= count:
+            raise ValueError(f"Process {own + 1} of this machine finds no GPU of its own: start at most {count} here.")
+        device = torch.device("cuda", own)
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     return device

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from . import distributed
+from .device import own_generator
 from .gaussian import q_sample
 from .guidance import drop_condition
 from .run import BINS, Run
@@ -235,16 +236,15 @@ def train(
 
 @contextmanager
 def _dropout_from(generator: torch.Generator, device: torch.device) -> Iterator[None]:
-    """Dropout draws from the device's global generator: seed that from ours for one step, and put it back.
+    """Dropout draws from the device's own generator: seed that from ours for one step, and put it back.
 
     Each process drops other units: this is the one thing in which several processes differ from one.
     """
     seed = int(torch.randint(2**62, (), generator=generator, device=device)) + distributed.rank()
-    module = torch if device.type == "cpu" else getattr(torch, device.type)
-    before = module.get_rng_state()
-    # torch.manual_seed would seed the generators of all devices.
-    (torch.default_generator if device.type == "cpu" else module).manual_seed(seed)
+    dropout = own_generator(device)  # torch.manual_seed would seed those of all devices, torch.cuda's the current one's
+    before = dropout.get_state()
+    dropout.manual_seed(seed)
     try:
         yield
     finally:
-        module.set_rng_state(before)
+        dropout.set_state(before)

@@ -36,8 +36,8 @@ def train(args: argparse.Namespace) -> None:
             f"--{name.replace('_', '-')} {made[name]}" for name in ("steps", "minutes", "batch_size", "seed") if name in made
         ]
         made["machine"] = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-        if choose_device(args.device).type == "cuda":
-            made["machine"] = f"{torch.cuda.get_device_name()}, {made['machine']}"
+        if (device := choose_device(args.device)).type == "cuda":
+            made["machine"] = f"{torch.cuda.get_device_name(device)}, {made['machine']}"
         made["command"] = f"python -m ddpm_lite train {args.name} --out DIR {' '.join(words)}"
         if "begin" in preset:
             parent = zoo.load(preset["begin"], "cpu")

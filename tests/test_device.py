@@ -6,8 +6,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ddpm_lite import Classifier, FiniteData, GaussianMixture, PointMLP, Schedule, UNet, class_loss, eps_loss, guided, sample
+from ddpm_lite import distributed as processes
 from ddpm_lite.batches import captioned, inpainting, upsampling
-from ddpm_lite.device import attend, choose_device, choose_precision, place
+from ddpm_lite.device import attend, choose_device, choose_precision, own_generator, place
+from ddpm_lite.train import _dropout_from
 
 SMALL = {"size": 8, "channels": 2, "width": 8, "mults": (1, 2), "depth": 1, "attention": (4,), "groups": 4}
 READER = {"vocabulary": 9, "length": 5, "width": 8, "depth": 1, "heads": 2}
@@ -105,10 +107,57 @@ def test_the_exact_models_follow_their_data():
             assert exact.eps(torch.randn(3, 2, device=META), torch.full((3,), 2, device=META), schedule).device == META
 
 
-def test_a_device_that_is_not_there_is_named():
-    assert choose_device("cpu").type == "cpu"
-    with pytest.raises(ValueError, match="no device 'tpu'"):
-        choose_device("tpu")
+@pytest.mark.parametrize(
+    ("gpus", "name", "there"),
+    [
+        (0, "tpu", "cpu"),
+        (0, "cuda", "cpu"),
+        (0, "cpu:1", "cpu"),
+        (0, "mps", "cpu"),
+        (1, "cuda:7", "cuda, cpu"),
+        (2, "cuda:2", "cuda:0, cuda:1, cpu"),
+        (2, "mps:1", "cuda:0, cuda:1, cpu"),
+        (2, "meta", "cuda:0, cuda:1, cpu"),
+    ],
+)
+def test_a_device_that_is_not_there_is_named(gpus, name, there, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert choose_device("cpu").type == "cpu" and choose_device().type == ("cuda" if gpus else "cpu")
+    assert gpus == 0 or choose_device(f"cuda:{gpus - 1}") == torch.device("cuda", gpus - 1)
+    with pytest.raises(ValueError, match=f"no device '{name}' here: use 'auto' or one of {there}\\."):
+        choose_device(name)
+
+
+def test_a_gpu_has_its_own_dropout(monkeypatch):
+    """Two GPUs that are not there: dropout is seeded on the one that trains, and that one's state is put back."""
+    first, second = (torch.Generator().manual_seed(i) for i in (1, 2))
+    monkeypatch.setattr(torch.cuda, "default_generators", (first, second))
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch, "randint", lambda *_, **__: torch.tensor(5))
+    before = first.get_state(), second.get_state()
+    with _dropout_from(torch.Generator(), torch.device("cuda:1")):
+        assert second.initial_seed() == 5 and torch.equal(first.get_state(), before[0])
+    assert torch.equal(second.get_state(), before[1])
+    assert own_generator(torch.device("cuda")) is first and own_generator(torch.device("cpu")) is torch.default_generator
+
+
+def test_a_process_of_torchrun_takes_the_gpu_of_its_number(monkeypatch):
+    taken = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    monkeypatch.setattr(torch.distributed, "init_process_group", taken.append)
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    with pytest.raises(ValueError, match="LOCAL_RANK is not: start several processes with torchrun"):
+        processes.start(torch.device("cpu"))
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with pytest.raises(ValueError, match="say 'cuda' and not 'cuda:0'"):
+        processes.start(torch.device("cuda:0"))
+    assert processes.start(torch.device("cuda")) == torch.device("cuda:1") and taken == [torch.device("cuda:1"), "nccl"]
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(ValueError, match="Process 3 of this machine finds no GPU of its own: start at most 2 here"):
+        processes.start(torch.device("cuda"))
 
 
 def test_precision_changes_the_arithmetic_but_not_the_answer(g, monkeypatch):
