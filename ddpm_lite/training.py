@@ -1,15 +1,17 @@
 """The command `train`: a preset becomes a run in a folder, with a progress bar; it can be stopped and goes on where it was."""
 
 import argparse
+import os
 import platform
 import signal
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
-from . import distributed, presets, recipe, weights, zoo
+from . import distributed, files, presets, recipe, weights, zoo
 from .device import choose_device, place
 from .train import TrainStep, check_length
 from .train import train as training
@@ -21,7 +23,16 @@ class Stopped(Exception):
 
 
 def train(args: argparse.Namespace) -> None:
-    """Train a preset into a folder, with a progress bar; what the run was started with, it goes on with."""
+    """Train a preset into a folder, with a progress bar; what the run was started with, it goes on with.
+
+    BlockingIOError if another process is training in this folder.
+    """
+    saves = os.environ.get("RANK", "0") == "0"  # of several processes the first one
+    with files.alone_in(args.out) if saves else nullcontext():
+        _train(args)
+
+
+def _train(args: argparse.Namespace) -> None:
     preset, checkpoint, parent = presets.preset(args.name), args.out / zoo.CHECKPOINT, None
     clip = zoo.load(preset["clip"], "cpu").net if "clip" in preset else None
     asked = {"steps": args.steps, "minutes": args.minutes, "batch_size": args.batch_size, "seed": args.seed}
@@ -61,7 +72,6 @@ def train(args: argparse.Namespace) -> None:
         raise ValueError(f"{args.out} already holds a run: go on with it by --resume, or choose another folder.")
 
     device = distributed.start(choose_device(args.device))
-    args.out.mkdir(parents=True, exist_ok=True)
     model = recipe.build(config, made["seed"])
     if parent is not None:
         weights.fill(model, model.state_dict() | widen(parent.net.state_dict(), model.extra), parent.name)

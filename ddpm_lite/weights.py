@@ -9,6 +9,8 @@ import safetensors.torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from . import files
+
 
 def save(path: str | Path, tensors: dict[str, Tensor], config: dict[str, Any]) -> None:
     """Write tensors and config to one file, whole or not at all: a reader never sees half a file, even after a power cut.
@@ -22,8 +24,7 @@ def save(path: str | Path, tensors: dict[str, Tensor], config: dict[str, Any]) -
 def write_atomically(path: str | Path, data: bytes) -> None:
     """Write to a temporary file beside `path`, force it to the disk, then rename it over `path`."""
     path = Path(path)
-    # Always the same name: what a killed process left behind is overwritten by the next save.
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = files.temporary(path)
     try:
         with open(temporary, "wb") as file:
             file.write(data)
