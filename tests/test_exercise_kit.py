@@ -529,6 +529,64 @@ def test_what_is_said_is_words_in_a_terminal_and_a_box_in_a_notebook():
     assert repr(JUMP).startswith("Exercise 9.1: A test (L12). Not yet.")
 
 
+def first_of(kept):
+    """The first tensor in what an answer was given."""
+    while not isinstance(kept, torch.Tensor):
+        kept = kept.alpha_bar if isinstance(kept, Schedule) else next(iter(kept.values() if isinstance(kept, dict) else kept))
+    return kept
+
+
+KEPT = {
+    "a tensor": lambda: torch.ones(3),
+    "a list": lambda: [torch.ones(3), 2],
+    "a tuple": lambda: (torch.ones(3),),
+    "a dict": lambda: {"weights": torch.ones(3), "steps": [3, 2, 1]},
+    "lists in a dict in a list": lambda: [{"tables": [torch.ones(3)]}],
+    "a schedule": lambda: Schedule.linear(2),
+    "a schedule in a list": lambda: [Schedule.linear(2)],
+}
+CHANGES = {
+    "a number": lambda kept: first_of(kept).add_(1),
+    "an entry more": lambda kept: kept.append(0) if isinstance(kept, list) else kept.update(more=0),
+    "an entry less": lambda kept: kept.pop() if isinstance(kept, list) else kept.popitem(),
+    "another kind": lambda kept: kept.__setitem__(0 if isinstance(kept, list) else "weights", torch.ones(3).numpy()),
+}
+
+
+@pytest.mark.parametrize(
+    ("what", "how"), [(w, h) for w in KEPT for h in CHANGES if h == "a number" or type(KEPT[w]()) in (list, dict)]
+)
+def test_each_call_has_its_own_copy_of_every_input_and_a_change_of_it_is_named(what, how):
+    seen = []
+
+    def answer(kept, scale):
+        seen.append(float(first_of(kept).sum()))
+        CHANGES[how](kept)
+        return torch.ones(2)
+
+    of_kept = registered(
+        lambda: write(lambda g: [("sets", KEPT[what](), 2.0)] * 2, number="9.8", **ABOUT)(lambda kept, scale: torch.ones(2))
+    )
+    report = of_kept.check(answer)
+    assert report.state == "wrong" and "It changes its input kept in place" in report.says
+    assert seen == [float(first_of(KEPT[what]()).sum())] * 4, "another call's change was seen"
+
+
+def test_a_network_and_a_generator_are_as_they_were_in_every_call():
+    """An answer may train a network and draw: each call begins where the first one began."""
+    net = nn.BatchNorm1d(3).train()
+
+    def answer(net, g):
+        return net(torch.randn(4, 3, generator=g)).detach() + net.running_mean
+
+    drawn = registered(
+        lambda: write(lambda g: [("draws", net, torch.Generator().manual_seed(1))] * 2, number="9.8", **ABOUT)(
+            lambda net, g: net(torch.randn(4, 3, generator=g)).detach() + net.running_mean
+        )
+    )
+    assert drawn.check(answer).state == "right" and drawn.check(answer).state == "right" and not net.running_mean.any()
+
+
 def test_numbers_are_compared_by_size_place_and_precision():
     want = torch.tensor([1.0, 0.0, -1000.0], dtype=torch.float64)
     assert difference(want + 1e-9, want) is None and difference((want * (1 + 1e-5)).float(), want) is None
