@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from . import distributed
+from .schedule import require_floating
 from .tokenizer import END, PAD
 from .train import Loss, draw_caption
 from .unclip import conditions, embed
@@ -17,6 +18,7 @@ from .unet import beside
 
 def to_bytes(pictures: Float[Tensor, "*n c h w"]) -> Tensor:
     """Pictures in [-1, 1] as uint8, a quarter of the memory: `captioned` takes them back."""
+    require_floating(pictures=pictures)
     return ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte()
 
 
@@ -33,6 +35,7 @@ def drop_words(tokens: Int[Tensor, "b length"], p: float, generator: torch.Gener
 
 def shifted(pictures: Float[Tensor, "b c h w"], most: int, generator: torch.Generator | None = None) -> Float[Tensor, "b c h w"]:
     """Each picture moved by up to `most` pixels each way, on white paper."""
+    require_floating(pictures=pictures)
     b, _, h, w = pictures.shape
     by = torch.randint(2 * most + 1, (2, b, 1), generator=generator, device=pictures.device)
     rows, columns = by[0] + torch.arange(h, device=by.device), by[1] + torch.arange(w, device=by.device)
@@ -51,6 +54,8 @@ def captioned(loss: Callable[..., Loss], word_drop: float = 0.1, shift: int = 0)
 
     def with_caption(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         pictures, mirror, *tokens = batch
+        if pictures.dtype != torch.uint8:
+            raise TypeError(f"captioned takes pictures as `to_bytes` makes them, uint8 from 0 to 255, not {pictures.dtype}.")
         n, device = len(pictures), pictures.device
         x0 = pictures.float() / 127.5 - 1
         mirrored = mirror & (torch.rand(n, generator=generator, device=device) < 0.5)
@@ -67,6 +72,7 @@ def captioned(loss: Callable[..., Loss], word_drop: float = 0.1, shift: int = 0)
 
 def enlarge(small: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c 2*h 2*w"]:
     """Twice the size, each pixel four times: how an upsampler is shown the small picture."""
+    require_floating(small=small)
     return F.interpolate(small, scale_factor=2.0, mode="nearest")
 
 
@@ -80,6 +86,7 @@ def upsampling(loss: Callable[..., Loss], noise: float = 0.2) -> Callable[..., L
 
     def with_small(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         x0 = batch[0]
+        require_floating(x0=x0)
         small = F.avg_pool2d(x0, 2)
         std = noise * torch.rand(len(x0), 1, 1, 1, generator=generator, device=x0.device)
         small = small + std * torch.randn(small.shape, generator=generator, device=x0.device)
@@ -113,6 +120,7 @@ def erasures(
 
 def erased(pictures: Float[Tensor, "n c h w"], known: Shaped[Tensor, "n 1 h w"]) -> Float[Tensor, "n c+1 h w"]:
     """What an inpainting network sees beside x_t: the pictures, 0 where they are not known, and the mask."""
+    require_floating(pictures=pictures)
     return torch.cat([pictures * known, known], dim=1)
 
 

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
+from .schedule import require_floating
 from .tokenizer import PAD, empty_row
 from .transformer import Transformer
 
@@ -61,6 +62,7 @@ class Caption(nn.Module):
         if self.image:
             if tokens.shape != (batch, length + self.image):
                 raise ValueError(f"cond must be ({batch}, {length} tokens + {self.image} numbers), not {tuple(tokens.shape)}.")
+            require_floating(cond=tokens)
             tokens, embedding = tokens[:, :length].long(), tokens[:, length:]
         if tokens.ndim != 2 or len(tokens) != batch or tokens.shape[1] > length or tokens.is_floating_point():
             fit = f"({batch}, at most {length}) integer tokens"

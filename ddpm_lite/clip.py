@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from . import pretrained, weights
 from .device import autocast
 from .nets import Condition
+from .schedule import require_floating
 from .tokenizer import END
 from .transformer import Transformer
 
@@ -76,6 +77,7 @@ class ImageEncoder(nn.Module):
             nn.init.normal_(parameter, std=width**-0.5)
 
     def forward(self, pictures: Float[Tensor, "b c h w"], t: Int[Tensor, " b"] | None = None) -> Float[Tensor, "b dim"]:
+        require_floating(pictures=pictures)
         if tuple(pictures.shape[1:]) != self.shape:
             wanted = ", ".join(map(str, self.shape))
             raise ValueError(f"This network takes pictures of shape (B, {wanted}), not {tuple(pictures.shape)}.")

@@ -12,7 +12,7 @@ from .batches import erased
 from .gaussian import eps_from_x0, q_sample, x0_from_eps
 from .guidance import refuse_training_mode
 from .sample import timesteps
-from .schedule import Schedule
+from .schedule import Schedule, require_floating
 from .unet import beside
 
 
@@ -30,6 +30,7 @@ def inpaint(
     ValueError for masks that do not fit the pictures, a network in training mode, and an x_t of another shape.
     """
     refuse_training_mode(model)
+    require_floating(pictures=pictures)
     wanted = (len(pictures), 1, *pictures.shape[2:])
     if tuple(known.shape) != wanted:
         raise ValueError(f"Pictures of shape {tuple(pictures.shape)} need masks of shape {wanted}, not {tuple(known.shape)}.")
@@ -63,6 +64,7 @@ def invert(
     model, cond, steps   as in `sample`, at guidance 1: what guidance adds does not come back the same way
     """
     refuse_training_mode(model)
+    require_floating(x0=x0)
     x = x0
     for t, t_next in pairwise([0, *reversed(timesteps(schedule.T, steps))]):
         eps_hat = model(x, torch.full((len(x),), t or t_next, device=x.device), cond)

@@ -10,20 +10,20 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .schedule import Schedule, gather
+from .schedule import Schedule, gather, require_floating
 
 Steps = int | Int[Tensor, " batch"]
 
 
 def q_step(x_prev: Float[Tensor, "*x"], t: Steps, eps: Float[Tensor, "*x"], schedule: Schedule) -> Float[Tensor, "*x"]:
     """One step of the forward chain: x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) eps (eq. 2), 1 <= t <= T."""
-    _same_shape(x_prev=x_prev, eps=eps)
+    _check(x_prev=x_prev, eps=eps)
     return gather(schedule.alpha.sqrt(), t, x_prev, 1) * x_prev + gather(schedule.beta.sqrt(), t, x_prev, 1) * eps
 
 
 def q_sample(x0: Float[Tensor, "*x"], t: Steps, eps: Float[Tensor, "*x"], schedule: Schedule) -> Float[Tensor, "*x"]:
     """A draw from q(x_t | x_0): x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (eq. 4), 0 <= t <= T."""
-    _same_shape(x0=x0, eps=eps)
+    _check(x0=x0, eps=eps)
     signal, noise = _signal_and_noise(x0, t, schedule)
     return signal * x0 + noise * eps
 
@@ -33,7 +33,7 @@ def q_sample(x0: Float[Tensor, "*x"], t: Steps, eps: Float[Tensor, "*x"], schedu
 
 def x0_from_eps(x_t: Float[Tensor, "*x"], eps: Float[Tensor, "*x"], t: Steps, schedule: Schedule) -> Float[Tensor, "*x"]:
     """x_0 = (x_t - sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_bar_t) (eq. 4 solved for x_0), 0 <= t <= T."""
-    _same_shape(x_t=x_t, eps=eps)
+    _check(x_t=x_t, eps=eps)
     signal, noise = _signal_and_noise(x_t, t, schedule)
     return (x_t - noise * eps) / signal
 
@@ -41,27 +41,28 @@ def x0_from_eps(x_t: Float[Tensor, "*x"], eps: Float[Tensor, "*x"], t: Steps, sc
 def eps_from_x0(x_t: Float[Tensor, "*x"], x0: Float[Tensor, "*x"], t: Steps, schedule: Schedule) -> Float[Tensor, "*x"]:
     """eps = (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 - alpha_bar_t) (eq. 4 solved for eps), 1 <= t <= T:
     at t = 0 there is no noise to speak of."""
-    _same_shape(x_t=x_t, x0=x0)
+    _check(x_t=x_t, x0=x0)
     signal, noise = _signal_and_noise(x_t, t, schedule, first=1)
     return (x_t - signal * x0) / noise
 
 
 def v_from_eps(x_t: Float[Tensor, "*x"], eps: Float[Tensor, "*x"], t: Steps, schedule: Schedule) -> Float[Tensor, "*x"]:
     """v = sqrt(alpha_bar_t) eps - sqrt(1 - alpha_bar_t) x_0 (Salimans & Ho 2022, section 4), 0 <= t <= T."""
+    x0 = x0_from_eps(x_t, eps, t, schedule)
     signal, noise = _signal_and_noise(x_t, t, schedule)
-    return signal * eps - noise * x0_from_eps(x_t, eps, t, schedule)
+    return signal * eps - noise * x0
 
 
 def x0_from_v(x_t: Float[Tensor, "*x"], v: Float[Tensor, "*x"], t: Steps, schedule: Schedule) -> Float[Tensor, "*x"]:
     """x_0 = sqrt(alpha_bar_t) x_t - sqrt(1 - alpha_bar_t) v (Salimans & Ho 2022, section 4), 0 <= t <= T."""
-    _same_shape(x_t=x_t, v=v)
+    _check(x_t=x_t, v=v)
     signal, noise = _signal_and_noise(x_t, t, schedule)
     return signal * x_t - noise * v
 
 
 def eps_from_v(x_t: Float[Tensor, "*x"], v: Float[Tensor, "*x"], t: Steps, schedule: Schedule) -> Float[Tensor, "*x"]:
     """eps = sqrt(1 - alpha_bar_t) x_t + sqrt(alpha_bar_t) v, the other half of the same rotation, 0 <= t <= T."""
-    _same_shape(x_t=x_t, v=v)
+    _check(x_t=x_t, v=v)
     signal, noise = _signal_and_noise(x_t, t, schedule)
     return noise * x_t + signal * v
 
@@ -74,7 +75,7 @@ def posterior(
     mean = sqrt(alpha_bar_{t-1}) beta_t / (1 - alpha_bar_t) x_0 + sqrt(alpha_t) (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t) x_t
     variance = (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t) beta_t, shaped to broadcast against x_t.
     """
-    _same_shape(x0=x0, x_t=x_t)
+    _check(x0=x0, x_t=x_t)
     before, now = _shifted(schedule.alpha_bar), schedule.alpha_bar
     of_x0 = gather(before.sqrt() * schedule.beta / (1 - now), t, x_t, 1)
     of_x_t = gather(schedule.alpha.sqrt() * (1 - before) / (1 - now), t, x_t, 1)
@@ -88,7 +89,7 @@ def posterior_mean_from_eps(
 
     mean = 1 / sqrt(alpha_t) * (x_t - (1 - alpha_t) / sqrt(1 - alpha_bar_t) * eps)
     """
-    _same_shape(x_t=x_t, eps=eps)
+    _check(x_t=x_t, eps=eps)
     of_eps = gather(schedule.beta / (1 - schedule.alpha_bar).sqrt(), t, x_t, 1)
     return (x_t - of_eps * eps) / gather(schedule.alpha.sqrt(), t, x_t, 1)
 
@@ -97,6 +98,7 @@ def kl(
     mean_1: Float[Tensor, "..."], var_1: Float[Tensor, "..."], mean_2: Float[Tensor, "..."], var_2: Float[Tensor, "..."]
 ) -> Float[Tensor, "..."]:
     """KL(N(mean_1, var_1) || N(mean_2, var_2)) in nats, for each coordinate on its own; arguments broadcast."""
+    require_floating(mean_1=mean_1, var_1=var_1, mean_2=mean_2, var_2=var_2)
     return 0.5 * (torch.log(var_2 / var_1) + (var_1 + (mean_1 - mean_2) ** 2) / var_2 - 1)
 
 
@@ -105,6 +107,7 @@ def kl(
 
 def bound_prior(x0: Float[Tensor, "b *d"], schedule: Schedule) -> Float[Tensor, " b"]:
     """L_T = KL(q(x_T | x_0) || N(0, I)): what the end of the chain still tells of the picture. No network in it."""
+    _check(x0=x0)
     signal, noise = _signal_and_noise(x0, schedule.T, schedule)
     one = torch.ones((), dtype=x0.dtype)
     return _bits_per_dim(kl(signal * x0, noise**2, 0 * one, one))
@@ -123,6 +126,7 @@ def bound_step(
     p_theta is the Gaussian with the mean of eq. 11 and the variance var[t]; None means posterior_var[t], and then
     the term is beta_t^2 / (2 posterior_var_t alpha_t (1 - alpha_bar_t)) |eps - eps_hat|^2 (eq. 12).
     """
+    _check(x0=x0, x_t=x_t, eps_hat=eps_hat)
     model_var = gather(schedule.posterior_var if var is None else var, t, x_t, 2)
     mean, true_var = posterior(x0, x_t, t, schedule)
     return _bits_per_dim(kl(mean, true_var, posterior_mean_from_eps(x_t, eps_hat, t, schedule), model_var))
@@ -136,7 +140,7 @@ def bound_decoder(
     The probability of a grey value is the mass of N(mean, var) within half a step of it; the two end values take
     the tails, so the probabilities of all levels add up to 1. var > 0: posterior_var[1] = 0 will not do.
     """
-    _same_shape(x0=x0, mean=mean)
+    _check(x0=x0, mean=mean)
     var = float(var)
     if var <= 0:
         raise ValueError(
@@ -169,8 +173,9 @@ def _bits_per_dim(nats: Float[Tensor, "b *d"]) -> Float[Tensor, " b"]:
     return nats.reshape(len(nats), -1).mean(1) / math.log(2)
 
 
-def _same_shape(**tensors: Tensor) -> None:
-    """Broadcasting would hide a mistake here: eps of shape (1, ...) gives every picture the same noise."""
+def _check(**tensors: Tensor) -> None:
+    """Refuse tensors that are not floating-point or differ in shape: broadcasting would give every picture the same noise."""
+    require_floating(**tensors)
     shapes = {name: tuple(x.shape) for name, x in tensors.items()}
     if len(set(shapes.values())) > 1:
         raise ValueError(

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from .schedule import Schedule, gather
+from .schedule import Schedule, gather, require_floating
 
 
 def drop_condition(
@@ -44,6 +44,7 @@ def guided(model: Callable[..., Tensor], scale: float, null: int | Tensor) -> Ca
     _check(model, scale)
 
     def eps(x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], cond: Shaped[Tensor, "b *c"]) -> Float[Tensor, "b *d"]:
+        require_floating(x_t=x_t)
         no_cond = torch.as_tensor(null, dtype=cond.dtype, device=cond.device).expand_as(cond)
         if scale == 1:
             return model(x_t, t, cond)
@@ -75,6 +76,7 @@ def clip_guided(
     text = clip.encode_text(tokens)
 
     def eps(x_t: Float[Tensor, "n *d"], t: Int[Tensor, " n"], cond: Tensor | None = None) -> Float[Tensor, "n *d"]:
+        require_floating(x_t=x_t)
         if len(x_t) != len(text):
             raise ValueError(f"CLIP guidance needs one caption for each picture, not {len(text)} for {len(x_t)}.")
         with torch.enable_grad():  # samplers switch it off

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .schedule import require_floating
+
 
 def frechet(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> float:
     """Fréchet distance of the Gaussians fitted to two sets of features (Heusel et al. 2017), in squared feature units:
@@ -17,6 +19,7 @@ def frechet(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> float:
     It is biased upwards by about 1/n: compare only values from equal numbers of items. ValueError for fewer items
     than features, where the covariance cannot be estimated.
     """
+    require_floating(a=a, b=b)
     if min(len(a), len(b)) <= a.shape[1]:
         raise ValueError(
             f"A Frechet distance in {a.shape[1]} features needs more than {a.shape[1]} items a side, not {len(a)} and {len(b)}."
@@ -40,6 +43,7 @@ class PrecisionRecall(NamedTuple):
 def precision_recall(real: Float[Tensor, "n d"], generated: Float[Tensor, "m d"], k: int = 3) -> PrecisionRecall:
     """Improved precision and recall (Kynkäänniemi et al. 2019, eqs. 1 to 3): an item counts as among a set if it lies
     no farther from some member than that member's k-th nearest neighbour in the set."""
+    require_floating(real=real, generated=generated)
     if min(len(real), len(generated)) <= k:
         raise ValueError(f"k = {k} nearest neighbours need more than {k} items a side, not {len(real)} and {len(generated)}.")
 
@@ -54,6 +58,7 @@ def precision_recall(real: Float[Tensor, "n d"], generated: Float[Tensor, "m d"]
 def nearest(items: Float[Tensor, "n *d"], training: Float[Tensor, "m *d"]) -> tuple[Float[Tensor, " n"], Int[Tensor, " n"]]:
     """The distance of each item to its nearest training item, and which that is. Copies have a distance near 0:
     compare with the same for held-out data."""
+    require_floating(items=items, training=training)
     distance, index = torch.cdist(items.flatten(1).double(), training.flatten(1).double()).min(1)
     return distance, index
 

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from .schedule import require_floating
+
 
 def timestep_embedding(t: Int[Tensor, " batch"], dim: int) -> Float[Tensor, "batch dim"]:
     """sin(t w_i) and cos(t w_i) for dim/2 frequencies w_i from 1 down to 1/10000, in float32 (Vaswani et al. 2017,
@@ -48,6 +50,7 @@ class Condition(nn.Module):
                 raise ValueError(f"cond must be ({len(t)},) integer labels, not {cond.dtype} of shape {tuple(cond.shape)}.")
             emb = emb + self.label(cond)
         elif cond is not None:
+            require_floating(cond=cond)
             if cond.shape != (len(t), self.cond_dim):
                 raise ValueError(f"cond must be ({len(t)}, {self.cond_dim}) vectors, but its shape is {tuple(cond.shape)}.")
             emb = emb + self.vector(cond)
@@ -76,6 +79,7 @@ class PointMLP(nn.Module):
     def forward(
         self, x_t: Float[Tensor, "batch dim"], t: Int[Tensor, " batch"], cond: Tensor | None = None
     ) -> Float[Tensor, "batch dim"]:
+        require_floating(x_t=x_t)
         if x_t.ndim != 2 or x_t.shape[1] != self.dim:
             raise ValueError(f"This network takes points of shape (B, {self.dim}), not {tuple(x_t.shape)}.")
         emb = self.condition(t, cond)
@@ -108,6 +112,7 @@ class Classifier(nn.Module):
 
     def features(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b f"]:
         """What the decision is made from: (B, num_features), unbounded."""
+        require_floating(x=x)
         return self.body(x)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b classes"]:

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .gaussian import Steps, eps_from_x0, q_sample
-from .schedule import Schedule, gather
+from .schedule import Schedule, gather, require_floating
 
 Labels = Int[Tensor, " batch"]
 
@@ -27,6 +27,7 @@ class _Exact:
 
     def eps(self, x_t: Float[Tensor, "b *d"], t: Steps, schedule: Schedule, cond: Labels | None = None) -> Float[Tensor, "b *d"]:
         """eps*(x_t, t) = E[eps | x_t] (given the class cond, where it is not the null label), 1 <= t <= T."""
+        require_floating(x_t=x_t)
         if cond is not None and self.labels is not None and not bool((torch.isin(cond, self.labels) | (cond == self.null)).all()):
             known = sorted(set(self.labels.tolist()))
             raise ValueError(f"cond holds a class that no item has: the classes are {known}, and {self.null} is 'no condition'.")
@@ -100,6 +101,7 @@ class GaussianMixture(_Exact):
 
     def log_prob(self, x: Float[Tensor, "b D"]) -> Float[Tensor, " b"]:
         """The log density at x, in nats. It needs covariances without a zero eigenvalue: diffuse points first."""
+        require_floating(x=x)
         along = torch.einsum("bkd,kdi->bki", x.double()[:, None] - self.means, self.axes)
         each = -0.5 * (along**2 / self.axis_var + torch.log(2 * math.pi * self.axis_var)).sum(-1)
         return torch.logsumexp(each + self.weights.log(), 1).to(x.dtype)
@@ -108,6 +110,7 @@ class GaussianMixture(_Exact):
         self, x_t: Float[Tensor, "b D"], t: Steps, schedule: Schedule, cond: Labels | None = None
     ) -> Float[Tensor, "b D"]:
         """E[x_0 | x_t]: each component's Gaussian posterior mean, weighted by its share of the density at x_t."""
+        require_floating(x_t=x_t)
         x = x_t.double()
         a = gather(schedule.alpha_bar, t, x[:, None], 1)
         var = a * self.axis_var + (1 - a)
@@ -127,6 +130,7 @@ class FiniteData(_Exact):
     floor_of = "the loss on these very items, not on new ones: reaching it is memorising"
 
     def __init__(self, data: Float[Tensor, "N *d"], labels: Int[Tensor, " N"] | None = None, chunk: int = 4096):
+        require_floating(data=data)
         if labels is not None and len(labels) != len(data):
             raise ValueError(f"There are {len(data)} items but {len(labels)} labels.")
         self.data, self.labels, self.chunk = data, labels, chunk
@@ -144,6 +148,7 @@ class FiniteData(_Exact):
 
         The data is read in chunks with a running maximum, so memory is B x chunk numbers whatever N is.
         """
+        require_floating(x_t=x_t)
         x = x_t.reshape(len(x_t), -1).double()
         a = gather(schedule.alpha_bar, t, x, 1)
         top = x.new_full((len(x), 1), torch.finfo(x.dtype).min)

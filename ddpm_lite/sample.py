@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .gaussian import eps_from_x0, x0_from_eps
 from .guidance import refuse_training_mode
-from .schedule import Schedule
+from .schedule import Schedule, require_floating
 
 
 class Frame(NamedTuple):
@@ -42,6 +42,7 @@ def ddpm_step(
     (var = "posterior"), beta_t ("beta"), or var[t] of a table of variances, for adjacent steps only (else ValueError).
     With the first two no noise is added in the step to t_next = 0; a table says so itself, by var[1] = 0.
     """
+    require_floating(x_t=x_t, eps_hat=eps_hat, z=z)
     now, before = float(schedule.alpha_bar[t]), float(schedule.alpha_bar[t_next])
     alpha = now / before
     beta = 1 - alpha
@@ -73,6 +74,7 @@ def ddim_step(
     sigma = eta * (standard deviation of DDPM's posterior). eta = 0 is deterministic and needs no z; eta = 1 is DDPM.
     ValueError for an eta outside [0, 1], and for eta > 0 without z.
     """
+    require_floating(x_t=x_t, eps_hat=eps_hat, z=z)
     if not 0 <= eta <= 1:
         raise ValueError(f"eta = {eta}, but it runs from 0 (DDIM) to 1 (DDPM).")
     if eta > 0 and z is None:
@@ -97,6 +99,7 @@ def dpm_solver_step(
     last is the step before and its x0_hat; without it, and in the step to t_next = 0 where lambda is infinite, the
     step is of first order, which is DDIM.
     """
+    require_floating(x_t=x_t, x0_hat=x0_hat)
     now, before = float(schedule.alpha_bar[t]), float(schedule.alpha_bar[t_next])
     if last is not None and t_next > 0:
         h_last = _half_log_snr(now) - _half_log_snr(float(schedule.alpha_bar[last[0]]))

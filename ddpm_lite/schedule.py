@@ -76,6 +76,16 @@ class Schedule:
         )
 
 
+def require_floating(**tensors: Tensor | None) -> None:
+    """TypeError unless each tensor (None aside) holds floating-point numbers: in the type of an integer picture every
+    coefficient of a schedule would be rounded to 0 or 1."""
+    for name, x in tensors.items():
+        if x is not None and not x.is_floating_point():
+            raise TypeError(
+                f"{name} must hold floating-point numbers, not {x.dtype}: convert a picture of 0..255 by x.float() / 127.5 - 1."
+            )
+
+
 def gather(
     table: Float64[Tensor, " T_plus_1"], t: int | Int[Tensor, " batch"], x: Float[Tensor, "..."], first: int = 0
 ) -> Tensor:
@@ -84,8 +94,9 @@ def gather(
     t is one step for the whole batch (int) or one for each picture ((B,) integers). What is computed from a table
     is computed in float64 before it comes here: 1 - alpha_bar_1 = 0.0001 would lose four digits in float32.
     ValueError where t lies outside first..T (checked for an int and for a t on the CPU; a check on a GPU would make
-    every step wait) or has the wrong length; TypeError where it is not an integer.
+    every step wait) or has the wrong length; TypeError where it is not an integer, or where x is not floating-point.
     """
+    require_floating(x=x)
     last = len(table) - 1
     if isinstance(t, Tensor):
         if t.is_floating_point() or t.is_complex() or t.dtype == torch.bool:

@@ -21,7 +21,7 @@ from .device import own_generator
 from .gaussian import q_sample
 from .guidance import drop_condition
 from .run import BINS, Run
-from .schedule import Schedule
+from .schedule import Schedule, require_floating
 
 TIMED = 50  # steps that are timed to turn minutes into a number of steps; the warm-up lasts at least as long
 
@@ -73,6 +73,7 @@ def _denoising(target: Callable[..., Tensor], schedule: Schedule, drop: float, n
 
     def loss(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         x0, cond = batch if len(batch) == 2 else (batch[0], None)
+        require_floating(x0=x0)
         t = low_discrepancy_t(len(x0), schedule.T, generator, x0.device)
         eps = torch.randn(x0.shape, generator=generator, device=x0.device, dtype=x0.dtype)
         if cond is not None and null is not None:
@@ -88,6 +89,7 @@ def _denoising(target: Callable[..., Tensor], schedule: Schedule, drop: float, n
 def class_loss(model: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
     """Cross-entropy of a classifier on a batch (pictures, labels)."""
     pictures, labels = (distributed.shard(a) for a in batch)
+    require_floating(pictures=pictures)
     per_item = nn.functional.cross_entropy(model(pictures), labels, reduction="none")
     return Loss(per_item.mean(), per_item.detach())
 
@@ -111,6 +113,7 @@ def clip_loss(schedule: Schedule | None = None) -> Callable[..., Loss]:
 
     def loss(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         pictures, tokens = batch
+        require_floating(pictures=pictures)
         t, n, device = None, len(pictures), pictures.device
         if tokens.ndim == 3:
             tokens = draw_caption(tokens, generator)

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from .nets import Condition
+from .schedule import require_floating
 from .tokenizer import PAD, empty_row
 from .transformer import Transformer
 
@@ -46,6 +47,7 @@ class Prior(nn.Module):
     def forward(
         self, x_t: Float[Tensor, "b dim"], t: Int[Tensor, " b"], cond: Float[Tensor, "b c"] | None = None
     ) -> Float[Tensor, "b dim"]:
+        require_floating(x_t=x_t, cond=cond)
         b = len(x_t)
         cond = self.null.expand(b, -1) if cond is None else cond
         if x_t.shape[1:] != (self.dim,) or cond.shape != (b, self.length + self.dim):
@@ -60,11 +62,13 @@ class Prior(nn.Module):
 
 def embed(features: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
     """CLIP's unit vectors as prior and decoder take them: times sqrt(dim)."""
+    require_floating(features=features)
     return features * features.shape[1] ** 0.5
 
 
 def conditions(tokens: Int[Tensor, "n length"], embedding: Float[Tensor, "n dim"]) -> Float[Tensor, "n length+dim"]:
     """Captions and embeddings as one row each: the cond of the prior (text embeddings) and of the decoder (image ones)."""
+    require_floating(embedding=embedding)
     return torch.cat([tokens.to(embedding.dtype), embedding], dim=1)
 
 
@@ -76,6 +80,7 @@ def null_condition(length: int, dim: int) -> Float[Tensor, " {length+dim}"]:
 def closest(candidates: Float[Tensor, "k n dim"], text: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
     """Of the k embeddings imagined for each caption the one with the largest dot product with the caption's own, its text
     embedding (Ramesh et al. 2022, section 2.2, with k = 2)."""
+    require_floating(candidates=candidates, text=text)
     best = (candidates * text).sum(2).argmax(0)
     return candidates[best, torch.arange(len(text), device=text.device)]
 
@@ -86,6 +91,7 @@ def slerp(a: Float[Tensor, "*n d"], b: Float[Tensor, "*n d"], share: float) -> F
     (sin((1 - share) w) a + sin(share w) b) / sin w, with w the angle between a and b, whose lengths are taken to be equal.
     Where they point the same way it is a itself. ValueError for opposite ones, between which no circle is the shortest.
     """
+    require_floating(a=a, b=b)
     cosine = F.cosine_similarity(a, b, dim=-1).clamp(-1, 1)[..., None]
     if (cosine < -1 + 1e-6).any():
         raise ValueError("Two opposite embeddings have no shortest way between them.")
@@ -102,6 +108,7 @@ def text_difference(
     slerp(image, (after - before) / |after - before|, share), at the image's length. The paper turns by 0.25 to 0.5.
     ValueError for two captions with the same embedding, which say no difference.
     """
+    require_floating(image=image, before=before, after=after)
     difference = after - before
     length = difference.norm(dim=1, keepdim=True)
     if (length < 1e-6).any():
@@ -114,6 +121,7 @@ def principal(embedding: Float[Tensor, "n d"], among: Float[Tensor, "m d"], k: i
     section 4): m + (embedding - m) V_k V_k^T, with m the mean of `among` and V_k its first k directions, at the length
     that the embedding had. ValueError for a k outside 0..d, or larger than m, the number of embeddings in `among`.
     """
+    require_floating(embedding=embedding, among=among)
     most = min(among.shape)
     if not 0 <= k <= most:
         raise ValueError(f"k = {k}, but {len(among)} embeddings of {among.shape[1]} numbers have 0 to {most} components.")

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from .caption import Caption, Context
 from .device import attend, autocast
 from .nets import Condition
+from .schedule import require_floating
 
 
 class Norm(nn.GroupNorm):
@@ -195,6 +196,7 @@ class UNet(nn.Module):
     def forward(
         self, x_t: Float[Tensor, "b c_in h w"], t: Int[Tensor, " b"], cond: Tensor | None = None
     ) -> Float[Tensor, "b c h w"]:
+        require_floating(x_t=x_t)
         channels, *sides = self.shape
         if tuple(x_t.shape[1:]) != (channels + self.extra, *sides):
             wanted = ", ".join(map(str, (channels + self.extra, *sides)))
@@ -226,8 +228,10 @@ def beside(model: Callable[..., Tensor], extra: Float[Tensor, "b c h w"]) -> Cal
     """The network of a U-Net with extra channels as model(x_t, t, cond), which samplers and losses take: it sees x_t and
     `extra`, one above the other. So GLIDE's upsampler sees the small picture, and its inpainting the rest of the picture.
     """
+    require_floating(extra=extra)
 
     def eps(x_t: Float[Tensor, "n c_t h w"], t: Int[Tensor, " n"], cond: Tensor | None = None) -> Float[Tensor, "n c_t h w"]:
+        require_floating(x_t=x_t)
         # Guidance asks for two predictions at once: then each extra picture stands beside two.
         return model(torch.cat([x_t, extra.repeat(len(x_t) // len(extra), 1, 1, 1)], dim=1), t, cond)
 

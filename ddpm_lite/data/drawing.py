@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
+from ..schedule import require_floating
+
 RESOLUTIONS = (16, 32)  # sides of the pictures, in pixels
 COLOURS = {  # red, green and blue in [0, 1], chosen far apart from each other and from the white paper
     "red": (0.88, 0.10, 0.12),
@@ -174,6 +176,7 @@ def decide(
 
 def judge_all(images: Float[Tensor, "n 3 size size"], judge: Callable) -> tuple[Int64[Tensor, " n"], Float32[Tensor, " n"]]:
     """Judge pictures 128 at a time. ValueError for pictures of another size than 16 and 32."""
+    require_floating(images=images)
     check_size(images.shape[-1])
     index, confidence = zip(*(judge(part) for part in images.float().split(AT_ONCE)), strict=True)
     return torch.cat(index), torch.cat(confidence)
