@@ -10,12 +10,38 @@ from jaxtyping import Int
 from torch import Tensor
 
 PAD, START, END = 0, 1, 2  # the first three tokens; the words follow
-NAMED = 10  # unknown words that a warning names
+NAMED = 10  # words or captions that a warning names
+
+
+class _Cleaned(dict[int, str]):
+    """For str.translate: letters, digits and combining marks stay, what is invisible goes, all else becomes a space."""
+
+    def __missing__(self, code: int) -> str:
+        kind = unicodedata.category(chr(code))
+        invisible = kind in ("Cf", "Me") or code in range(0xFE00, 0xFE10) or code in range(0xE0100, 0xE01F0)
+        self[code] = "" if invisible else chr(code) if kind[0] in "LN" or kind in ("Mn", "Mc") else " "
+        return self[code]
+
+
+# Joiners, soft hyphens, marks of direction, and the selectors that make a digit an emoji are invisible; a zero-width space
+# is a space. The capital İ has a small letter of two characters, which nobody types.
+CLEANED = _Cleaned({ord(c): c for c in "'·.,"} | {ord(c): "'" for c in "’‘ʼʻ׳`"} | {0x200B: " ", ord("İ"): "i"})
+# Of Chinese characters, Hiragana, Thai, Lao, Burmese and Khmer, which have no spaces, each letter is a word.
+ALONE = "々〆〇ぁ-ゟ\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+MARKS = r"[^\w\s'·.,]*"
+RUN = rf"(?:[^\W{ALONE}]{MARKS})+"
+WORD = re.compile(rf"[{ALONE}]{MARKS}|{RUN}(?:['·]{RUN}|(?<=\d)[.,](?=\d){RUN})*")
 
 
 def split(caption: str) -> list[str]:
-    """The words of a caption, in lower case: runs of letters and digits, with apostrophes inside; all else parts words."""
-    return re.findall(r"[^\W_]+(?:'[^\W_]+)*", unicodedata.normalize("NFKC", caption).lower().replace("’", "'"))
+    """The words of a caption, in lower case, by Unicode's default word boundaries (UAX #29), but "_" parts words too.
+
+    A word is a run of letters, digits and their combining marks, with apostrophes between letters and a point or comma
+    between digits. Different spellings of one text (NFC, NFD, full width, typographic apostrophes) give the same words.
+    """
+    # The package `regex` has Unicode's boundaries, but apostrophes, "_" and invisible characters would need this rule anyway.
+    text = unicodedata.normalize("NFKC", caption.replace("´", "'"))
+    return WORD.findall(text.translate(CLEANED).lower())
 
 
 def empty_row(length: int) -> Int[Tensor, " {length}"]:
@@ -53,26 +79,36 @@ class Tokenizer:
     def encode(self, captions: Sequence[str]) -> Int[Tensor, "n {self.length}"]:
         """The tokens of each caption, on the CPU; the empty caption is start, end and padding.
 
-        A word outside the vocabulary is left out, and so is what has no room; a warning says which, once for all captions.
-        TypeError for one string in place of a list.
+        A word outside the vocabulary is left out, and so is what has no room. A warning says which, once for all captions,
+        and another one names captions of which no word is left. TypeError for one string in place of a list.
         """
         if isinstance(captions, str):
             raise TypeError(f"encode takes a list of captions: [{captions[:40]!r}] instead of {captions[:40]!r}.")
         rows = torch.full((len(captions), self.length), PAD)
         unknown: dict[str, None] = {}  # in order of appearance
+        mute: dict[str, None] = {}
         longest, room = 0, self.length - 2
         for row, caption in zip(rows, captions, strict=True):
             words = split(caption)
             unknown |= dict.fromkeys(word for word in words if word not in self._token)
             tokens = [self._token[word] for word in words if word in self._token]
             longest = max(longest, len(tokens))
+            if not tokens and caption.strip():
+                mute[caption[:40]] = None
             tokens = [START, *tokens[:room], END]
             row[: len(tokens)] = torch.tensor(tokens)
         this = "This caption has" if len(captions) == 1 else "Some captions have"
         if unknown:
-            named = ", ".join(map(repr, list(unknown)[:NAMED]))
-            more = f" and {len(unknown) - NAMED:,} more" if len(unknown) > NAMED else ""
-            warnings.warn(f"{this} words that the model never saw, they are ignored: {named}{more}", stacklevel=2)
+            warnings.warn(f"{this} words that the model never saw, they are ignored: {_listed(unknown)}", stacklevel=2)
+        if mute:
+            left = "no word that the model knows, which leaves the empty caption, 'no condition'"
+            warnings.warn(f"{this} {left}: {_listed(mute)}", stacklevel=2)
         if longest > room:
             warnings.warn(f"{this} {longest:,} words, the model reads the first {room}.", stacklevel=2)
         return rows
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Words or captions for a warning: the first ten, and how many more."""
+    names = list(names)
+    return ", ".join(map(repr, names[:NAMED])) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")

@@ -2,12 +2,15 @@
 
 import json
 import random
+import re
+import unicodedata
 import warnings
 
 import pytest
 import torch
 
-from ddpm_lite import Tokenizer
+from ddpm_lite import Tokenizer, weights, zoo
+from ddpm_lite.data import compositions, emoji, scenes, shapes
 from ddpm_lite.tokenizer import END, PAD, START, split
 
 CAPTIONS = ["a small red circle at the top left", "top left: a little red disc", "a blue square"]
@@ -33,12 +36,49 @@ def no_warning_goes_unseen():
         ("woman’s hat, Côte d'Ivoire 'quoted'", ["woman's", "hat", "côte", "d'ivoire", "quoted"]),
         ("1st place, 100 %", ["1st", "place", "100"]),
         ("кот 猫 ｆｕｌｌ", ["кот", "猫", "full"]),
+        ("लाल किताब और लाली", ["लाल", "किताब", "और", "लाली"]),
+        ("தமிழ் বাংলা", ["தமிழ்", "বাংলা"]),
+        ("كِتَاب שָׁלוֹם", ["كِتَاب", "שָׁלוֹם"]),
+        ("nai\u0308ve cafe\u0301", ["naïve", "café"]),
+        ("q\u0303 ñ n\u0303", ["q\u0303", "ñ", "ñ"]),
+        ("می\u200cخواهم co\u00adoperate cat\u200f", ["میخواهم", "cooperate", "cat"]),
+        ("red\u200bcar", ["red", "car"]),
+        ("п’ять п'ять пʼять it`s d´or", ["п'ять", "п'ять", "п'ять", "it's", "d'or"]),
+        ("İstanbul ISTANBUL", ["istanbul", "istanbul"]),
+        ("红色的猫 cat猫dog", ["红", "色", "的", "猫", "cat", "猫", "dog"]),
+        ("ラーメンを食べる ﾈｺ", ["ラーメン", "を", "食", "べ", "る", "ネコ"]),
+        ("สีแดง", ["สี", "แ", "ด", "ง"]),
+        ("고양이 한마리", ["고양이", "한마리"]),
+        ("3.5 1,000 3. x² 1️⃣", ["3.5", "1,000", "3", "x2", "1"]),
+        ("👩\u200d💻developer ❤️ 👍🏽 🇫🇷 C++", ["developer", "c"]),
+        ("\u0301abc a\udcffb", ["abc", "a", "b"]),
         (" .,;", []),
         ("", []),
     ],
 )
 def test_words_are_runs_of_letters_and_digits_in_lower_case(caption, words):
     assert split(caption) == words
+    for form in ("NFC", "NFD"):
+        assert split(unicodedata.normalize(form, caption)) == words
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["लाल लाली लाला", "कि की कु कू के कै को कौ", "কি কী কু", "பூ பு பி", "మా మి మీ", "ကာ ကီ ကူ", "ขา ขี ขู", "บา บ้า", "שִׁיר שׁוּר"],
+)
+def test_words_that_differ_in_a_vowel_sign_alone_are_different(words):
+    assert len({tuple(split(word)) for word in words.split()}) == len(words.split())
+
+
+def test_the_captions_that_come_with_the_package_keep_their_words():
+    captions = {caption for part in emoji.load(16) for each in part.captions for caption in each}
+    captions |= {caption for i in range(len(shapes.COMBINATIONS)) for caption in shapes.captions(i)}
+    captions |= {caption for i in range(len(scenes.SCENES)) for caption in scenes.captions(i)}
+    captions |= {*compositions.SHEET, *(each.asked for each in compositions.exchanged())}
+    assert all(split(caption) == re.findall("[a-z0-9]+", caption) for caption in captions)
+    for file in zoo.ASSETS.glob("*.safetensors"):
+        for word in weights.load(file)[1].get("words", []):
+            assert split(word) == [word]
 
 
 def test_a_caption_is_start_words_end_padding(tokenizer):
@@ -73,10 +113,24 @@ def test_unknown_words_are_named_once_and_ignored(tokenizer):
     with pytest.warns(UserWarning) as caught:
         several = tokenizer.encode(["red zither", "a red xylophone", "Xylophone zither"])
     assert [str(w.message) for w in caught] == [
-        "Some captions have words that the model never saw, they are ignored: 'zither', 'xylophone'"
+        "Some captions have words that the model never saw, they are ignored: 'zither', 'xylophone'",
+        "Some captions have no word that the model knows, which leaves the empty caption, 'no condition': 'Xylophone zither'",
     ]
     assert torch.equal(found, tokenizer.encode(["a red"])) and torch.equal(several[1], found[0])
     assert torch.equal(several[2:], tokenizer.encode([""]))
+
+
+@pytest.mark.parametrize("caption", ["🐱", "!?", "\u200b", "…", "❤️ 👩\u200d💻"])
+def test_a_caption_without_words_is_warned_of_and_the_empty_one_is_not(tokenizer, caption):
+    with pytest.warns(UserWarning) as caught:
+        found = tokenizer.encode([caption])
+    (warning,) = caught
+    assert str(warning.message) == (
+        f"This caption has no word that the model knows, which leaves the empty caption, 'no condition': {caption!r}"
+    )
+    assert torch.equal(found, tokenizer.encode([""]))
+    with pytest.warns(UserWarning, match=rf"Some captions have no word .*: {re.escape(repr(caption))}$"):
+        tokenizer.encode(["", "a red circle", caption, caption])
 
 
 def test_a_long_caption_is_cut_and_keeps_its_end(tokenizer):
@@ -87,7 +141,9 @@ def test_a_long_caption_is_cut_and_keeps_its_end(tokenizer):
     assert torch.equal(cut, fits) and cut[0, -1] == END
     with pytest.warns(UserWarning) as caught:
         tokenizer.encode([" ".join(f"word{i}" for i in range(10_000))])
-    assert len(caught) == 1 and str(caught[0].message).endswith("'word8', 'word9' and 9,990 more")
+    ignored, empty = (str(w.message) for w in caught)
+    assert ignored.endswith("'word8', 'word9' and 9,990 more")
+    assert empty.endswith("'no condition': 'word0 word1 word2 word3 word4 word5 word'")
 
 
 def test_what_does_not_fit_is_named(tokenizer, unchecked):
