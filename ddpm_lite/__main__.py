@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -10,16 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import distributed, presets, scores, zoo
+from .arguments import MINUTES, SEED, Parser, whole
 from .device import choose_device
-from .sampling import find, sample, variations
-from .training import Stopped, train
+from .errors import Stopped, sentence
+from .sampling import MOST, find, sample, variations
+from .training import train
 
 BESIDE = Path(__file__).resolve().parent.parent / "notebooks"  # where they are in a clone
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line; `--help` of each command says what it takes."""
-    top = argparse.ArgumentParser(prog="python -m ddpm_lite", description="Train, sample and score the models of ddpm_lite.")
+    top = Parser(prog="python -m ddpm_lite", description="Train, sample and score the models of ddpm_lite.")
     top.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = top.add_subparsers(dest="command", required=True)
 
@@ -30,15 +33,18 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("name", metavar="NAME", help=f"which preset: {', '.join(presets.PRESETS)}")
     train.add_argument("--out", metavar="DIR", type=Path, required=True, help="the run's folder: its checkpoint is kept there")
     how_long = train.add_mutually_exclusive_group()
-    how_long.add_argument("--steps", type=int, metavar="N", help="train for N steps (default: as the preset says)")
-    how_long.add_argument("--minutes", type=float, metavar="M", help="train for about M minutes: the first steps are timed")
+    how_long.add_argument("--steps", type=whole(1, 10**9), metavar="N", help="train for N steps (default: the preset's)")
+    how_long.add_argument("--minutes", type=MINUTES, metavar="M", help="train for about M minutes: the first steps are timed")
     train.add_argument("--data", metavar="DIR", type=Path, help="folder, clip-folder: your pictures, of any size and format")
     train.add_argument("--captions", metavar="CSV", type=Path, help="lines of file,caption (default: the files' names)")
     train.add_argument("--size", type=int, metavar="N", help="with --data: learn N x N pixels (default 64)")
     train.add_argument("--resume", action="store_true", help="go on with the run in DIR, if there is one")
-    train.add_argument("--seed", type=int, metavar="S", help="fixes the first weights and all random draws (default 0)")
+    train.add_argument("--seed", type=SEED, metavar="S", help="fixes the first weights and all random draws (default 0)")
     train.add_argument(
-        "--batch-size", type=int, metavar="B", help="pictures a step, over all processes (default: as the preset says)"
+        "--batch-size",
+        type=whole(1, 10**6),
+        metavar="B",
+        help="pictures a step, over all processes (default: the preset's)",
     )
     train.add_argument("--compile", action="store_true", help="use torch.compile: slow to start, then somewhat faster")
 
@@ -51,17 +57,20 @@ def parser() -> argparse.ArgumentParser:
         help="what to draw, one picture each: labels (default: all in turn) or captions (default: the empty one)",
     )
     sample.add_argument(
-        "-n", type=int, metavar="N", help="how many pictures, going through WHAT in turn (default: one for each, or 16)"
+        "-n",
+        type=whole(1, MOST),
+        metavar="N",
+        help="how many pictures, going through WHAT in turn (default: one for each, or 16)",
     )
 
     vary = command("variations", "Draw variations of a picture: what its CLIP embedding says of it, from new noise each time.")
     vary.add_argument("picture", metavar="FILE", type=Path, help="a picture of any format; its middle square is looked at")
     vary.add_argument("--name", default="unclip-emoji", choices=presets.CHAINS, help="which chain (default unclip-emoji)")
-    vary.add_argument("-n", type=int, default=8, metavar="N", help="how many variations (default 8)")
+    vary.add_argument("-n", type=whole(1, MOST), default=8, metavar="N", help="how many variations (default 8)")
 
     for each, file in ((sample, "samples.png"), (vary, "variations.png")):
         each.add_argument("-o", "--out", type=Path, default=Path(file), metavar="FILE", help=f"the PNG to write (default {file})")
-        each.add_argument("--seed", type=int, default=0, metavar="S", help="fixes the noise (default 0)")
+        each.add_argument("--seed", type=SEED, default=0, metavar="S", help="fixes the noise (default 0)")
         each.add_argument("--steps", type=int, metavar="N", help="network calls for each picture (default 50; unclip: 15)")
         each.add_argument(
             "--scale", type=float, default=2.0, metavar="S", help="guidance: 1 none, more is clearer and less varied (default 2)"
@@ -76,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
     )
     score.add_argument("name", metavar="NAME", help="a shipped model or chain, or the folder of a run")
     score.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    score.add_argument("--seed", type=int, default=0, metavar="S", help="fixes the noise (default 0)")
+    score.add_argument("--seed", type=SEED, default=0, metavar="S", help="fixes the noise (default 0)")
     score.add_argument("--ship", action="store_true", help="also write weights (bf16) and card into the package's assets")
 
     for each in (train, sample, vary, score):
@@ -94,7 +103,7 @@ def parser() -> argparse.ArgumentParser:
 
 def score(args: argparse.Namespace) -> None:
     """Print the numbers of a model."""
-    model = find(args.name, distributed.start(choose_device(args.device)))
+    model = find(args.name, distributed.start(choose_device(args.device)), [*presets.CHAINS, *presets.PRESETS])
     found = scores.ship(model, args.seed)["scores"] if args.ship else scores.score(model, args.seed)
     if distributed.rank() == 0:
         if args.json:
@@ -163,33 +172,41 @@ def _warnings_in_a_line() -> Iterator[None]:
         yield
 
 
+def _flush() -> None:
+    """Write what is printed and still kept back. Where that fails, Python does not try it again at its end."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:  # a closed pipe, a full disk
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
+
+
 COMMANDS = {each.__name__: each for each in (train, sample, variations, score, lab, site, nbgrader)}
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command; an error of the user's is one sentence and exit code 2."""
-    args = parser().parse_args(argv)
+    """Run a command and return its exit code: an error is one sentence and 2."""
+    args = argparse.Namespace(debug=False, command=None)
     try:
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):  # what the terminal cannot show is written as \u2026
+                stream.reconfigure(errors="backslashreplace")
+        args = parser().parse_args(argv)
         with _warnings_in_a_line():
             COMMANDS[args.command](args)
+        _flush()
         return 0
-    except (ValueError, TypeError, OSError, FloatingPointError, Stopped) as error:
-        if args.debug:
-            raise
-        print(f"ddpm_lite: {error}", file=sys.stderr)
-        return 2
-    except RuntimeError as error:
-        if args.debug or not (distributed.lost(error) or "out of memory" in str(error)):
-            raise
-        saved = f"; --resume goes on from {args.out / zoo.CHECKPOINT}" if args.command == "train" else ""
-        what = "Another process was lost, so this one ends too" if distributed.lost(error) else f"Out of memory ({error})"
-        print(f"ddpm_lite: {what}{saved}.", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print("ddpm_lite: Interrupted.", file=sys.stderr)
-        return 2
+    except Exception as error:
+        if args.debug:
+            raise
+        checkpoint = args.out / zoo.CHECKPOINT if args.command == "train" else None
+        print(f"ddpm_lite: {sentence(error, checkpoint)}", file=sys.stderr)
     finally:
         distributed.stop()
+    return 2
 
 
 if __name__ == "__main__":

@@ -140,7 +140,7 @@ def imagine(
     tokens = clip.tokenizer.encode(captions).to(device)
     text = embed(clip.net.encode_text(tokens))
     cond = conditions(tokens, text).repeat(candidates, 1)
-    x_T = torch.randn(len(cond), prior.net.dim, generator=torch.Generator(device).manual_seed(seed), device=device)
+    x_T = torch.randn(len(cond), prior.net.dim, generator=torch.Generator(device).manual_seed(seed % 2**63), device=device)
     eps = guided(as_eps(prior.net, prior.schedule), scale, prior.net.null)
     *_, last = sample(eps, x_T, prior.schedule, cond=cond, steps=steps, method="ddim")
     return closest(last.x_t.reshape(candidates, n, -1), text)

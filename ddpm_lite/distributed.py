@@ -52,6 +52,11 @@ def running() -> bool:
     return dist.is_available() and dist.is_initialized()
 
 
+def first() -> bool:
+    """Is this the process that saves and prints? Known before `start` too."""
+    return "WORLD_SIZE" not in os.environ or os.environ.get("RANK") == "0"
+
+
 def rank() -> int:
     """This process's number, 0 for the one that saves and prints."""
     return dist.get_rank() if running() else 0

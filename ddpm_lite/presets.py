@@ -3,6 +3,7 @@
 Where a preset has "begin", its training goes on from the weights of that shipped model, and is short.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 # The vocabulary of a network of captions is that of its data: `configure` stores the words beside the network.
@@ -205,8 +206,16 @@ CHAINS = {
 }
 
 
+def unknown(name: str, known: Iterable[str] = PRESETS, what: str = "model and no folder") -> str:
+    """The sentence for a name that is none of these; one that stands for several models says for which."""
+    parts = ALIASES.get(name) or list(CHAINS.get(name, {}).values())
+    if parts:
+        return f"{name} stands for {', '.join(parts)}: name one of these."
+    return f"There is no {what} {name!r}: the known ones are {', '.join(known)}."
+
+
 def preset(name: str) -> dict[str, Any]:
     """The preset of this name; ValueError with the known names for another."""
     if name not in PRESETS:
-        raise ValueError(f"There is no model {name!r}: the known ones are {', '.join(PRESETS)} (or give the folder of a run).")
+        raise ValueError(unknown(name, what="model"))
     return PRESETS[name]

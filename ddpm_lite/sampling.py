@@ -2,30 +2,47 @@
 
 import argparse
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from . import distributed, presets, weights, zoo
+from . import distributed, files, presets, weights, zoo
 from .chain import Chain, load_chain
 from .data import folder
 from .device import choose_device
 from .plots import tiles
 
+MOST = 10_000  # pictures in one PNG
 
-def find(name: str, device: torch.device) -> zoo.Trained | Chain:
-    """What a name of the command line stands for: a shipped chain, a shipped model, or the folder of a run."""
-    return load_chain(name, device) if name in presets.CHAINS else zoo.load(name, device)
+
+def find(name: str, device: torch.device, known: Sequence[str]) -> zoo.Trained | Chain:
+    """What a name of the command line stands for: a shipped chain, a shipped model, or the folder of a run.
+
+    FileNotFoundError for any other name, with the known ones.
+    """
+    if name in presets.CHAINS:
+        return load_chain(name, device)
+    if name not in presets.PRESETS and not Path(name).is_dir():
+        raise FileNotFoundError(presets.unknown(name, known))
+    return zoo.load(name, device)
+
+
+def drawing() -> list[str]:
+    """The names that `sample` draws: short ones, chains, and models that need no picture to begin with."""
+    models = (name for name, each in presets.PRESETS.items() if each["kind"] == "unet" and each["data"] != "folder")
+    alone = (name for name in models if "noise" not in presets.PRESETS[name].get("loss", {}))
+    return [*presets.ALIASES, *presets.CHAINS, *alone]
 
 
 def sample(args: argparse.Namespace) -> None:
     """Draw pictures into a PNG file."""
     n = args.n if args.n is not None else len(args.asked) or 16
-    _check_output(args.out, n)
+    _check_output(args.out)
     device = distributed.start(choose_device(args.device))
     name, *then = presets.ALIASES.get(args.name, [args.name])
-    model = find(name, device)
+    model = find(name, device, drawing())
     options = _drawing_options(args)
     images = model.draw(_asked(model, args.asked, n), **options)
     for upsampler in (zoo.load(name, device) for name in then):
@@ -35,16 +52,14 @@ def sample(args: argparse.Namespace) -> None:
 
 def variations(args: argparse.Namespace) -> None:
     """Draw a picture and its variations into a PNG file."""
-    _check_output(args.out, args.n)
+    _check_output(args.out)
     if not args.picture.is_file():
         raise FileNotFoundError(f"There is no picture {str(args.picture)!r}.")
     chain = load_chain(args.name, distributed.start(choose_device(args.device)))
-    size = chain.decoder.net.shape[1]
     try:
-        with Image.open(args.picture) as file:
-            pixels = torch.tensor(folder.square(file, size)).permute(2, 0, 1)[None]
-    except UnidentifiedImageError:
-        raise ValueError(f"{args.picture} is no picture that can be read: give a PNG or a JPEG, for example.") from None
+        pixels = torch.tensor(folder.read(args.picture, chain.decoder.net.shape[1])).permute(2, 0, 1)[None]
+    except ValueError as error:
+        raise ValueError(f"{args.picture} cannot be read: {error}.") from error
     picture = pixels / 127.5 - 1
     drawn = chain.variations(picture, args.n, **_drawing_options(args))[0]
     seen = torch.nn.functional.interpolate(picture, drawn.shape[2:])
@@ -57,13 +72,14 @@ def _drawing_options(args: argparse.Namespace) -> dict:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _check_output(out: Path, n: int) -> None:
+def _check_output(out: Path) -> None:
+    """An error, before anything is drawn, if the PNG cannot be written."""
     if not out.resolve().parent.is_dir():
         raise FileNotFoundError(f"There is no folder {out.parent} to write {out.name} into.")
-    if out.suffix.lower() != ".png":
+    if not out.name.lower().endswith(".png"):
         raise ValueError(f"{out} must end in .png: that is the format written.")
-    if n < 1:
-        raise ValueError(f"-n {n}, but at least one picture must be drawn.")
+    if distributed.first():
+        files.check_file(out)
 
 
 def _write_png(images: torch.Tensor, out: Path, columns: int) -> None:
@@ -76,12 +92,22 @@ def _write_png(images: torch.Tensor, out: Path, columns: int) -> None:
 
 
 def _asked(model: zoo.Trained | Chain, words: list[str], n: int) -> torch.Tensor | list[str]:
-    """The n captions or labels that these words of the command line stand for, in turn."""
-    if isinstance(model, Chain) or "words" in model.config:
-        choice = words or [""]
-        return [choice[i % len(choice)] for i in range(n)]
-    try:  # a model that has no classes will say itself what it draws from
-        labels = [int(word) for word in words] or list(range(model.config["net"].get("num_classes", 1)))
-    except ValueError:
-        raise ValueError(f"{model.name} draws by label, and a label is a number: {' '.join(words)!r} does not fit.") from None
-    return torch.tensor([labels[i % len(labels)] for i in range(n)])
+    """The n captions or labels that these words of the command line stand for, in turn. ValueError for what does not fit."""
+    if isinstance(model, zoo.Trained) and not model.draws:
+        raise ValueError(f"{model.name} draws nothing; these draw: {', '.join(drawing())}.")
+    if isinstance(model, zoo.Trained) and model.enlarges:
+        short = [f"'sample {name}'" for name, parts in presets.ALIASES.items() if model.name in parts[1:]]
+        raise ValueError(f"{model.name} enlarges the pictures of another model: {' or '.join(short)} draws and enlarges.")
+    if isinstance(model, Chain) or model.reads:
+        return _in_turn(words or [""], n)
+    classes = model.config["net"]["num_classes"]
+    fit = {str(label): label for label in range(classes + 1)}
+    wrong = [word for word in words if word not in fit]
+    if wrong:
+        takes = f"a number from 0 to {classes - 1}, or {classes} for no condition"
+        raise ValueError(f"{model.name} draws by label, {takes}: {wrong[0][:40]!r} does not fit.")
+    return torch.tensor(_in_turn([fit[word] for word in words] or list(range(classes)), n))
+
+
+def _in_turn(choice: list, n: int) -> list:
+    return [choice[i % len(choice)] for i in range(n)]

@@ -1,7 +1,6 @@
 """The command `train`: a preset becomes a run in a folder, with a progress bar; it can be stopped and goes on where it was."""
 
 import argparse
-import os
 import platform
 import signal
 from collections.abc import Iterator
@@ -13,13 +12,10 @@ from tqdm import tqdm
 
 from . import distributed, files, presets, recipe, weights, zoo
 from .device import choose_device, place
+from .errors import Stopped
 from .train import TrainStep, check_length
 from .train import train as training
 from .unet import widen
-
-
-class Stopped(Exception):
-    """A run that ended before its time: Ctrl-C, a signal, a lost process."""
 
 
 def train(args: argparse.Namespace) -> None:
@@ -27,8 +23,7 @@ def train(args: argparse.Namespace) -> None:
 
     BlockingIOError if another process is training in this folder.
     """
-    saves = os.environ.get("RANK", "0") == "0"  # of several processes the first one
-    with files.alone_in(args.out) if saves else nullcontext():
+    with files.alone_in(args.out) if distributed.first() else nullcontext():
         _train(args)
 
 

@@ -18,7 +18,7 @@ from .batches import enlarge
 from .device import choose_device, place
 from .editing import inpaint
 from .guidance import guided
-from .presets import PRESETS
+from .presets import PRESETS, unknown
 from .recipe import build, make_schedule, make_tokenizer
 from .sample import sample
 from .schedule import Schedule
@@ -56,9 +56,29 @@ class Trained:
         return next(self.net.parameters()).device
 
     @property
+    def draws(self) -> bool:
+        """Whether pictures come out of it: it is a U-Net."""
+        return isinstance(self.net, UNet)
+
+    @property
+    def reads(self) -> bool:
+        """Whether it takes captions."""
+        return "words" in self.config
+
+    @property
     def edits(self) -> bool:
-        """Whether it fills in what is erased of a picture: it has room for the rest of the picture and the mask."""
-        return isinstance(self.net, UNet) and self.net.extra == self.net.shape[0] + 1
+        """Whether it fills in what is erased of a picture, as its preset says: the number of channels does not."""
+        return self.draws and "everything" in self._learnt
+
+    @property
+    def enlarges(self) -> bool:
+        """Whether it draws pictures of twice the size of those given."""
+        return self.draws and "noise" in self._learnt
+
+    @property
+    def _learnt(self) -> dict[str, Any]:
+        """The options of the loss that it was trained with."""
+        return PRESETS.get(self.config.get("name"), {}).get("loss", {})
 
     def draw(
         self,
@@ -183,12 +203,13 @@ def load(name: str | Path, device: str | torch.device = "auto") -> Trained:
     if str(name) in PRESETS:  # a folder of the same name in the working directory must not take its place: that is ./NAME
         file = ASSETS / f"{name}.safetensors"
         if not file.is_file():
-            train = f"python -m ddpm_lite train {name} --out DIR"
+            data = "--data PICTURES " * (PRESETS[name]["data"] == "folder")
+            train = f"python -m ddpm_lite train {name} {data}--out DIR"
             raise FileNotFoundError(f"{name} comes without weights: train it ({train}) and name DIR in its place.")
         tensors, config = weights.load(file)
         card = json.loads(file.with_suffix(".json").read_text())
     elif not str(name) or not Path(name).is_dir():
-        raise FileNotFoundError(f"There is no model and no folder {str(name)!r}: the models are {', '.join(PRESETS)}.")
+        raise FileNotFoundError(unknown(str(name)))
     else:
         file, card = Path(name) / CHECKPOINT, {}
         tensors, config = weights.load(file)

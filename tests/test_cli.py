@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from ddpm_lite import __main__ as cli
-from ddpm_lite import weights, zoo
+from ddpm_lite import presets, weights, zoo
 
 
 @pytest.fixture(scope="module")
@@ -89,18 +89,34 @@ def test_help_explains_every_key_of_score(capsys):
 
 
 def test_unknown_names_list_the_known_ones(tmp_path, capsys):
-    for command in (["sample", "cats"], ["score", "cats"], ["train", "cats", "--out", tmp_path / "x"]):
-        assert "digits, digits-classifier" in said(capsys, *command)
+    models, chains = ", ".join(presets.PRESETS), "unclip-shapes, unclip-emoji"
+    assert f"the known ones are {models}." in said(capsys, "train", "cats", "--out", tmp_path / "x")
+    assert f"the known ones are {chains}, {models}." in said(capsys, "score", "cats")
+    able = said(capsys, "sample", "cats", "-o", tmp_path / "a.png").partition("the known ones are ")[2]
+    assert able.startswith(f"emoji, shapes, {chains}, digits, glide-shapes, glide-emoji")
+    assert {"folder", "clip-shapes", "prior-shapes", "upsampler-emoji"}.isdisjoint(able.rstrip(".").split(", "))
+    assert "shapes stands for glide-shapes: name one of these" in said(capsys, "train", "shapes", "--out", tmp_path / "x")
+    for command in (["score", "emoji"], ["train", "emoji", "--out", tmp_path / "x"]):
+        assert "emoji stands for glide-emoji, upsampler-emoji: name one" in said(capsys, *command)
+    assert "unclip-shapes stands for clip-shapes, prior-shapes" in said(capsys, "train", "unclip-shapes", "--out", tmp_path / "x")
     assert not (tmp_path / "x").exists()
     assert "no device 'tpu'" in said(capsys, "sample", "digits", "--device", "tpu")
-    assert "Labels go from 0 to 9" in said(capsys, "sample", "digits", "12", "-o", tmp_path / "a.png")
-    assert "draws nothing; these draw: digits" in said(capsys, "sample", "digits-classifier", "-o", tmp_path / "a.png")
+    takes = "draws by label, a number from 0 to 9, or 10 for no condition"
+    for label in ("12", "-1", "cat", "1.0", "9" * 30):
+        assert f"{takes}: '{label}' does not fit." in said(capsys, "sample", "digits", label, "-o", tmp_path / "a.png")
+    for asked in ([], ["cat"]):
+        upsampler = said(capsys, "sample", "upsampler-emoji", *asked, "-o", tmp_path / "a.png")
+        assert upsampler.endswith("enlarges the pictures of another model: 'sample emoji' draws and enlarges.")
+    for command in ("sample", "score"):
+        assert "folder --data PICTURES --out DIR) and name DIR" in said(capsys, command, "folder")
+    assert f"draws nothing; these draw: {able}" in said(capsys, "sample", "digits-classifier", "-o", tmp_path / "a.png")
     assert "steps = 0" in said(capsys, "sample", "digits", "--steps", "0", "-o", tmp_path / "a.png")
     assert "scale = nan" in said(capsys, "sample", "digits", "--scale", "nan", "-o", tmp_path / "a.png")
     assert "no device 'cpu:x'" in said(capsys, "sample", "digits", "--device", "cpu:x")
-    for minutes in ("nan", "inf", "-1"):
-        assert "finite and more than 0" in said(capsys, "train", "digits", "--out", tmp_path / "x", "--minutes", minutes)
-    assert "at least one picture" in said(capsys, "sample", "digits", "-n", "0", "-o", tmp_path / "a.png")
+    for minutes in ("nan", "inf", "-1", "0"):
+        found = said(capsys, "train", "digits", "--out", tmp_path / "x", "--minutes", minutes)
+        assert f"'{minutes}' is not a number from 0.001 to 1e+06" in found
+    assert "'0' is not a whole number from 1 to 10,000" in said(capsys, "sample", "digits", "-n", "0", "-o", tmp_path / "a.png")
     assert "must end in .png" in said(capsys, "sample", "digits", "-o", tmp_path / "a.gif")
     assert list(tmp_path.iterdir()) == []
 

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float32
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -50,9 +50,8 @@ def load(path: str | Path, size: int, captions: str | Path | None = None, broken
     images, unreadable = {}, []
     for name in names:
         try:
-            with Image.open(found[name]) as image:
-                images[name] = square(image, size)
-        except Exception:  # the readers of damaged files raise all kinds
+            images[name] = read(found[name], size)
+        except ValueError:
             unreadable.append(name)
     if unreadable and broken == "refuse":
         raise ValueError(f"These pictures cannot be read: {listed(unreadable)}; broken='skip' leaves them out.")
@@ -62,6 +61,24 @@ def load(path: str | Path, size: int, captions: str | Path | None = None, broken
         warnings.warn(f"These pictures cannot be read and are left out: {listed(unreadable)}.", stacklevel=2)
     pixels = torch.from_numpy(np.stack(list(images.values()))).permute(0, 3, 1, 2)
     return Folder((pixels / 127.5 - 1).contiguous(), [said[name] for name in images], list(images))
+
+
+def read(file: Path, size: int) -> np.ndarray:
+    """`square` of the picture in a file. ValueError, its reason in a few words, for what cannot be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own, of large pictures and of odd metadata: it reads them all the same
+            with Image.open(file) as image:
+                return square(image, size)
+    except MemoryError:
+        raise
+    except Image.DecompressionBombError:
+        most = 2 * Image.MAX_IMAGE_PIXELS // 1_000_000
+        raise ValueError(f"it has more than {most} megapixels, make it smaller") from None
+    except UnidentifiedImageError:
+        raise ValueError("it is in no format that is known, a PNG or a JPEG is") from None
+    except Exception as error:  # the readers of damaged files raise all kinds
+        raise ValueError(str(error).strip(".") or "it is damaged") from error
 
 
 def square(image: Image.Image, size: int) -> np.ndarray:
