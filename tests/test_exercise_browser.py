@@ -97,10 +97,10 @@ def test_a_student_answers_on_the_keyboard(student):
     assert student.read(student.new).startswith(f"Exercise 2.6, hint {count} of {count}. There is no further hint;")
 
     says = student.answer(LINES[0], LINES[1].replace("a.sqrt()", "sqrt(a)"))
-    assert says.startswith("⚠ Exercise 2.6: Your code did not get through. With x0 of shape (4, 1, 8, 8), t = [")
+    assert says.startswith("⚠ Exercise 2.6: Your code did not run to the end. With x0 of shape (4, 1, 8, 8), t = [")
     assert says.endswith(
         "Your code raised NameError: name 'sqrt' is not defined. "
-        "It was in line 3 of the cell: return sqrt(a) * x0 + (1 - a).sqrt() * eps"
+        "The error is in line 3 of the cell: return sqrt(a) * x0 + (1 - a).sqrt() * eps"
     )
 
     assert student.answer(*LINES).startswith("✓ Exercise 2.6: Right. Compared with the reference in ")

@@ -260,44 +260,44 @@ SAID = {
     "a stub with a word": (raises(NotImplementedError("later")), "not attempted", "The rest of the notebook"),
     "dots": (returns(...), "not attempted", "The rest of the notebook does not need it."),
     "no return": (forgets_to_return, "not attempted", NO_RETURN),
-    "no return for points": (returns_nothing_for_points, "partly", "None: is there a way through it without a return?"),
+    "no return for points": (returns_nothing_for_points, "partly", "None: is there a path through it without a return?"),
     "torch's NotImplementedError": (asks_torch_for_what_it_lacks, "stopped", "Your code raised NotImplementedError: \"softmax"),
     "a network without a forward": (nn.Module(), "stopped", 'is missing the required "forward" function'),
-    "no function": (torch.ones(3), "wrong", "A function of (x0, t, eps, schedule) is wanted, not a Tensor."),
-    "a class": (Network, "wrong", "A function of (x0, t, eps, schedule) is wanted, not a class."),
+    "no function": (torch.ones(3), "wrong", "The answer must be a function of (x0, t, eps, schedule), not a Tensor."),
+    "a class": (Network, "wrong", "The answer must be a function of (x0, t, eps, schedule), not a class."),
     "too few parameters": (lambda x0, t, eps: x0, "stopped", "(x0, t, eps, schedule), but your function takes (x0, t, eps)."),
     "a mandatory keyword": (lambda x0, t, eps, schedule, *, s: x0, "stopped", "your function takes (x0, t, eps, schedule, s)."),
     "another order": (lambda x0, eps, t, schedule: x0, "stopped", "your function takes them as (x0, eps, t, schedule)."),
-    "an error": (two_lines_on, "stopped", "NameError: name 'sqrt' is not defined. It was in line "),
+    "an error": (two_lines_on, "stopped", "NameError: name 'sqrt' is not defined. The error is in line "),
     "an error without a word": (raises(ValueError), "stopped", "Your code raised ValueError: without a message."),
     "an error that cannot be told": (raises(Silent()), "stopped", "Your code raised Silent: without a message."),
-    "an error of many words": (raises(ValueError("word " * 10_000)), "stopped", "word ... It was in line"),
-    "an exit": (lambda x0, t, eps, schedule: sys.exit(3), "stopped", "Your code raised SystemExit: 3. It was in line"),
+    "an error of many words": (raises(ValueError("word " * 10_000)), "stopped", "word ... The error is in line"),
+    "an exit": (lambda x0, t, eps, schedule: sys.exit(3), "stopped", "Your code raised SystemExit: 3. The error is in line"),
     "an interrupt": (raises(KeyboardInterrupt), "stopped", "Your code raised KeyboardInterrupt"),
     "recursion": (recurses, "stopped", "Your code raised RecursionError"),
-    "a network": (Network(), "stopped", "has no attribute 'missing'. It was in line"),
-    "a partial": (functools.partial(lambda x0, t, eps, schedule: x0.miss), "stopped", "It was in line"),
+    "a network": (Network(), "stopped", "has no attribute 'missing'. The error is in line"),
+    "a partial": (functools.partial(lambda x0, t, eps, schedule: x0.miss), "stopped", "The error is in line"),
     "pictures only": (only_pictures, "partly", "It is right for pictures, a batch of one, but not for points."),
     "a batch of four": (only_a_batch_of_four, "stopped", "Is one of its sizes written into the code?"),
     "flat coefficients": (flat_coefficients, "stopped", "of shape (4,), must become (4, 1, 1, 1) to multiply"),
-    "broadcast": (broadcast_by_accident, "wrong", "wanted is (4, 1, 8, 8). Most likely two shapes were stretched"),
+    "broadcast": (broadcast_by_accident, "wrong", "it should have (4, 1, 8, 8). Most likely two shapes were stretched"),
     "in place": (in_place, "wrong", "It changes its input eps in place"),
     "in place in a table": (in_place_in_the_schedule, "wrong", "It changes its input schedule in place"),
-    "a counter outside": (counts, "wrong", "Called twice with the same input it gives two answers."),
-    "a draw": (draws, "wrong", "Called twice with the same input it gives two answers."),
+    "a counter outside": (counts, "wrong", "Called twice with the same input, it gives two answers."),
+    "a draw": (draws, "wrong", "Called twice with the same input, it gives two answers."),
     "a buffer outside": (one_buffer, "right", "Compared with the reference in 5 random cases: pictures, points, a batch of one."),
     "the package": (calls_the_package, "wrong", "It calls the package's own q_sample."),
     "the package by import": (q_sample, "wrong", "It calls the package's own q_sample."),
     "the package in a partial": (functools.partial(q_sample), "wrong", "It calls the package's own q_sample."),
-    "the package, and wrong": (calls_it_and_fails, "wrong", "That function is right; here you are asked to write what it does."),
+    "the package, and wrong": (calls_it_and_fails, "wrong", "That function is right, but here you should write it yourself."),
     "the reference": (calls_the_reference, "wrong", "It calls the package's own jump."),
-    "never ending": (never_ends, "stopped", "It had not ended after 0.3 seconds."),
-    "never ending in a line": (never_ends_in_one_line, "stopped", "It had not ended after 0.3 seconds."),
+    "never ending": (never_ends, "stopped", "It was not finished after 0.3 seconds."),
+    "never ending in a line": (never_ends_in_one_line, "stopped", "It was not finished after 0.3 seconds."),
     "never ending, catching": (never_ends_and_catches, "stopped", "or does it wait for something?"),
-    "never ending, catching all": (never_ends_and_catches_all, "stopped", "It had not ended after 0.3 seconds."),
+    "never ending, catching all": (never_ends_and_catches_all, "stopped", "It was not finished after 0.3 seconds."),
     "sleeping": (sleeps, "stopped", "It is still running: restart the kernel to end it."),
     "input": (asks, "stopped", "Your code raised"),
-    "a generator": (yields, "wrong", "it returned a generator: is there a yield in the place of a return?"),
+    "a generator": (yields, "wrong", "it returned a generator: is there a yield in place of a return?"),
     "a function": (lambda *a: lambda: right(*a), "wrong", "it returned a function: are the brackets of a call missing?"),
     "a method": (lambda x0, t, eps, schedule: x0.mean, "wrong", "are the brackets of a call missing?"),
     "a dict": (returns({}), "wrong", "It must return numbers, as a tensor; it returned a dict."),
@@ -311,13 +311,13 @@ SAID = {
     "complex": (result(lambda x: x + 0j), "wrong", "Its result is complex."),
     "boolean": (result(lambda x: x > 0), "wrong", "Its result is boolean, true or false."),
     "whole numbers": (result(lambda x: x.long()), "wrong", "Its result holds whole numbers (int64)"),
-    "a number": (result(lambda x: float(x.mean())), "wrong", "wanted is (4, 1, 8, 8). Was something summed or averaged"),
+    "a number": (result(lambda x: float(x.mean())), "wrong", "it should have (4, 1, 8, 8). Was something summed or averaged"),
     "one row less": (result(lambda x: x[1:]), "wrong", "That is one entry too few."),
-    "flattened": (result(lambda x: x.reshape(-1)), "wrong", "As many numbers as wanted, but arranged differently."),
+    "flattened": (result(lambda x: x.reshape(-1)), "wrong", "The count is right, but the numbers are arranged differently."),
     "on no device": (result(lambda x: x.to("meta")), "wrong", "on the device meta"),
     "enormous": (result(lambda x: x.sum().expand(10**6, 10**6)), "wrong", "Its result has the shape (1000000, 1000000)"),
-    "near": (result(lambda x: x * 1.0001), "wrong", "All are near, but not as near as rounding leaves them"),
-    "near in float32": (result(lambda x: (x * 1.0005).float()), "wrong", "All are near"),
+    "near": (result(lambda x: x * 1.0001), "wrong", "All are close, but not as close as rounding leaves them"),
+    "near in float32": (result(lambda x: (x * 1.0005).float()), "wrong", "All are close"),
     "wrong": (result(lambda x: -x), "wrong", "256 of 256 values differ, by up to "),
     "a slip in float32": (lambda *a: rootless(*a).float(), "misconception", "The root is missing."),
     "a slip in numpy": (lambda *a: rootless(*a).numpy(), "misconception", "The root is missing."),
@@ -372,9 +372,11 @@ def test_several_values_are_looked_at_one_by_one():
         "values, one after the other; it returned one tensor of shape (3,).": lambda n, scale: torch.arange(n),
         "values, one after the other; it returned 3 of them.": lambda n, scale: (*n_and_ones(n, scale), 0),
         "look at number 2. Expected 2, got 1 at [0]; 3 of 3 values differ": lambda n, scale: (torch.arange(n), torch.ones(n)),
-        "look at number 1. Whole numbers are wanted; its result is float32.": lambda n, scale: torch.stack(n_and_ones(n, scale)),
-        "Called twice with the same input it gives two answers.": draws_a_whole_number,
-        "look at number 1. Its result has the shape (4,); wanted is (3,). That is one entry too many.": (
+        "look at number 1. It should return whole numbers; its result is float32.": lambda n, scale: torch.stack(
+            n_and_ones(n, scale)
+        ),
+        "Called twice with the same input, it gives two answers.": draws_a_whole_number,
+        "look at number 1. Its result has the shape (4,); it should have (3,). That is one entry too many.": (
             lambda n, scale: (torch.arange(n + 1), torch.ones(n))
         ),
     }
@@ -389,7 +391,7 @@ def test_the_line_is_that_of_the_students_cell(tmp_path):
     cell.write_text(source)
     space = {}
     exec(compile(source, str(cell), "exec"), space)
-    assert JUMP.check(space["my_jump"]).says.endswith("It was in line 2 of the cell: `return x.nothing`")
+    assert JUMP.check(space["my_jump"]).says.endswith("The error is in line 2 of the cell: `return x.nothing`")
 
 
 def test_what_an_answer_prints_comes_out_once_and_shortened(capsys):
@@ -435,7 +437,7 @@ class Asked(NotImplementedError):
 
 
 def test_a_stub_is_told_from_other_errors_of_its_kind():
-    assert "Your code raised Asked: nobody is there. It was in line" in JUMP.check(raises(Asked("nobody is there"))).says
+    assert "Your code raised Asked: nobody is there. The error is in line" in JUMP.check(raises(Asked("nobody is there"))).says
 
 
 def test_what_never_ends_is_held_even_where_it_catches_all(monkeypatch, capsys):
@@ -469,19 +471,19 @@ CHOICE = registered(
         *((NUMBER, nothing, "not attempted", "The rest of the notebook does not need it.") for nothing in (None, ...)),
         (NUMBER, 0.25, "misconception", "The root is missing."),
         (NUMBER, 7, "wrong", "It is not 7."),
-        (NUMBER, True, "wrong", "A number is wanted, not True."),
-        (NUMBER, "0.5", "wrong", "A number is wanted, not a str."),
-        (NUMBER, 0.5 + 1j, "wrong", "A number is wanted, not 0.5+1j."),
-        (NUMBER, math.nan, "wrong", "A number is wanted, not nan."),
-        (NUMBER, [0.5], "wrong", "A number is wanted, not an array of shape (1,)."),
-        (NUMBER, torch.empty((), device="meta"), "wrong", "A number is wanted, not an array of shape ()."),
-        (NUMBER, Odd(), "wrong", "A number is wanted, not an Odd."),
-        (NUMBER, right, "wrong", "A number is wanted, not a function."),
-        (NUMBER, 10**400, "wrong", "A number is wanted, not an int."),
+        (NUMBER, True, "wrong", "The answer must be a number, not True."),
+        (NUMBER, "0.5", "wrong", "The answer must be a number, not a str."),
+        (NUMBER, 0.5 + 1j, "wrong", "The answer must be a number, not 0.5+1j."),
+        (NUMBER, math.nan, "wrong", "The answer must be a number, not nan."),
+        (NUMBER, [0.5], "wrong", "The answer must be a number, not an array of shape (1,)."),
+        (NUMBER, torch.empty((), device="meta"), "wrong", "The answer must be a number, not an array of shape ()."),
+        (NUMBER, Odd(), "wrong", "The answer must be a number, not an Odd."),
+        (NUMBER, right, "wrong", "The answer must be a number, not a function."),
+        (NUMBER, 10**400, "wrong", "The answer must be a number, not an int."),
         *((ARRAY, form, "right", "Because.") for form in ([1, 2], (1.0, 2.0), np.array([1.0, 2.0]), torch.tensor([1.0, 2.0]))),
         (ARRAY, [1, 4], "misconception", "Squared."),
-        (ARRAY, [1, 3], "wrong", "These are not the numbers asked for."),
-        (ARRAY, 1, "wrong", "An array of shape (2,) is wanted, not 1."),
+        (ARRAY, [1, 3], "wrong", "These are not the right numbers."),
+        (ARRAY, 1, "wrong", "The answer must be an array of shape (2,), not 1."),
         *((CHOICE, letter, "right", "Yes.") for letter in ("b", " B ")),
         (CHOICE, "a", "misconception", "No."),
         *((CHOICE, other, "wrong", "Choose one of 'a', 'b'.") for other in ("c", 1, right, Odd())),
@@ -512,7 +514,7 @@ def test_a_prediction_is_any_number(guess):
 )
 def test_a_prediction_is_nothing_else(guess, what):
     prediction = registered(lambda: Prediction(3, "Because.", number="9.7", name="my_guess", **ABOUT))
-    assert prediction.check(guess) == Report("Exercise 9.7", "wrong", f"A number is wanted, not {what}.")
+    assert prediction.check(guess) == Report("Exercise 9.7", "wrong", f"The prediction must be a number, not {what}.")
     assert "no prediction" in prediction.compare(3).says
 
 
@@ -595,7 +597,7 @@ def test_numbers_are_compared_by_size_place_and_precision():
         "Expected 0, got 1 at [1]; 1 of 3 values differ, by up to 1"
     )
     assert "Expected 1, got 1.00003." in difference(plain(1.00003), plain(1.0))
-    assert "near" not in difference(plain(1.01), plain(1.0)) and "near" in difference(plain(1.001), plain(1.0))
+    assert "close" not in difference(plain(1.01), plain(1.0)) and "close" in difference(plain(1.001), plain(1.0))
     assert same(plain([math.nan, 1.0]), plain([math.nan, 1.0])) and not same(plain([math.nan, 1.0]), plain([1.0, math.nan]))
     assert same(plain([1.0, 2.0]), (plain(1.0), plain(2.0))) and not same(plain([1.0, 2.0]), (plain(1.0), plain(3.0)))
     assert same(plain([math.inf]), plain([math.inf])) and not same(plain([1, 2]), plain([1.0, 2.0]))

@@ -8,7 +8,7 @@ from .report import Report, Text
 
 
 class Answer(Exercise):
-    """A number, an array or one of some choices, to be given as `my_... = `.
+    """A number, an array or one of several choices, given as `my_... = `.
 
     answer       what is right; tolerance: how far off a number may be, relative to it
     wrong        {value: the sentence that puts it right}
@@ -54,8 +54,8 @@ class Answer(Exercise):
                 return "misconception", says
         if not _is_numbers(answer) or answer.shape != want.shape:
             wanted = f"an array of shape {tuple(want.shape)}" if want.ndim else "a number"
-            return "wrong", f"{wanted.capitalize()} is wanted, not {_in_words(answer)}."
-        return "wrong", f"It is not {_in_words(answer)}." if not want.ndim else "These are not the numbers asked for."
+            return "wrong", f"The answer must be {wanted}, not {_in_words(answer)}."
+        return "wrong", f"It is not {_in_words(answer)}." if not want.ndim else "These are not the right numbers."
 
     def _near(self, answer: object, value: torch.Tensor) -> bool:
         if not _is_numbers(answer) or answer.shape != value.shape:
@@ -67,7 +67,7 @@ class Answer(Exercise):
         return f"{self.name} = ...  # your turn"
 
     def answer(self) -> str:
-        """The solution, as it can stand in the stub's place."""
+        """The solution, as it can replace the stub."""
         return f"{self.name} = {self.reference!r}"
 
     def solution(self) -> Text:
@@ -77,7 +77,7 @@ class Answer(Exercise):
 
 
 class Prediction(Exercise):
-    """A number to be guessed before a cell is run, as `my_... = `: kept by `check`, and set beside what comes out.
+    """A number to be guessed before a cell is run, as `my_... = `: kept by `check`, and compared with what comes out.
 
     reference    what comes out, as `compare` will be given it; tolerance: how far off counts as near, relative to it
     explanation  why it is so
@@ -93,7 +93,7 @@ class Prediction(Exercise):
         if number is None or number is ...:
             return "not attempted", "Make your guess first: it costs one line. The next cell runs without it, too."
         if not _is_numbers(number) or number.ndim:
-            return "wrong", f"A number is wanted, not {_in_words(number)}."
+            return "wrong", f"The prediction must be a number, not {_in_words(number)}."
         return "kept", f"Your prediction is {float(number):g}. The next cell shows what comes out."
 
     def check(self, answer: object) -> Report:
@@ -119,13 +119,13 @@ def _array(value: object) -> object:
 
 
 def _is_numbers(value: object) -> bool:
-    """Whether it is what can be a number or an array of numbers: real, finite, no truth value."""
+    """Whether it is what can be a number or an array of numbers: real, finite, not a truth value."""
     real = isinstance(value, torch.Tensor) and not value.is_complex() and value.dtype != torch.bool and not value.is_meta
     return real and bool(value.isfinite().all())
 
 
 def _in_words(value: object) -> str:
-    """A wrong answer in a sentence: a number as it is, all else by its kind."""
+    """A wrong answer in a sentence: a number as it is, anything else by its kind."""
     if not isinstance(value, torch.Tensor):
         return kind(value)
     if value.ndim or value.is_meta:

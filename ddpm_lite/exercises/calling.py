@@ -22,14 +22,14 @@ SECONDS = 10.0  # for all cases together
 
 @dataclass
 class Fault:
-    """In the place of a result: what the function raised."""
+    """Takes the place of a result: what the function raised."""
 
     says: str
 
 
 @dataclass
 class Called:
-    """What came of calling a function: `plain` results, one a case; or a state (of report.STATES) and why it ends there."""
+    """What came of calling a function: `plain` results, one for each case; or a state of report.STATES and why it ends there."""
 
     results: list
     state: str = ""
@@ -59,19 +59,19 @@ def call(function: Callable, inputs: Sequence[tuple], watched: dict[CodeType, st
     if trial.unattempted:
         return Called([], "not attempted", trial.says)
     if late:
-        says = f"It had not ended after {SECONDS:g} seconds. Does a loop in it never stop, or does it wait for something?"
+        says = f"It was not finished after {SECONDS:g} seconds. Is there a loop that never stops, or does it wait for something?"
         return Called([], "stopped", says if stopped else says + " It is still running: restart the kernel to end it.")
     if trial.met:
-        says = f"It calls the package's own {trial.met}. That function is right; here you are asked to write what it does."
+        says = f"It calls the package's own {trial.met}. That function is right, but here you should write it yourself."
         return Called([], "wrong", says)
     for arguments, given in zip(inputs, trial.given, strict=True):
         for name, before, after in zip(names, arguments, given, strict=False):
             if not _unchanged(before, after):
-                says = f"It changes its input {name} in place: whoever calls it would find another {name} afterwards. "
-                return Called([], "wrong", says + "Compute into a new tensor.")
+                says = f"It changes its input {name} in place, so {name} is no longer the same for the caller. "
+                return Called([], "wrong", says + "Compute a new tensor instead.")
     if not all(same(a, b) for a, b in zip(trial.results, trial.again, strict=True)):
-        says = "Called twice with the same input it gives two answers. Does it draw random numbers, or use a variable "
-        return Called([], "wrong", says + "from outside? All it needs comes in as an argument.")
+        says = "Called twice with the same input, it gives two answers. Does it draw random numbers, or use a variable "
+        return Called([], "wrong", says + "from outside? Everything it needs comes in as an argument.")
     return Called(trial.results)
 
 

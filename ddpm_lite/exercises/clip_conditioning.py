@@ -51,9 +51,9 @@ def _encoded(g):
     "the cosine of the angle between each picture's feature and each caption's, times the exponential of `logit_scale`, a "
     "tensor of one number. `image_features` is `(n_images, D)`, `text_features` `(n_captions, D)`; their lengths are not yet 1.",
     hints=[
-        "The cosine of two vectors is the inner product of what they become when each is divided by its own length.",
+        "The cosine of two vectors is their inner product, after each has been divided by its own length.",
         "A length for each row: .norm with the axis that holds the D numbers, and keepdim=True so that it can divide them.",
-        "All inner products at once are one matrix product. Which of the two must be transposed, for a row to be a picture?",
+        "All inner products at once are one matrix product. Which of the two must be transposed, so that a row is a picture?",
     ],
     package=(CLIP.forward,),
 )
@@ -102,7 +102,7 @@ def _(image_features, text_features, logit_scale):
 
 
 @clip_logits.wrong(
-    "These are the cosines. logit_scale is not used, and logits between -1 and 1 make a softmax that hardly prefers."
+    "These are the cosines. logit_scale is not used, and logits between -1 and 1 make a softmax that is almost flat."
 )
 def _(image_features, text_features, logit_scale):
     return _cosines(image_features, text_features)
@@ -134,7 +134,9 @@ def _(image_features, text_features, logit_scale):
     return logit_scale.exp() * image @ (text_features / _length(text_features) ** 2).T
 
 
-@clip_logits.wrong("That is a softmax of the logits. Asked for are the logits themselves: the softmax is part of the loss.")
+@clip_logits.wrong(
+    "That is a softmax of the logits. The exercise asks for the logits themselves: the softmax is part of the loss."
+)
 def _(image_features, text_features, logit_scale):
     return (logit_scale.exp() * _cosines(image_features, text_features)).softmax(1)
 
@@ -171,9 +173,9 @@ def _tables(g):
 )
 def clip_loss(logits):
     """The logarithms of all probabilities, once along the rows and once along the columns; the partners' stand on the
-    diagonal. The rows alone would not mind a picture that is near to all captions, the columns alone a caption near to all
-    pictures: a constant added along a softmax changes nothing. torch.nn.functional.cross_entropy of logits and of logits.T,
-    with the partners 0 to n - 1, gives the same."""
+    diagonal. The rows alone would accept a picture that is near to all captions, the columns alone a caption near to all
+    pictures: a constant added along a softmax changes nothing. torch.nn.functional.cross_entropy of logits and of
+    logits.T, with the partners 0 to n - 1, gives the same."""
     to_caption = logits.log_softmax(1).diag()
     to_picture = logits.log_softmax(0).diag()
     return -(to_caption + to_picture).mean() / 2
@@ -202,7 +204,9 @@ def _(logits):
     return _picture_s_choice(logits.T)
 
 
-@clip_loss.wrong("The two cross-entropies are added. Asked for is their mean: if all logits are equal, the loss is ln n.")
+@clip_loss.wrong(
+    "The two cross-entropies are added. The exercise asks for their mean: if all logits are equal, the loss is ln n."
+)
 def _(logits):
     return 2 * _both(logits, _picture_s_choice)
 
@@ -214,7 +218,7 @@ def _(logits):
     return -logits.flatten().log_softmax(0).view_as(logits).diag().mean()
 
 
-@clip_loss.wrong("The batch is summed up. Asked for is its average, which does not grow with the batch.")
+@clip_loss.wrong("The batch is summed up. The exercise asks for its average, which does not grow with the batch.")
 def _(logits):
     return len(logits) * _both(logits, _picture_s_choice)
 
@@ -227,7 +231,7 @@ def _(logits):
 
 
 @clip_loss.wrong(
-    "The probabilities are averaged, without a logarithm. It is the logarithm that makes a partner with hardly any count most."
+    "The probabilities are averaged, without a logarithm. With the logarithm, a partner of very small probability counts most."
 )
 def _(logits):
     return -_both(logits, lambda x: x.softmax(1).diag().mean())
@@ -255,7 +259,7 @@ def _(logits):
 
 
 @clip_loss.wrong(
-    "The two probabilities are averaged, and the logarithm taken after it. One good choice then hides the bad one: take "
+    "The two probabilities are averaged, and the logarithm is taken afterwards. One good choice then hides the bad one: take "
     "both logarithms first."
 )
 def _(logits):
@@ -299,11 +303,11 @@ def _captions_to_choose(g):
     "`text_features` `(n_captions, D)`; their lengths are not yet 1.",
     hints=[
         "Begin with a table of similarities, one row for each picture. What must not count in it?",
-        "In each row, where does the largest number stand? Along which axis does one look for it?",
+        "In each row, where does the largest number stand? Along which axis do you look for it?",
     ],
 )
 def zero_shot(image_features, text_features):
-    """The captions are the classes: whoever can write a caption has a classifier, without training it. The captions'
+    """The captions are the classes: if you can write a caption you have a classifier, without training one. The captions'
     lengths must not count, so they are divided out. A picture's own length multiplies all of its row, and leaves the
     largest entry where it is; the same holds for the scale of the logits."""
     text = text_features / text_features.norm(dim=1, keepdim=True)
@@ -318,7 +322,9 @@ def _(image_features, text_features):
     return (image_features @ text_features.T).argmax(1)
 
 
-@zero_shot.wrong("That is the best picture for each caption. Asked for is the best caption for each picture: the other axis.")
+@zero_shot.wrong(
+    "That is the best picture for each caption. The exercise asks for the best caption for each picture: the other axis."
+)
 def _(image_features, text_features):
     return _cosines(image_features, text_features).argmax(0)
 
@@ -344,12 +350,14 @@ def _(image_features, text_features):
     return torch.cdist(image_features / _length(image_features), text_features).argmin(1)
 
 
-@zero_shot.wrong("These are the largest cosines. Asked for is where they stand: the number of the caption.")
+@zero_shot.wrong("These are the largest cosines. The exercise asks where they stand: for the number of the caption.")
 def _(image_features, text_features):
     return _cosines(image_features, text_features).max(1).values
 
 
-@zero_shot.wrong("These are all the cosines. Asked for is, for each row, the number of the column with the largest.")
+@zero_shot.wrong(
+    "These are all the cosines. The exercise asks for the number of the column that holds the largest, for each row."
+)
 def _(image_features, text_features):
     return _cosines(image_features, text_features)
 
@@ -416,9 +424,9 @@ def _captioned(g):
     package=(guidance.drop_condition,),
 )
 def drop_captions(tokens, empty, u, p):
-    """One decision for each row. Where the caption was withheld the network learns the noise of any picture at all, and
-    so a single network can answer with a caption and without one: guidance needs both. The empty caption is a caption
-    like any other, with its start and end, so nothing else in the network has to know of it."""
+    """One decision for each row. Where the caption was withheld the network learns to predict the noise of any picture,
+    and so a single network can answer with a caption and without one: guidance needs both. The empty caption is a caption
+    like any other, with its start and end, so nothing else in the network has to know about it."""
     return torch.where(u[:, None] < p, empty, tokens)
 
 
@@ -426,41 +434,45 @@ def _below(u, p):
     return (u < p)[:, None]
 
 
-@drop_captions.wrong("Inverted: the rows with u below p keep their caption, and all others lose it.")
+@drop_captions.wrong("This is inverted: the rows with u below p keep their caption, and all others lose it.")
 def _(tokens, empty, u, p):
     return torch.where(_below(u, p), tokens, empty)
 
 
 @drop_captions.wrong(
-    "Here the rows with u below 1 - p lose their caption, so p = 0.1 withholds nine of ten. Below p is asked for."
+    "Here the rows with u below 1 - p lose their caption, so p = 0.1 withholds nine out of ten. It should be those with u "
+    "below p."
 )
 def _(tokens, empty, u, p):
     return torch.where(_below(u, 1 - p), empty, tokens)
 
 
-@drop_captions.wrong("The share is right, but these are the rows with the largest u. Asked for are those whose u lies below p.")
+@drop_captions.wrong(
+    "The share is right, but these are the rows with the largest u. The exercise asks for those whose u lies below p."
+)
 def _(tokens, empty, u, p):
     return torch.where(_below(u, 1 - p), tokens, empty)
 
 
 @drop_captions.wrong(
-    "The right rows, but they become zeros. The network reads a caption at its end token, and these have none: the empty "
-    "caption is an argument."
+    "These are the right rows, but they become zeros. The network reads a caption at its end token, and these have none: the "
+    "empty caption is an argument."
 )
 def _(tokens, empty, u, p):
     return torch.where(_below(u, p), 0, tokens)
 
 
 @drop_captions.wrong(
-    "The right rows, but only their words became padding. In the empty caption the end follows the start at once; here it "
-    "still tells how long the caption was."
+    "These are the right rows, but only their words became padding. In the empty caption the end follows the start at once; "
+    "here it still tells how long the caption was."
 )
 def _(tokens, empty, u, p):
     return torch.where(_below(u, p) & (tokens > 2), 0, tokens)
 
 
 @drop_captions.wrong(
-    "The right rows, but they are filled with the first token of the empty caption. All of it belongs there, token by token."
+    "These are the right rows, but they are filled with the first token of the empty caption. All of it belongs there, token "
+    "by token."
 )
 def _(tokens, empty, u, p):
     return torch.where(_below(u, p), empty[0], tokens)
@@ -481,7 +493,7 @@ def _(tokens, empty, u, p):
     return tokens[u >= p]
 
 
-@drop_captions.wrong("A row with u = p exactly loses its caption here, so p = 0 may still hit somebody. Below p means u < p.")
+@drop_captions.wrong("A row with u = p exactly loses its caption here, so p = 0 may still take one away. Below p means u < p.")
 def _(tokens, empty, u, p):
     return torch.where((u <= p)[:, None], empty, tokens)
 
@@ -516,8 +528,8 @@ def _answers(g):
     title="Further than the caption says",
     line="L24",
     question="`my_guided(eps_null, eps_cond, scale)` returns the noise that a guided sampler works with. It begins at the "
-    "answer without a caption, `eps_null`, and goes towards the answer with it, `eps_cond`, `scale` times as far as from the "
-    "one to the other. `scale` is one number, GLIDE's $s$; all else has one shape, the result too.",
+    "answer without a caption, `eps_null`, and goes towards the answer with it, `eps_cond`, `scale` times the way from the "
+    "one to the other. `scale` is one number, GLIDE's $s$; everything else has one shape, and so has the result.",
     hints=[
         "The way from one point to another is their difference. Which of the two comes first in it?",
         "A check: what must come out for a scale of 0, and what for a scale of 1?",
@@ -525,13 +537,13 @@ def _answers(g):
     package=(guidance.guided,),
 )
 def guided(eps_null, eps_cond, scale):
-    """The difference of the two answers is what the caption changes, and the scale says how much of it is wanted: 0 is
+    """The difference of the two answers is what the caption changes, and the scale says how much of it to add: 0 is
     the network without a caption, 1 the network with it, and more than 1 exaggerates. Then pictures fit their captions
     better, and resemble each other more."""
     return eps_null + scale * (eps_cond - eps_null)
 
 
-@guided.wrong("The two have changed places: here a scale of 0 gives the answer with the caption. Begin at eps_null.")
+@guided.wrong("The two are swapped: here a scale of 0 gives the answer with the caption. Begin at eps_null.")
 def _(eps_null, eps_cond, scale):
     return eps_cond + scale * (eps_null - eps_cond)
 
@@ -544,9 +556,7 @@ def _(eps_null, eps_cond, scale):
     return eps_cond + scale * (eps_cond - eps_null)
 
 
-@guided.wrong(
-    "That begins at eps_null and goes s - 1 lengths. It is from eps_cond that s - 1 are left to go, from eps_null all s."
-)
+@guided.wrong("That begins at eps_null and goes s - 1 lengths. From eps_cond there are s - 1 left to go, from eps_null all s.")
 def _(eps_null, eps_cond, scale):
     return eps_null + (scale - 1) * (eps_cond - eps_null)
 
@@ -556,7 +566,7 @@ def _(eps_null, eps_cond, scale):
     return eps_null - scale * (eps_cond - eps_null)
 
 
-@guided.wrong("That is the mean of the two answers, half of the way whatever the scale is. The scale says how far to go.")
+@guided.wrong("That is the mean of the two answers, half-way between them whatever the scale is. The scale says how far to go.")
 def _(eps_null, eps_cond, scale):
     return (eps_null + eps_cond) / 2
 
@@ -566,7 +576,9 @@ def _(eps_null, eps_cond, scale):
     return eps_cond
 
 
-@guided.wrong("That is the way alone. It begins somewhere: eps_null must be added, or most of the noise is forgotten.")
+@guided.wrong(
+    "That is only the way from one answer to the other. It must begin at eps_null: without it most of the noise is missing."
+)
 def _(eps_null, eps_cond, scale):
     return scale * (eps_cond - eps_null)
 
@@ -578,7 +590,7 @@ def _(eps_null, eps_cond, scale):
     return scale * eps_cond
 
 
-@guided.wrong("To eps_null all of eps_cond is added, so the noise that both see counts twice. Add what the caption changes.")
+@guided.wrong("All of eps_cond is added to eps_null, so the noise that both see counts twice. Add what the caption changes.")
 def _(eps_null, eps_cond, scale):
     return eps_null + scale * eps_cond
 

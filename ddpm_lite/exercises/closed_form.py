@@ -64,13 +64,13 @@ def _(beta):
 
 
 @alpha_bar.wrong(
-    "The betas are added up and taken from 1. Each step takes its share of what is left, not of the whole: shares multiply."
+    "The betas are added up and subtracted from 1. Each step takes its share of what is left, not of the whole: shares multiply."
 )
 def _(beta):
     return torch.cat([torch.ones(1), 1 - beta.cumsum(0)])
 
 
-@alpha_bar.wrong("That is the product of the betas. What multiplies are the shares that are kept, 1 - beta.")
+@alpha_bar.wrong("That is the product of the betas. Multiply the shares that are kept, 1 - beta.")
 def _(beta):
     return torch.cat([torch.ones(1), beta.cumprod(0)])
 
@@ -96,7 +96,7 @@ def _(beta):
 
 
 @alpha_bar.wrong(
-    "The product runs over the steps from t on, to the end. It should run over those up to t: what comes later is not known."
+    "The product runs over the steps from t on, to the end. It should run over those up to t: later steps have not happened yet."
 )
 def _(beta):
     return torch.cat([torch.ones(1), (1 - beta).flip(0).cumprod(0).flip(0)])
@@ -116,7 +116,7 @@ variance = Prediction(
     question="""20,000 chains start from the same pixel, $x_0 = 0.8$, and take 500 steps of the lecture's schedule. Guess
     the variance of their $x_{500}$, to two decimals, and keep it as `my_variance`. ($\\bar\\alpha_{500}$ = 0.079)""",
     hints=[
-        "The chains start at one and the same value. What alone can make them differ?",
+        "All chains start at the same value. What can make them differ?",
         "For data of variance 1 the variance stays at 1. The data's share of it after 500 steps is known.",
     ],
 )
@@ -154,18 +154,18 @@ def film(x0, eps, visit, schedule):
     title="Find the fault: a film that runs backwards",
     line="L11",
     given=film,
-    question="""`my_film` should show how `x0` sinks into the noise `eps`: frame `k` is $x_t$ at the step `t = visit[k]`.
-    But it begins with noise and ends with the picture. `visit` is a list of rising steps, `x0` and `eps` have
-    one shape, and the result has the shape `(len(visit), *x0.shape)`. Mend it.""",
+    question="""`my_film` should show how `x0` disappears in the noise `eps`: frame `k` is $x_t$ at the step `t =
+    visit[k]`. But it begins with noise and ends with the picture. `visit` is a list of rising steps, `x0` and `eps`
+    have one shape, and the result has the shape `(len(visit), *x0.shape)`. Fix it.""",
     hints=[
-        "Do the frames stand in the wrong order, or does each hold the wrong picture? Look at one frame, at t = 0.",
+        "Are the frames in the wrong order, or does each hold the wrong picture? Look at one frame, at t = 0.",
         "At t = 0 alpha_bar is 1. What must then be left of x0, and what of eps?",
     ],
 )
 def film(x0, eps, visit, schedule):
-    """The weights had changed places, as in the slide's first formula. alpha_bar_t is the share of the picture's variance, so
-    its root belongs to x0, and the noise has the rest. The case t = 0 tells it at once: alpha_bar_0 = 1 must give x0
-    back. Turning the film round is no cure, since each frame would still be labelled with the wrong step."""
+    """The weights are swapped, as in the slide's first formula. alpha_bar_t is the share of the picture's variance, so
+    its root belongs to x0, and the noise has the rest. The case t = 0 shows it at once: alpha_bar_0 = 1 must give x0
+    back. Reversing the film does not help, since each frame would still be labelled with the wrong step."""
     frames = []
     for t in visit:
         a = schedule.alpha_bar[t]
@@ -177,35 +177,39 @@ def _frames(visit, weights, x0, eps):
     return torch.stack([signal * x0 + noise * eps for signal, noise in map(weights, visit)])
 
 
-@film.wrong("The frames are turned round, but each is still wrong: frame k is to be x_t at t = visit[k]. Look at the weights.")
+@film.wrong(
+    "The frames are in reverse order now, but each is still wrong: frame k must be x_t at t = visit[k]. Look at the weights."
+)
 def _(x0, eps, visit, schedule):
     a = schedule.alpha_bar
     return _frames(visit[::-1], lambda t: ((1 - a[t]).sqrt(), a[t].sqrt()), x0, eps)
 
 
 @film.wrong(
-    "With T - t the film runs the right way, but by the wrong amounts: the weights at t are those of step t. They have changed "
-    "places."
+    "With T - t the film runs the right way, but by the wrong amounts: the weights must be those of step t. They are only "
+    "swapped."
 )
 def _(x0, eps, visit, schedule):
     a, T = schedule.alpha_bar, schedule.T
     return _frames(visit, lambda t: ((1 - a[T - t]).sqrt(), a[T - t].sqrt()), x0, eps)
 
 
-@film.wrong("The picture's weight is mended, but the noise has the same one now. It has the rest: the root of 1 - alpha_bar_t.")
+@film.wrong(
+    "The picture's weight is fixed, but the noise has the same weight now. It gets the rest: the root of 1 - alpha_bar_t."
+)
 def _(x0, eps, visit, schedule):
     a = schedule.alpha_bar
     return _frames(visit, lambda t: (a[t].sqrt(), a[t].sqrt()), x0, eps)
 
 
-@film.wrong("The noise is mended, but the picture has the same weight now. What is left of it is sqrt(alpha_bar_t).")
+@film.wrong("The noise is fixed, but the picture has the same weight now. Its own is sqrt(alpha_bar_t).")
 def _(x0, eps, visit, schedule):
     a = schedule.alpha_bar
     return _frames(visit, lambda t: ((1 - a[t]).sqrt(), (1 - a[t]).sqrt()), x0, eps)
 
 
 @film.wrong(
-    "The weights are in place now, but the noise has lost its root, as in the slide's second formula: 1 - alpha_bar_t is its "
+    "The weights are in place now, but the noise lacks its root, as in the slide's second formula: 1 - alpha_bar_t is its "
     "variance."
 )
 def _(x0, eps, visit, schedule):
@@ -219,7 +223,7 @@ def _(x0, eps, visit, schedule):
     return _frames(visit, lambda t: (a[t], 1 - a[t]), x0, eps)
 
 
-@film.wrong("alpha_t has taken the place of alpha_bar_t: that is one step from x0, however large t is. All steps so far count.")
+@film.wrong("alpha_t stands in place of alpha_bar_t: that is one step from x0, however large t is. All steps so far count.")
 def _(x0, eps, visit, schedule):
     a = schedule.alpha
     return _frames(visit, lambda t: (a[t].sqrt(), (1 - a[t]).sqrt()), x0, eps)
@@ -259,8 +263,8 @@ def _guesses(g):
     package=(gaussian.x0_from_eps,),
 )
 def x0_hat(x_t, eps_hat, t, schedule):
-    """What the jump did is undone in the opposite order: first the noise is taken away, with the weight it came in with,
-    then the picture is scaled back to its size. At large t this divides by a small number (0.006 at t = 1000), so a small
+    """The jump is undone in the opposite order: first the noise is taken away, with the weight that it has in x_t, then
+    the picture is scaled back to its size. At large t this divides by a small number (0.006 at t = 1000), so a small
     error in the noise becomes a large one in the picture."""
     a = schedule.alpha_bar[t]
     return (x_t - (1 - a).sqrt() * eps_hat) / a.sqrt()
@@ -277,13 +281,13 @@ def _(x_t, eps_hat, t, schedule):
     return (x_t - (1 - a).sqrt() * eps_hat) / a
 
 
-@x0_hat.wrong("The noise has lost its root: in x_t it has the factor sqrt(1 - alpha_bar_t), and as much must be taken away.")
+@x0_hat.wrong("The noise lacks its root: in x_t it has the factor sqrt(1 - alpha_bar_t), so that much must be taken away.")
 def _(x_t, eps_hat, t, schedule):
     a = schedule.alpha_bar[t]
     return (x_t - (1 - a) * eps_hat) / a.sqrt()
 
 
-@x0_hat.wrong("All of eps_hat is taken away, with the factor 1. Of it only sqrt(1 - alpha_bar_t) is in x_t.")
+@x0_hat.wrong("All of eps_hat is taken away, with the factor 1. x_t holds only sqrt(1 - alpha_bar_t) of it.")
 def _(x_t, eps_hat, t, schedule):
     return (x_t - eps_hat) / schedule.alpha_bar[t].sqrt()
 
@@ -312,9 +316,7 @@ def _(x_t, eps_hat, t, schedule):
     return (x_t - (1 - a).sqrt() * eps_hat) / a.sqrt()
 
 
-@x0_hat.wrong(
-    "The two weights have changed places: sqrt(alpha_bar_t) belongs to the picture, sqrt(1 - alpha_bar_t) to the noise."
-)
+@x0_hat.wrong("The two weights are swapped: sqrt(alpha_bar_t) belongs to the picture, sqrt(1 - alpha_bar_t) to the noise.")
 def _(x_t, eps_hat, t, schedule):
     a = schedule.alpha_bar[t]
     return (x_t - a.sqrt() * eps_hat) / (1 - a).sqrt()
@@ -349,7 +351,7 @@ def _later(g):
     `schedule.alpha_bar[t]` is $\\bar\\alpha_t$. (Section 2.6 shows the answer: try before you read on.)""",
     hints=[
         "The steps from s + 1 to t each keep a share. Their product is what is left on the way.",
-        "You have the product of the first t shares and that of the first s. How does one get the product of those between?",
+        "You have the product of the first t shares and that of the first s. How do you get the product of those between?",
         "The rest is as for the jump from x_0: what is kept, and what the noise fills up. Both need a root.",
     ],
 )
@@ -371,7 +373,8 @@ def _(x_s, s, t, eps, schedule):
 
 
 @further.wrong(
-    "That counts t - s steps, but from the start of the schedule. The steps from s + 1 to t are others, and mostly larger."
+    "That counts t - s steps, but from the start of the schedule. The steps from s + 1 to t are different ones, and mostly "
+    "larger."
 )
 def _(x_s, s, t, eps, schedule):
     return _jump(schedule.alpha_bar[t - s], x_s, eps)
@@ -393,13 +396,13 @@ def _(x_s, s, t, eps, schedule):
     return (a[t] / a[s]).sqrt() * x_s + (a[s] - a[t]).sqrt() * eps
 
 
-@further.wrong("The noise has lost its root: 1 minus the share that is kept is its variance.")
+@further.wrong("The noise lacks its root: 1 minus the share that is kept is its variance.")
 def _(x_s, s, t, eps, schedule):
     kept = schedule.alpha_bar[t] / schedule.alpha_bar[s]
     return kept.sqrt() * x_s + (1 - kept) * eps
 
 
-@further.wrong("x_s has lost its root: the share that is kept is one of the variance, so its root multiplies x_s.")
+@further.wrong("x_s lacks its root: what is kept is a share of the variance, so its root multiplies x_s.")
 def _(x_s, s, t, eps, schedule):
     kept = schedule.alpha_bar[t] / schedule.alpha_bar[s]
     return kept * x_s + (1 - kept).sqrt() * eps
@@ -410,7 +413,7 @@ def _(x_s, s, t, eps, schedule):
     return _jump(schedule.alpha_bar[t] / schedule.alpha_bar[max(s - 1, 0)], x_s, eps)
 
 
-@further.wrong("The weights have changed places: for a t just after s nearly all of x_s is kept.")
+@further.wrong("The weights are swapped: for a t just after s nearly all of x_s is kept.")
 def _(x_s, s, t, eps, schedule):
     kept = schedule.alpha_bar[t] / schedule.alpha_bar[s]
     return (1 - kept).sqrt() * x_s + kept.sqrt() * eps
@@ -487,9 +490,7 @@ def _(x0, t, eps, schedule):
     return a * x0 + (1 - a) * eps
 
 
-@q_sample.wrong(
-    "The weights have changed places: at t = 1 nearly all of the picture is left, so sqrt(alpha_bar_t) belongs to x0."
-)
+@q_sample.wrong("The weights are swapped: at t = 1 nearly all of the picture is left, so sqrt(alpha_bar_t) belongs to x0.")
 def _(x0, t, eps, schedule):
     a = _of(schedule.alpha_bar[t], x0)
     return (1 - a).sqrt() * x0 + a.sqrt() * eps

@@ -16,7 +16,7 @@ LARGEST = 10**7  # numbers in a tensor: no answer has as many
 def plain(value: object) -> object:
     """A result as it is compared: numbers as a tensor of its own, on the CPU; several values one by one, in a tuple or list.
 
-    What is no number is left as it is. Of a tensor that is far too large, or has no values, shape and dtype are kept (meta).
+    Anything else is left as it is. Of a tensor that is far too large, or has no values, shape and dtype are kept (meta).
     """
     try:
         if isinstance(value, Tensor):
@@ -36,20 +36,20 @@ def plain(value: object) -> object:
         elif array.dtype.kind == "f" and array.itemsize > 8:
             array = array.astype(np.float64)
         return torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
-    except Exception:  # an object that resists is no number, whatever it raises
+    except Exception:  # an object that resists is not a number, whatever it raises
         return value
 
 
 def difference(got: object, want: object) -> str | None:
     """None where `got` are the numbers of `want` (a tensor, or a tuple of them); else what differs, in some sentences.
 
-    Both are `plain`. Lower precision is taken for what it is. Whole numbers are taken only where they are wanted.
+    Both are `plain`. Lower precision is allowed for. Whole numbers are accepted only where they are expected.
     """
     if isinstance(want, tuple):
         got = _several(got, len(want))
         if not isinstance(got, tuple | list) or len(got) != len(want):
-            what = f"{len(got)} of them" if isinstance(got, tuple | list) else _returned(got)
-            return f"It must return {len(want)} values, one after the other; it returned {what}."
+            what = f"{len(got)} of them." if isinstance(got, tuple | list) else _returned(got)
+            return f"It must return {len(want)} values, one after the other; it returned {what}"
         for k, (mine, theirs) in enumerate(zip(got, want, strict=True)):
             if found := difference(mine, theirs):
                 return f"Of the {len(want)} returned values, look at number {k + 1}. {found}"
@@ -58,7 +58,7 @@ def difference(got: object, want: object) -> str | None:
         says = f"It must return one value; it returned a tuple of {len(got)}."
         return says + (" Is there a comma at the end of the line?" if len(got) == 1 else "")
     if not isinstance(got, Tensor):
-        return f"It must return numbers, as a tensor; it returned {_returned(got)}."
+        return f"It must return numbers, as a tensor; it returned {_returned(got)}"
     if problem := _wrong_type(got, want):
         return problem
     if got.shape != want.shape:
@@ -96,13 +96,13 @@ def kind(value: object) -> str:
 
 
 def _several(got: object, count: int) -> object:
-    """One tensor of as many parts as values are wanted, as several values; anything else as it is."""
+    """One tensor of as many parts as values are expected, as several values; anything else as it is."""
     parts = isinstance(got, Tensor) and got.ndim and len(got) == count and not got.is_meta
     return tuple(got) if parts else got
 
 
 def _near(got: Tensor, want: Tensor, times: float = 1.0) -> Tensor:
-    """Where two tensors of one shape agree, as exactly as the precision of the first allows. For what is no number: not."""
+    """Where two tensors of one shape agree, as exactly as the precision of the first allows. NaN agrees with nothing."""
     if got.is_complex():
         return (got - want).abs() <= TOLERANCE[torch.float64] * want.abs()
     if not got.is_floating_point():
@@ -122,7 +122,7 @@ def _wrong_numbers(got: Tensor, want: Tensor, wrong: Tensor) -> str:
         says += f" ({_dtype(got)}, shape {tuple(got.shape)})"
     says += "."
     if want.is_floating_point() and _near(got.double(), want, times=100).all():
-        says += " All are near, but not as near as rounding leaves them: is one of your numbers rounded, or a small one added?"
+        says += " All are close, but not as close as rounding leaves them: is one of your numbers rounded, or a small one added?"
     return says
 
 
@@ -134,20 +134,20 @@ def _wrong_type(got: Tensor, want: Tensor) -> str | None:
     if want.dtype == torch.bool:
         return f"It must return true or false values; its result is {_dtype(got)}."
     if got.dtype == torch.bool:
-        return "Its result is boolean, true or false. Numbers are wanted: is there a comparison in the place of a difference?"
+        return "Its result is boolean, true or false. It should return numbers: is there a comparison in place of a difference?"
     if want.is_floating_point():
-        return f"Its result holds whole numbers ({_dtype(got)}); wanted are numbers with decimals. Look for //, int() or .long()."
+        return f"Its result holds whole numbers ({_dtype(got)}), not numbers with decimals. Look for //, int() or .long()."
     if got.is_floating_point():
-        return f"Whole numbers are wanted; its result is {_dtype(got)}. Round it, and convert with int() or .long()."
+        return f"It should return whole numbers; its result is {_dtype(got)}. Round it, and convert with int() or .long()."
     return None  # whole numbers of another width
 
 
 def _wrong_shape(got: tuple, want: tuple) -> str:
-    says, many, wanted = f"Its result has the shape {got}; wanted is {want}.", math.prod(got), math.prod(want)
+    says, many, wanted = f"Its result has the shape {got}; it should have {want}.", math.prod(got), math.prod(want)
     if not want:
-        return says + f" One number is asked for{': sum or average' if many > 1 else ', without axes'}."
+        return says + f" The result should be one number{': sum or average' if many > 1 else ', without axes'}."
     if many == wanted:
-        return says + " As many numbers as wanted, but arranged differently."
+        return says + " The count is right, but the numbers are arranged differently."
     apart = [g - w for g, w in zip(got, want, strict=False) if g != w] if len(got) == len(want) else []
     if apart in ([1], [-1]):
         return says + f" That is one entry too {'many' if apart == [1] else 'few'}."
@@ -163,19 +163,19 @@ def _wrong_shape(got: tuple, want: tuple) -> str:
 
 
 def _returned(value: object) -> str:
-    """What was returned, in words, with what is often the reason."""
+    """What was returned, as the end of a sentence, with what is often the reason."""
     if isinstance(value, Tensor):
-        return f"one tensor of shape {tuple(value.shape)}"
+        return f"one tensor of shape {tuple(value.shape)}."
     if isinstance(value, list):
-        return f"a list of {len(value)} things that do not make one tensor"
+        return f"a list of {len(value)} things that do not make one tensor."
     often = {
-        "NoneType": ": is there a way through it without a return?",
-        "generator": ": is there a yield in the place of a return?",
+        "NoneType": ": is there a path through it without a return?",
+        "generator": ": is there a yield in place of a return?",
         "function": ": are the brackets of a call missing?",
         "method": ": are the brackets of a call missing?",
         "builtin_function_or_method": ": are the brackets of a call missing?",
     }
-    return kind(value) + often.get(type(value).__name__, "")
+    return kind(value) + often.get(type(value).__name__, ".")
 
 
 def _dtype(value: Tensor) -> str:

@@ -23,7 +23,7 @@ CONFIG = """\
 # What nbgrader reads when it is run in this folder.
 c = get_config()  # noqa: F821
 c.CourseDirectory.course_id = "ddpm_lite"
-c.ClearSolutions.code_stub = {"python": ""}  # in a solution's place: what to start from stands above it already
+c.ClearSolutions.code_stub = {"python": ""}  # in place of a solution: the code to start from stands above it already
 c.Execute.timeout = 180  # seconds for one cell; its own limit of 30 is too short where a network is trained
 """
 
@@ -32,7 +32,7 @@ def build(notebooks: Path, out: Path) -> list[Path]:
     """Write `source/NAME/NAME.ipynb` for each notebook with exercises, and nbgrader's settings, into `out`, made if need be.
 
     Returns the notebooks written. FileNotFoundError if there is none; FileExistsError if `out` is not an empty folder;
-    ValueError for a notebook that is none, or whose check does not follow its stub.
+    ValueError for a file that is not a notebook, or a notebook whose check does not follow its stub.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out} is not an empty folder, and a course needs one: name another.")

@@ -23,7 +23,7 @@ def _of(table, x):
 
 
 def _stand_in(x_t, t):
-    """In a network's place: it answers something that depends on both of its inputs."""
+    """Stands in for a network: its answer depends on both of its inputs."""
     return torch.sin(x_t) * (1 - _of(t, x_t) / 2000)
 
 
@@ -49,12 +49,12 @@ def _batches(g):
     title="The loss of a batch",
     line="L20",
     question="Write (14) as code: `my_eps_loss(eps_model, x0, t, eps, schedule)` returns one number, the squared error "
-    "averaged over batch and pixels. `x0` and `eps` have the same shape, `(B, C, H, W)` or `(B, D)`; `t` is `(B,)`, "
-    "each $1\\le t\\le T$; `eps_model(x_t, t)` answers in the shape of `x_t`.",
+    "averaged over batch and pixels. `x0` and `eps` have the same shape, `(B, C, H, W)` or `(B, D)`; `t` is `(B,)`, each "
+    "$1\\le t\\le T$; `eps_model(x_t, t)` returns the shape of `x_t`.",
     hints=[
         "Three lines: mix picture and noise as the closed form says, ask the network about the mixture, compare its answer.",
         "alpha_bar at t has the shape (B,). To multiply (B, C, H, W) it needs the shape (B, 1, 1, 1).",
-        "The network names the noise, so its answer is compared with eps.",
+        "The network predicts the noise, so its answer is compared with eps.",
     ],
     package=(package_eps_loss, gaussian.q_sample),
 )
@@ -73,17 +73,15 @@ def _mixed(x0, t, eps, schedule):
 
 
 @eps_loss.wrong(
-    "The network sees the slide's mixture (L19), whose weights have changed places: sqrt(alpha_bar_t) belongs to x0, and "
-    "the noise is multiplied by sqrt(1 - alpha_bar_t)."
+    "The network sees the slide's mixture (L19), whose weights are swapped: sqrt(alpha_bar_t) belongs to x0, and the noise is "
+    "multiplied by sqrt(1 - alpha_bar_t)."
 )
 def _(eps_model, x0, t, eps, schedule):
     a = _of(schedule.alpha_bar[t], x0)
     return ((eps - eps_model((1 - a).sqrt() * x0 + a * eps, t)) ** 2).mean()
 
 
-@eps_loss.wrong(
-    "The weights have changed places: at t = 1 nearly all of the picture is left, so sqrt(alpha_bar_t) belongs to x0."
-)
+@eps_loss.wrong("The weights are swapped: at t = 1 nearly all of the picture is left, so sqrt(alpha_bar_t) belongs to x0.")
 def _(eps_model, x0, t, eps, schedule):
     a = _of(schedule.alpha_bar[t], x0)
     return ((eps - eps_model((1 - a).sqrt() * x0 + a.sqrt() * eps, t)) ** 2).mean()
@@ -97,18 +95,19 @@ def _(eps_model, x0, t, eps, schedule):
     return ((eps - eps_model(a.sqrt() * x0 + (1 - a) * eps, t)) ** 2).mean()
 
 
-@eps_loss.wrong("The network was asked about the clean picture x0. There is no noise in it to name: ask it about x_t.")
+@eps_loss.wrong("The network was asked about the clean picture x0. There is no noise in it to predict: ask it about x_t.")
 def _(eps_model, x0, t, eps, schedule):
     return ((eps - eps_model(x0, t)) ** 2).mean()
 
 
-@eps_loss.wrong("The answer is compared with the clean picture. This network names the noise, so compare with eps.")
+@eps_loss.wrong("The answer is compared with the clean picture. This network predicts the noise, so compare with eps.")
 def _(eps_model, x0, t, eps, schedule):
     return ((x0 - eps_model(_mixed(x0, t, eps, schedule), t)) ** 2).mean()
 
 
 @eps_loss.wrong(
-    "The squares are summed over the pixels of each picture, as (14) is printed. Asked for is the average over pixels too."
+    "The squares are summed over the pixels of each picture, as (14) is printed. The exercise asks for the average over pixels "
+    "too."
 )
 def _(eps_model, x0, t, eps, schedule):
     return ((eps - eps_model(_mixed(x0, t, eps, schedule), t)) ** 2).flatten(1).sum(1).mean()
@@ -143,7 +142,9 @@ def _(eps_model, x0, t, eps, schedule):
     return ((eps - eps_model(_mixed(x0, t, eps, schedule), t / schedule.T)) ** 2).mean()
 
 
-@eps_loss.wrong("The squares are added up over all of the batch. Asked for is their average, which does not grow with the batch.")
+@eps_loss.wrong(
+    "The squares are added up over all of the batch. The exercise asks for their average, which does not grow with the batch."
+)
 def _(eps_model, x0, t, eps, schedule):
     return ((eps - eps_model(_mixed(x0, t, eps, schedule), t)) ** 2).sum()
 
@@ -191,7 +192,9 @@ def _circle(n, shift):
     return (shift + torch.arange(n) / n) % 1
 
 
-@low_discrepancy_t.wrong("These run from 0 to T - 1. Step 0 is the clean picture, without noise to name; the steps are 1 to T.")
+@low_discrepancy_t.wrong(
+    "These run from 0 to T - 1. Step 0 is the clean picture, without noise to predict; the steps are 1 to T."
+)
 def _(n, T, shift):
     return (_circle(n, shift) * T).long()
 
@@ -202,7 +205,8 @@ def _(n, T, shift):
 
 
 @low_discrepancy_t.wrong(
-    "The shift is not used, so each batch of this size gets the very same steps, and those between the grid's places never come."
+    "The shift is not used, so each batch of this size gets the very same steps, and those between the grid's places never "
+    "come up."
 )
 def _(n, T, shift):
     return (torch.arange(n) / n * T).long() + 1
@@ -269,7 +273,7 @@ def _(n, T, shift):
 
 
 def _denoise(corrupted):
-    """In an autoencoder's place."""
+    """Stands in for an autoencoder."""
     return torch.tanh(0.8 * corrupted) + 0.1
 
 
@@ -297,15 +301,15 @@ def _noisy(g):
     "and $\\hat v$ (section 4.5), each in the shape of `x_t`; `t` is one number for the batch.",
     hints=[
         "x_t holds a shrunken picture; the autoencoder expects it in full size. What must x_t be divided by?",
-        "Whoever has a guess of x0 has one of the noise: solve the closed form for eps.",
-        "v is the mixture of section 4.5, with the two guesses in the places of eps and x0.",
+        "A guess of x0 gives one of the noise: solve the closed form for eps.",
+        "v is the mixture of section 4.5, with the two guesses in place of eps and x0.",
     ],
     package=(gaussian.eps_from_x0, gaussian.v_from_eps),
 )
 def three_names(x_t, t, denoise, schedule):
     """x_t / sqrt(alpha_bar_t) = x_0 + sigma_t eps is just what the autoencoder was trained on. With x_t given, a guess of
-    the picture fixes that of the noise, and both fix v: three names of one guess. So a denoising autoencoder of the right
-    noise level can take one step of the chain."""
+    the picture fixes that of the noise, and both fix v: three names for one guess. So a denoising autoencoder of the
+    right noise level can take one step of the chain."""
     a = schedule.alpha_bar[t]
     x0_hat = denoise(x_t / a.sqrt())
     eps_hat = (x_t - a.sqrt() * x0_hat) / (1 - a).sqrt()
@@ -366,7 +370,7 @@ def _(x_t, t, denoise, schedule):
     return x0_hat, eps_hat, x_t
 
 
-@three_names.wrong("x0_hat and eps_hat are right. In v the two weights have changed places: near t = 0 it is nearly the noise.")
+@three_names.wrong("x0_hat and eps_hat are right. In v the two weights are swapped: near t = 0 it is nearly the noise.")
 def _(x_t, t, denoise, schedule):
     a = schedule.alpha_bar[t]
     x0_hat, eps_hat, _ = _named(x_t, a, denoise(x_t / a.sqrt()))
@@ -495,7 +499,7 @@ def _(x_t, t, points, schedule):
     return (-_squares(x_t, a.sqrt() * points).sqrt() / (2 * (1 - a))).softmax(1) @ points
 
 
-@x0_mean.wrong("All points count alike here, whatever x_t is. Each must count by how well it explains x_t.")
+@x0_mean.wrong("All points count the same here, whatever x_t is. Each must count by how well it explains x_t.")
 def _(x_t, t, points, schedule):
     return points.mean(0).expand_as(x_t)
 
@@ -570,28 +574,28 @@ def drop_label(labels, u, p, null):
     line="L20",
     given=drop_label,
     question="`my_drop_label` should withhold the class with probability `p`: an item whose random number in `u` lies below "
-    "`p` gets the label `null`, all others keep theirs. `labels` and `u` are `(B,)`, $0\\le u<1$. A network trained "
-    "with it at `p` = 0.1 draws pictures of any class but the one asked for. Mend it.",
+    "`p` gets the label `null`, all others keep theirs. `labels` and `u` are `(B,)`, $0\\le u<1$. A network trained with "
+    "it at `p` = 0.1 draws pictures of any class, not of the one asked for. Fix it.",
     hints=[
         "How many of 1,000 items keep their label with p = 0.1, as it stands?",
         "Read the first line aloud, with p = 0: whose label is kept?",
     ],
 )
 def drop_label(labels, u, p, null):
-    """Inverted, the function withholds nine classes of ten, and the network learns to draw without being told. Nothing
-    crashes, and the loss still falls. A test with p = 0, which must change nothing, finds it at once."""
+    """Inverted, the function withholds nine classes out of ten, and the network learns to draw without being told.
+    Nothing crashes, and the loss still falls. A test with p = 0, which must change nothing, finds it at once."""
     keep = u >= p
     return torch.where(keep, labels, null)
 
 
-@drop_label.wrong("The share is right now, but these are the items with the largest u. Asked for are those whose u lies below p.")
+@drop_label.wrong(
+    "The share is right now, but these are the items with the largest u. The exercise asks for those whose u lies below p."
+)
 def _(labels, u, p, null):
     return torch.where(u < 1 - p, labels, null)
 
 
-@drop_label.wrong(
-    "The right items lose their label, but they are called 0, which is a class of its own. The null label is an argument."
-)
+@drop_label.wrong("The right items lose their label, but they get the label 0, which is a class. The null label is an argument.")
 def _(labels, u, p, null):
     return torch.where(u < p, 0, labels)
 
@@ -610,12 +614,12 @@ def _(labels, u, p, null):
     return labels[u >= p]
 
 
-@drop_label.wrong("An item with u = p exactly loses its label here, so p = 0 may still hit somebody. Below p means u < p.")
+@drop_label.wrong("An item with u = p exactly loses its label here, so p = 0 may still take one away. Below p means u < p.")
 def _(labels, u, p, null):
     return torch.where(u <= p, null, labels)
 
 
-@drop_label.wrong("Now nobody loses the label. Those with u below p should get the null label.")
+@drop_label.wrong("Now no item loses its label. Those with u below p should get the null label.")
 def _(labels, u, p, null):
     return labels
 
@@ -655,17 +659,17 @@ def trained(weights, gradient, steps, lr, decay):
     line="L20",
     given=trained,
     question="`my_trained` takes `steps` steps of training and keeps a running average of the weights, which jump with each "
-    "batch. It should begin at the first weights, follow after each step, keep a share `decay` of itself, and be what"
-    " comes out. Yet the pictures are as rough as without it. Mend it, and leave the training as it is.",
+    "batch. The average should begin at the first weights, follow after each step, keep a share `decay` of itself, and be "
+    "returned. Yet the pictures are as rough as without it. Fix it, and leave the training as it is.",
     hints=[
         "Is the average computed as the question says? Follow one step with decay = 0.",
         "Where is the average read, after the loop?",
     ],
 )
 def trained(weights, gradient, steps, lr, decay):
-    """The average was computed at each step and then forgotten: the function gave back the raw weights. This fault makes
-    no noise, since both are networks that work. The training goes on with the raw weights, and only what is kept and
-    drawn from is the average."""
+    """The average was computed at each step and then forgotten: the function gave back the raw weights. This fault is
+    silent, since both are networks that work. The training goes on with the raw weights; the average is what is kept and
+    used for drawing."""
     average = weights
     for _ in range(steps):
         weights = weights - lr * gradient(weights)
@@ -674,7 +678,7 @@ def trained(weights, gradient, steps, lr, decay):
 
 
 @trained.wrong(
-    "Now the training goes on from the average, which holds it back. The average only watches: weights and average stay apart."
+    "Now the training goes on from the average, which holds it back. The average only follows: weights and average stay apart."
 )
 def _(weights, gradient, steps, lr, decay):
     for _ in range(steps):
@@ -683,8 +687,7 @@ def _(weights, gradient, steps, lr, decay):
 
 
 @trained.wrong(
-    "The average comes out, but decay and 1 - decay have changed places: with decay = 0.99 it should keep 99 % of itself at "
-    "each step."
+    "The average comes out, but decay and 1 - decay are swapped: with decay = 0.99 it should keep 99 % of itself at each step."
 )
 def _(weights, gradient, steps, lr, decay):
     average = weights
@@ -695,7 +698,7 @@ def _(weights, gradient, steps, lr, decay):
 
 
 @trained.wrong(
-    "The average is one step behind: it is moved before the weights take their step, so the last step never reaches it."
+    "The average is one step behind: it is updated before the weights take their step, so the last step never reaches it."
 )
 def _(weights, gradient, steps, lr, decay):
     average = weights
@@ -724,7 +727,7 @@ def _(weights, gradient, steps, lr, decay):
 
 @trained.wrong(
     "The gradient is taken at the average. Training goes on as it was, with the gradient at the weights; the average only "
-    "watches."
+    "follows."
 )
 def _(weights, gradient, steps, lr, decay):
     average = weights
@@ -735,7 +738,7 @@ def _(weights, gradient, steps, lr, decay):
 
 
 @trained.wrong(
-    "All weights since the start count alike here. A running average keeps a share `decay` of itself, so old weights fade."
+    "All weights since the start count the same here. A running average keeps a share `decay` of itself, so old weights fade."
 )
 def _(weights, gradient, steps, lr, decay):
     visited = []

@@ -68,7 +68,7 @@ def where(error: BaseException, function: Callable, arguments: Sequence) -> str:
     if line is None:
         return says
     text = linecache.getline(code.co_filename, line).strip()
-    return f"{says} It was in line {line} of the cell{': `' + text + '`' if text else '.'}"
+    return f"{says} The error is in line {line} of the cell{': `' + text + '`' if text else '.'}"
 
 
 def _shapes(arguments: Sequence) -> str:

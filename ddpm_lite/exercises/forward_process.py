@@ -51,8 +51,8 @@ def _steps(g):
     package=(gaussian.q_step,),
 )
 def q_step(x_prev, t, eps, schedule):
-    """The mean is the shrunk picture, sqrt(1 - beta_t) x_{t-1}. The noise is to have the variance beta_t, so standard noise
-    is multiplied by the standard deviation, the root of it. The squares of the two factors add up to 1: that keeps the
+    """The mean is the shrunk picture, sqrt(1 - beta_t) x_{t-1}. The noise must have the variance beta_t, so standard
+    noise is multiplied by its root, the standard deviation. The squares of the two factors add up to 1: that keeps the
     variance of the whole at 1."""
     beta = schedule.beta[t]
     return (1 - beta).sqrt() * x_prev + beta.sqrt() * eps
@@ -84,7 +84,7 @@ def _(x_prev, t, eps, schedule):
     return (1 - beta) * x_prev + beta * eps
 
 
-@q_step.wrong("The factors have changed places: a step with a small beta_t leaves nearly all of the picture.")
+@q_step.wrong("The factors are swapped: a step with a small beta_t leaves nearly all of the picture.")
 def _(x_prev, t, eps, schedule):
     beta = schedule.beta[t]
     return beta.sqrt() * x_prev + (1 - beta).sqrt() * eps
@@ -97,7 +97,7 @@ def _(x_prev, t, eps, schedule):
 
 
 @q_step.wrong(
-    "This uses the step before. The index of the tables is the lecture's t: step t has beta[t], and beta[0] is no step."
+    "This uses the step before. The index of the tables is the lecture's t: step t has beta[t], and beta[0] belongs to none."
 )
 def _(x_prev, t, eps, schedule):
     beta = schedule.beta[t - 1]
@@ -136,17 +136,17 @@ def chain(x0, beta, eps):
     line="L9",
     given=chain,
     question="""`my_chain` takes as many steps as `eps` has entries: shape `(n, ...)`, where `x0` has the shape `(...)`.
-    In each step the noise is to have the variance `beta`, and the chain should end with variance 1.
-    This one ends far below it. Mend it.""",
+    In each step the noise should have the variance `beta`, and the chain should end with variance 1. This one ends far
+    below 1. Fix it.""",
     hints=[
-        "Follow the variance: if x has the variance V, which has x after one step of this code? Where does V come to rest?",
+        "Follow the variance: if x has the variance V, what is its variance after one step of this code? Where does V settle?",
         "A factor before random numbers counts squared in their variance. The picture's factor takes care of that.",
     ],
 )
 def chain(x0, beta, eps):
-    """Standard noise times b has the variance b^2, so noise of variance beta needs the factor sqrt(beta). Then the variance
-    follows V = (1 - beta) V + beta, which comes to rest at 1. Formulas name the variance and code the standard deviation:
-    at each change from one to the other a root is easily lost."""
+    """Standard noise times b has the variance b^2, so noise of variance beta needs the factor sqrt(beta). Then the
+    variance follows V = (1 - beta) V + beta, which settles at 1. Formulas use the variance and code uses the standard
+    deviation: it is easy to lose a root on the way from one to the other."""
     x = x0
     for e in eps:
         x = (1 - beta) ** 0.5 * x + beta**0.5 * e
@@ -160,26 +160,26 @@ def _chain(x0, eps, keep, noise):
 
 
 @chain.wrong(
-    "The variance stays at 1 now, but as the noise was left as it is, a step adds only beta^2. The shrinking was right; the "
-    "noise needs a root."
+    "The variance stays at 1 now, but the noise is as before, so a step adds only beta^2. The shrinking was right; the noise "
+    "needs a root."
 )
 def _(x0, beta, eps):
     return _chain(x0, eps, (1 - beta**2) ** 0.5, beta)
 
 
-@chain.wrong("The picture is no longer shrunk, so the variance grows without end. That factor was right; look at the noise.")
+@chain.wrong("The picture is no longer shrunk, so the variance grows without limit. That factor was right; look at the noise.")
 def _(x0, beta, eps):
     return _chain(x0, eps, 1.0, beta)
 
 
 @chain.wrong(
-    "The noise has its root, but now the picture has lost the one it had: the variance ends below 1. Only one thing was wrong."
+    "The noise has its root, but now the picture lacks the root that it had: the variance ends below 1. Only one thing was wrong."
 )
 def _(x0, beta, eps):
     return _chain(x0, eps, 1 - beta, beta**0.5)
 
 
-@chain.wrong("The noise has its root, but now the picture is not shrunk: the variance grows without end.")
+@chain.wrong("The noise has its root, but now the picture is not shrunk: the variance grows without limit.")
 def _(x0, beta, eps):
     return _chain(x0, eps, 1.0, beta**0.5)
 
@@ -191,7 +191,7 @@ def _(x0, beta, eps):
     return _chain(x0, eps, (1 - beta) ** 0.5, beta**2)
 
 
-@chain.wrong("This brings the variance to 1, but in one step: the noise is not multiplied at all. Its variance is to be beta.")
+@chain.wrong("This brings the variance to 1, but in one step: the noise is not multiplied at all. Its variance should be beta.")
 def _(x0, beta, eps):
     return _chain(x0, eps, (1 - beta) ** 0.5, 1.0)
 
@@ -259,15 +259,15 @@ def _ends(g):
     beta_T)` returns its table, of shape `(T + 1,)`: 0 at index 0, then $\\beta_1$ to $\\beta_T$, both ends exactly as
     given, $T\\ge 2$. (`Schedule.from_beta(table[1:])` makes a schedule of it.)""",
     hints=[
-        "How many times is the number multiplied on the way from beta_1 to beta_T? Not T times.",
+        "How many times do you multiply by the number on the way from beta_1 to beta_T? Not T times.",
         "So a power of it is beta_T / beta_1. Which root gives the number itself?",
         "torch.arange(n, dtype=torch.float64) gives 0, 1, ..., n - 1; a number to the power of a tensor is a tensor.",
     ],
 )
 def geometric(T, beta_1, beta_T):
-    """From beta_1 to beta_T there are T - 1 steps, one fewer than there are numbers, so the factor is the root of that order
-    of their ratio. The table starts with an entry for the clean picture, which has met no noise: then the index is the
-    lecture's t."""
+    """From beta_1 to beta_T there are T - 1 steps, one fewer than there are numbers, so the factor is the root of order T
+    - 1 of their ratio. The table starts with an entry for the clean picture, which has met no noise: then the index is
+    the lecture's t."""
     factor = (beta_T / beta_1) ** (1 / (T - 1))
     beta = beta_1 * factor ** torch.arange(T, dtype=torch.float64)
     return torch.cat([torch.zeros(1), beta])
@@ -281,7 +281,7 @@ def _count(first, last):
     return torch.arange(first, last + 1, dtype=torch.float64)
 
 
-@geometric.wrong("It ends one step short of beta_T: from beta_1 to beta_T the number is multiplied T - 1 times, not T times.")
+@geometric.wrong("It ends one step short of beta_T: from beta_1 to beta_T there are T - 1 multiplications, not T.")
 def _(T, beta_1, beta_T):
     return _table(beta_1 * (beta_T / beta_1) ** (_count(0, T - 1) / T))
 
@@ -322,7 +322,7 @@ def _(T, beta_1, beta_T):
     return beta_1 * (beta_T / beta_1) ** (_count(0, T - 1) / (T - 1))
 
 
-@geometric.wrong("The two ends have changed places: index 1 holds beta_1, the last index beta_T.")
+@geometric.wrong("The two ends are swapped: index 1 holds beta_1, the last index beta_T.")
 def _(T, beta_1, beta_T):
     return _table(beta_T * (beta_1 / beta_T) ** (_count(0, T - 1) / (T - 1)))
 
@@ -358,9 +358,9 @@ def walk(x0, eps, schedule):
     title="Find the fault: a walk that stops early",
     line="L6",
     given=walk,
-    question="""`my_walk` should take all steps from $x_0$ to $x_T$. `eps` has the shape `(T + 1, ...)`: `eps[t]` is the noise
-    of step $t$, and `eps[0]` belongs to no step. With $T = 1000$ nothing looks wrong; with $T = 1$ the picture
-    comes back unchanged. Mend it.""",
+    question="""`my_walk` should take all steps from $x_0$ to $x_T$. `eps` has the shape `(T + 1, ...)`: `eps[t]` is the
+    noise of step $t$, and `eps[0]` belongs to no step. With $T = 1000$ nothing looks wrong; with $T = 1$ the picture
+    comes back unchanged. Fix it.""",
     hints=[
         "Write down which numbers t takes for T = 3. Which should it take?",
         "What does a step with beta[0] do?",
@@ -407,7 +407,9 @@ def _(x0, eps, schedule):
     return _walk(x0, [(t, eps[1]) for t in range(1, schedule.T + 1)], schedule)
 
 
-@walk.wrong("That jumps to T at once. It has the right distribution, but it is not this walk: each eps[t] is to have its step.")
+@walk.wrong(
+    "That jumps to T at once. It has the right distribution, but it is not this walk: each eps[t] must have its own step."
+)
 def _(x0, eps, schedule):
     a = schedule.alpha_bar[-1]
     return a.sqrt() * x0 + (1 - a).sqrt() * eps[-1]
@@ -452,9 +454,9 @@ def _spreads(g):
     ],
 )
 def snr(beta, data_var):
-    """Of the data's variance the share alpha_bar_t is left, and the noise has filled up to 1 what is missing, 1 - alpha_bar_t.
-    The noise knows nothing of the data: for data of variance 4 the ratio is four times as high at every t. That is why
-    data is scaled to a variance near 1 before a schedule is chosen."""
+    """The share alpha_bar_t of the data's variance is left, and the noise has the variance 1 - alpha_bar_t. The noise
+    does not depend on the data: for data of variance 4 the ratio is four times as high at every t. That is why data is
+    scaled to a variance near 1 before a schedule is chosen."""
     alpha_bar = torch.cumprod(1 - beta, dim=0)
     return alpha_bar * data_var / (1 - alpha_bar)
 
@@ -483,12 +485,15 @@ def _(beta, data_var):
     return _left(beta) * data_var**2 / (1 - _left(beta))
 
 
-@snr.wrong("That divides the variance of x_t, signal and noise together, by the noise. Leave out the noise above: 1 too much.")
+@snr.wrong(
+    "That divides the variance of x_t, signal and noise together, by the noise. Only the signal belongs above: this is "
+    "1 too much."
+)
 def _(beta, data_var):
     return (_left(beta) * data_var + 1 - _left(beta)) / (1 - _left(beta))
 
 
-@snr.wrong("That is the signal's share of the whole variance of x_t. Asked for is the signal against the noise alone.")
+@snr.wrong("That is the signal's share of the whole variance of x_t. The exercise asks for the signal against the noise alone.")
 def _(beta, data_var):
     return _left(beta) * data_var / (_left(beta) * data_var + 1 - _left(beta))
 
@@ -499,7 +504,7 @@ def _(beta, data_var):
 
 
 @snr.wrong(
-    "The noise is taken to be what the data leaves of 1. Its variance is 1 - alpha_bar_t for any data, so the whole is not "
+    "Here the noise fills up what the data leaves of 1. Its variance is 1 - alpha_bar_t for any data, so the whole is not "
     "always 1."
 )
 def _(beta, data_var):

@@ -34,28 +34,28 @@ def _bells(g):
     number="0.1",
     title="How far apart are two bells?",
     line="L1",
-    question="""`my_frechet(mean_1, var_1, mean_2, var_2)` returns the Fréchet distance of two Gaussians on a line, with
-    the formula of the note on it above. The arguments are means and variances of many pairs, four tensors of
-    one shape, and so is the result. (On a line a covariance is a number, and a trace leaves it as it is.)""",
+    question="""`my_frechet(mean_1, var_1, mean_2, var_2)` returns the Fréchet distance of two Gaussians on a line, by
+    the formula in the note above. The arguments are the means and variances of many pairs: four tensors of one shape.
+    The result has that shape, too. (On a line a covariance is a number, and a trace leaves it as it is.)""",
     hints=[
-        "On a line the covariances are the two variances. Put them into the formula of the note and leave out tr.",
-        "A matrix to the power 1/2 is its root; for a number that is the root you know.",
+        "On a line the covariances are the two variances. Put them into the formula and leave out tr.",
+        "A matrix to the power 1/2 is its root; for a number that is the ordinary square root.",
         "A check: two Gaussians that are the same have the distance 0.",
     ],
 )
 def frechet(mean_1, var_1, mean_2, var_2):
     """It is the squared difference of the means plus the squared difference of the standard deviations, (s_1 - s_2)^2 =
     C_1 + C_2 - 2 sqrt(C_1 C_2). So it is 0 only where both agree. A generator that always draws the same good picture has
-    no variance, and pays for it with all the variance of the data."""
+    no variance, so its distance contains all the variance of the data."""
     return (mean_1 - mean_2) ** 2 + var_1 + var_2 - 2 * (var_1 * var_2).sqrt()
 
 
-@frechet.wrong("The root is missing: 2 sqrt(C_1 C_2) is taken off, so that two equal Gaussians have the distance 0.")
+@frechet.wrong("The root is missing: 2 sqrt(C_1 C_2) is subtracted, so that two equal Gaussians have the distance 0.")
 def _(mean_1, var_1, mean_2, var_2):
     return (mean_1 - mean_2) ** 2 + var_1 + var_2 - 2 * var_1 * var_2
 
 
-@frechet.wrong("The difference of the means is not squared. Squared, it does not matter which of the two comes first.")
+@frechet.wrong("The difference of the means is not squared. With the square, it does not matter which of the two comes first.")
 def _(mean_1, var_1, mean_2, var_2):
     return (mean_1 - mean_2) + var_1 + var_2 - 2 * (var_1 * var_2).sqrt()
 
@@ -65,7 +65,7 @@ def _(mean_1, var_1, mean_2, var_2):
     return (mean_1 - mean_2).abs() + var_1 + var_2 - 2 * (var_1 * var_2).sqrt()
 
 
-@frechet.wrong("This compares the variances. What the formula compares are their roots: C_1 + C_2 - 2 sqrt(C_1 C_2).")
+@frechet.wrong("This compares the variances. The formula compares their roots: C_1 + C_2 - 2 sqrt(C_1 C_2).")
 def _(mean_1, var_1, mean_2, var_2):
     return (mean_1 - mean_2) ** 2 + (var_1 - var_2) ** 2
 
@@ -80,7 +80,7 @@ def _(mean_1, var_1, mean_2, var_2):
     return (mean_1 - mean_2) ** 2 + var_1 + var_2 - (var_1 * var_2).sqrt()
 
 
-@frechet.wrong("That is the root of it. The formula of the note is in squared units, without a root around the whole.")
+@frechet.wrong("That is the root of the distance. The formula in the note has no root around the whole: it is in squared units.")
 def _(mean_1, var_1, mean_2, var_2):
     return ((mean_1 - mean_2) ** 2 + (var_1.sqrt() - var_2.sqrt()) ** 2).sqrt()
 
@@ -95,12 +95,13 @@ def _(mean_1, var_1, mean_2, var_2):
 copies = Answer(
     "c",
     {
-        "a": "Copies are read very well: they are real handwriting. This score would be near 100 %, and no warning.",
+        "a": "The classifier reads copies very well: they are real handwriting. This score would be near 100 % and give no "
+        "warning.",
         "b": "800 stored digits are 800 real ones, so their distance is about that of real to real. It looks perfect.",
         "d": "Ten stored digits look perfect: they are real. Whether they are new cannot be seen without the training set.",
     },
-    "A copy has the distance 0 to the digit it was copied from. The other scores only ask whether the digits are good and of "
-    "all kinds, and stored ones are.",
+    "A copy has the distance 0 to the digit it was copied from. The other scores only ask whether the digits are good and "
+    "varied, and stored digits are both.",
     number="0.2",
     title="A cheat",
     line="L1",
@@ -146,11 +147,11 @@ def _mixed(g):
     title="Mix so that the variance stays",
     line="L2",
     question="""The step above suits pictures of variance 1. Let `x` have mean 0 and variance `var`, any positive
-    number. `my_mix(x, p, sigma, var)` replaces the share `p` of its variance by noise, and the result has
-    the variance `var` again. `sigma` is noise of variance 1 and of the shape of `x`; $0 < p < 1$.""",
+    number. `my_mix(x, p, sigma, var)` replaces the share `p` of its variance by noise, so that the result has the
+    variance `var` again. `sigma` is noise of variance 1 and of the shape of `x`; $0 < p < 1$.""",
     hints=[
-        "Of the variance var, the share 1 - p stays and the share p is to come from the noise. How large are the two parts?",
-        "What multiplies a random number multiplies its variance by its square.",
+        "Of the variance var, the share 1 - p stays and the share p must come from the noise. How large are the two parts?",
+        "A factor before a random number multiplies its variance by the square of the factor.",
     ],
 )
 def mix(x, p, sigma, var):
@@ -161,44 +162,46 @@ def mix(x, p, sigma, var):
 
 
 @mix.wrong(
-    "Weights of 1 - p and p average the values, and the variance shrinks at each step. Roots of them keep it: their squares "
-    "add up to 1."
+    "Weights of 1 - p and p average the values, and the variance shrinks at each step. Their roots keep it: the squares of "
+    "those add up to 1."
 )
 def _(x, p, sigma, var):
     return (1 - p) * x + p * var**0.5 * sigma
 
 
-@mix.wrong("The same noise as for variance 1: pictures of another variance drift towards 1. The noise must bring p times var.")
+@mix.wrong(
+    "That is the noise for variance 1: pictures of another variance drift towards 1. The noise must have the variance p var."
+)
 def _(x, p, sigma, var):
     return (1 - p) ** 0.5 * x + p**0.5 * sigma
 
 
-@mix.wrong("var stands outside the root. The noise is to have the variance p var, so its factor is the root of both.")
+@mix.wrong("var stands outside the root. The noise must have the variance p var, so its factor is the root of both.")
 def _(x, p, sigma, var):
     return (1 - p) ** 0.5 * x + p**0.5 * var * sigma
 
 
-@mix.wrong("x is not shrunk, so the noise comes on top and the variance grows. Only the share 1 - p of it is to stay.")
+@mix.wrong("x is not shrunk, so the noise comes on top and the variance grows. Only the share 1 - p of it must stay.")
 def _(x, p, sigma, var):
     return x + (p * var) ** 0.5 * sigma
 
 
-@mix.wrong("p and 1 - p have changed places: the share p is what is replaced, so a small p leaves nearly all of x.")
+@mix.wrong("p and 1 - p are swapped: the share p is what is replaced, so a small p leaves nearly all of x.")
 def _(x, p, sigma, var):
     return p**0.5 * x + ((1 - p) * var) ** 0.5 * sigma
 
 
-@mix.wrong("The noise has lost its root: its variance is then the square of p var. Multiply by the standard deviation.")
+@mix.wrong("The noise lacks its root: its variance is then the square of p var. Multiply by the standard deviation.")
 def _(x, p, sigma, var):
     return (1 - p) ** 0.5 * x + p * var * sigma
 
 
-@mix.wrong("x has lost its root: (1 - p) x keeps only the share (1 - p)^2 of the variance.")
+@mix.wrong("x lacks its root: (1 - p) x keeps only the share (1 - p)^2 of the variance.")
 def _(x, p, sigma, var):
     return (1 - p) * x + (p * var) ** 0.5 * sigma
 
 
-@mix.wrong("These are weights of 1 - p and p, and noise of variance 1. The noise is to have the variance p var: mind the roots.")
+@mix.wrong("These are weights of 1 - p and p, and noise of variance 1. The noise must have the variance p var: mind the roots.")
 def _(x, p, sigma, var):
     return (1 - p) * x + p * sigma
 
@@ -207,8 +210,8 @@ def _(x, p, sigma, var):
 
 half_read = Prediction(
     22,
-    "A third of the digit's variance is left then (0.95 to the power 22), so a pixel holds twice as much noise as digit. Half of "
-    "them can still be read, since 64 pixels speak together.",
+    "A third of the digit's variance is left then (0.95 to the power 22), so a pixel holds twice as much noise as digit. Half "
+    "of the digits can still be read, since the 64 pixels together say enough.",
     number="0.4",
     title="How long can it be read?",
     line="L2",
@@ -218,7 +221,7 @@ half_read = Prediction(
     steps it reads fewer than half of them, and keep the number as `my_steps`.""",
     hints=[
         "After n steps the share 0.95 to the power n of the variance is left of the digit. Try n = 10, 50, 200.",
-        "Chance is a tenth. How much of a digit do you need, if 64 pixels speak together?",
+        "A guess is right for a tenth. How much of a digit do you need, if you see 64 pixels of it together?",
     ],
 )
 
@@ -255,8 +258,8 @@ def noisier(x, p, generator):
     line="L2",
     given=noisier,
     question="""`my_noisier(x, p, generator)` takes one step and draws its noise itself. After 200 steps with $p = 0.05$
-    a picture should have mean 0 and variance 1. With this one it has mean 4.4 and variance 0.08. One
-    thing is wrong. Mend it: one draw from `generator`, in the shape and dtype of `x`.""",
+    a picture should have mean 0 and variance 1. With this code it has mean 4.4 and variance 0.08. One thing is wrong.
+    Fix it, with one draw from `generator`, in the shape and dtype of `x`.""",
     hints=[
         "The second line is the lecture's step. Which mean and which variance does it need sigma to have?",
         "Look at many numbers of torch.rand. Between which bounds do they lie, and what is their mean?",
@@ -299,7 +302,7 @@ def _(x, p, generator):
     return _step(x, p, 12**0.5 * (_uniform(x, generator) - 0.5))
 
 
-@noisier.wrong("The noise is normal, but each picture gets the same. Each pixel of each picture has noise of its own: x.shape.")
+@noisier.wrong("The noise is normal, but each picture gets the same. Each pixel of each picture needs its own noise: x.shape.")
 def _(x, p, generator):
     return _step(x, p, torch.randn(x.shape[1:], generator=generator, dtype=x.dtype))
 
@@ -309,7 +312,7 @@ def _(x, p, generator):
     return _step(x, p, torch.randn(x.shape, generator=generator, dtype=torch.float32))
 
 
-@noisier.wrong("The noise is normal now, but it has lost its root: p sigma brings the variance p^2. The second line was right.")
+@noisier.wrong("The noise is normal now, but it lacks its root: p sigma has the variance p^2. The second line was right.")
 def _(x, p, generator):
     return (1 - p) ** 0.5 * x + p * torch.randn(x.shape, generator=generator, dtype=x.dtype)
 
@@ -339,9 +342,9 @@ def _classes(g):
     number="0.6",
     title="The best that least squares can draw",
     line="L2",
-    question="""$f^*(z, c)$ above is an expectation; from pictures it is estimated. `my_best(z, c, x0, labels)`
-    gets training pictures `x0` with their `labels` (shapes `(N, ...)` and `(N,)`), noise `z` of shape
-    `(B, 16)` and the wanted classes `c` of shape `(B,)`. It returns `B` pictures, shape `(B, ...)`.""",
+    question="""$f^*(z, c)$ above is an expectation; here it is estimated from pictures. `my_best(z, c, x0, labels)`
+    gets training pictures `x0` with their `labels` (shapes `(N, ...)` and `(N,)`), noise `z` of shape `(B, 16)` and the
+    classes `c` to draw, of shape `(B,)`. It returns `B` pictures, shape `(B, ...)`.""",
     hints=[
         "Read the formula: of which pictures is it the expectation, and where is z on its right-hand side?",
         "Estimate an expectation by an average. A comparison such as labels == 3 picks the rows of one class.",
@@ -377,7 +380,9 @@ def _(z, c, x0, labels):
     return torch.stack([x0[labels == k].sum(0) for k in c])
 
 
-@best.wrong("That is the average of each class once, in the order of the classes. Asked for is one picture for each entry of c.")
+@best.wrong(
+    "That is the average of each class once, in the order of the classes. The exercise asks for one picture for each entry of c."
+)
 def _(z, c, x0, labels):
     return torch.stack([x0[labels == k].mean(0) for k in labels.unique()])
 

@@ -20,11 +20,11 @@ NOT_YET = "The rest of the notebook does not need it. hint() gives a hint, solut
 
 
 class Exercise:
-    """What all kinds of exercise share. Subclasses say `_judge(answer) -> (state, sentence)` and `solution`.
+    """What all kinds of exercise share. Subclasses define `_judge(answer) -> (state, sentence)` and `solution`.
 
     number, title, line   "2.3", a few words, and the lecture's line it belongs to ("L12")
     question              what is asked; Markdown with formulas
-    hints                 two or three, that lead without giving away
+    hints                 two or three that lead to the answer without giving it away
     """
 
     all: ClassVar[dict[str, "Exercise"]] = {}
@@ -44,7 +44,7 @@ class Exercise:
 
     def points(self, answer: object) -> float:
         """The share of the points that the answer earns, from 0 to 1: for grading."""
-        with redirect_stdout(io.StringIO()):  # what the answer prints is no part of its points
+        with redirect_stdout(io.StringIO()):  # what the answer prints is not part of its points
             return STATES[self._judge(answer)[0]][2]
 
     def hint(self) -> Text:
@@ -73,7 +73,7 @@ class Write(Exercise):
     cases(generator) -> [(label, *arguments), ...]: the inputs to try; those of one label are one kind of input, so that
     an answer that fails only for points, or only for a batch of one, is told so
     given      for finding a fault: the faulty function, as it stands in the stub
-    package    the package's own functions that are the answer: calling them back is not writing them
+    package    the package's own functions that are the answer: to call them is not to write them
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Write(Exercise):
             return "not attempted", NOT_YET
         if not callable(answer) or inspect.isclass(answer):
             what = "a class" if inspect.isclass(answer) else kind(answer)
-            return "wrong", f"A function of ({', '.join(self.names)}) is wanted, not {what}."
+            return "wrong", f"The answer must be a function of ({', '.join(self.names)}), not {what}."
         called = call(answer, self._inputs, self._watched, self.names)
         if called.state:
             return called.state, called.says + (NOT_YET if called.state == "not attempted" else "")
@@ -166,7 +166,7 @@ class Write(Exercise):
         return Text(f"Exercise {self.number}, a solution", inspect.getdoc(self.reference) or "", self.answer())
 
     def answer(self) -> str:
-        """The source of the solution, as it can stand in the stub's place."""
+        """The source of the solution, as it can replace the stub."""
         return _source(self.reference)
 
 

@@ -11,7 +11,7 @@ STATES = {
     "partly": ("◐", "Right in part", 0.5),
     "misconception": ("✗", "Not yet", 0.0),
     "wrong": ("✗", "Not yet", 0.0),
-    "stopped": ("⚠", "Your code did not get through", 0.0),
+    "stopped": ("⚠", "Your code did not run to the end", 0.0),
     "kept": ("✓", "Kept", 1.0),
     "not attempted": ("○", "Not attempted yet", 0.0),
 }

@@ -45,8 +45,8 @@ def back_density(x, x_t, t, data, schedule):
     line="L7",
     given=back_density,
     question="`my_back_density` should give $q(x_{t-1}\\mid x_t)$ on the grid `x` of shape `(N,)`, as `N` weights that add up "
-    "to 1. `data` is the mixture of the clean data, `x_t` a number. At $t = 1$ the weights are right, at all later "
-    "steps they are not. Mend it. (`data.diffused(t, schedule)` is the mixture of all walks after `t` steps.)",
+    "to 1. `data` is the mixture of the clean data, `x_t` a number. At $t = 1$ the weights are right, at all later steps "
+    "they are not. Fix it. (`data.diffused(t, schedule)` is the mixture of all walks after `t` steps.)",
     hints=[
         "The likelihood is that of one step, and it is right. Which density is the prior in Bayes' rule?",
         "The prior says how many walks pass at x one step before. After how many steps of noise is that?",
@@ -80,8 +80,8 @@ def _(x, x_t, t, data, schedule):
 
 
 @back_density.wrong(
-    "That is q(x_0 | x_t): you changed the likelihood to the closed form. Asked for is x_{t-1}; the likelihood of one step "
-    "was right."
+    "That is q(x_0 | x_t): you changed the likelihood to the closed form. The exercise asks for x_{t-1}; the likelihood of one "
+    "step was right."
 )
 def _(x, x_t, t, data, schedule):
     a = schedule.alpha_bar[t]
@@ -96,7 +96,7 @@ def _(x, x_t, t, data, schedule):
 
 
 @back_density.wrong(
-    "The prior is right, but these are values of a density. Asked for are weights that add up to 1, as in the code given."
+    "The prior is right, but these are values of a density. The exercise asks for weights that add up to 1, as in the code given."
 )
 def _(x, x_t, t, data, schedule):
     log_likelihood = -((x_t - schedule.alpha[t].sqrt() * x) ** 2) / (2 * schedule.beta[t])
@@ -108,8 +108,8 @@ def _(x, x_t, t, data, schedule):
 
 posterior_weight = Prediction(
     float(SCHEDULE.alpha_bar[499].sqrt() * SCHEDULE.beta[500] / (1 - SCHEDULE.alpha_bar[500])),
-    "One step of a thousand moves only a little, so where we stand decides nearly all of where we were before. "
-    "At t = 1 the weight is 1.",
+    "One step of a thousand moves only a little, so where we stand decides almost completely where we were before. At t = 1 "
+    "the weight is 1.",
     number="3.2",
     title="How much of the start?",
     line="L16",
@@ -158,9 +158,9 @@ def _pairs(g):
     package=(gaussian.posterior, gaussian.posterior_mean_from_eps),
 )
 def posterior_mean(x0, x_t, t, schedule):
-    """Each factor of the product pulls towards its own place, the more the smaller its variance: the step pulls to x_t /
-    sqrt(alpha_t), the closed form to sqrt(alpha_bar_{t-1}) x_0. The strengths of the pulls add up to A, and B / A is the
-    average of the two places weighted with them."""
+    """Each factor of the product pulls towards its own place, the more strongly the smaller its variance: the step pulls
+    to x_t / sqrt(alpha_t), the closed form to sqrt(alpha_bar_{t-1}) x_0. The strengths of the pulls add up to A, and B /
+    A is the average of the two places weighted with them."""
     shape = (-1, *[1] * (x0.ndim - 1))
     alpha, beta = schedule.alpha[t].reshape(shape), schedule.beta[t].reshape(shape)
     before = schedule.alpha_bar[t - 1].reshape(shape)
@@ -206,7 +206,7 @@ def _(x0, x_t, t, schedule):
     return (alpha.sqrt() / beta * x_t + before.sqrt() / (1 - before) * x0) / A
 
 
-@posterior_mean.wrong("x0 and x_t have changed places: x_t stands in the square that is divided by beta_t.")
+@posterior_mean.wrong("x0 and x_t are swapped: x_t stands in the square that is divided by beta_t.")
 def _(x0, x_t, t, schedule):
     alpha, beta, before = (_of(v, x0) for v in (schedule.alpha[t], schedule.beta[t], schedule.alpha_bar[t - 1]))
     A = alpha / beta + 1 / (1 - before)
@@ -220,7 +220,7 @@ def _(x0, x_t, t, schedule):
     return (alpha.sqrt() * x_t + before.sqrt() * x0) / A
 
 
-@posterior_mean.wrong("That is twice the mean: in the bracket stands -2B x_{t-1}, so the 2 is no part of B.")
+@posterior_mean.wrong("That is twice the mean: the bracket holds -2B x_{t-1}, so the 2 is not part of B.")
 def _(x0, x_t, t, schedule):
     alpha, beta, before = (_of(v, x0) for v in (schedule.alpha[t], schedule.beta[t], schedule.alpha_bar[t - 1]))
     A = alpha / beta + 1 / (1 - before)
@@ -269,10 +269,10 @@ def step_back(x0, x_t, t, z, schedule):
     given=step_back,
     question="`my_step_back` should draw $x_{t-1}$ from $q(x_{t-1}\\mid x_t, x_0)$ with the noise `z`; `t` is one number for "
     "the batch, $1\\le t\\le T$. The last step, $t = 1$, should end at $x_0$ exactly; this one ends at "
-    "$\\sqrt{\\alpha_1}\\,x_0$. One thing is wrong. Mend it.",
+    "$\\sqrt{\\alpha_1}\\,x_0$. One thing is wrong. Fix it.",
     hints=[
         "At t = 1 the weight of x_t and the variance should be 0, and they are. So look at the third number.",
-        "alpha_bar_t divided by alpha_t is an old acquaintance: the product without its last factor.",
+        "alpha_bar_t divided by alpha_t is something you know: the product without its last factor.",
     ],
     package=(gaussian.posterior, gaussian.posterior_mean_from_eps),
 )
@@ -298,7 +298,7 @@ def _(x0, x_t, t, z, schedule):
 
 
 @step_back.wrong(
-    "The weight of x_0 is mended. But now the mean uses 1 - alpha_bar_t where 1 - alpha_bar_{t-1} stood: a / alpha was right."
+    "The weight of x_0 is fixed. But now the mean uses 1 - alpha_bar_t where 1 - alpha_bar_{t-1} stood: a / alpha was right."
 )
 def _(x0, x_t, t, z, schedule):
     a, alpha, beta, before = schedule.alpha_bar[t], schedule.alpha[t], schedule.beta[t], schedule.alpha_bar[t - 1]
@@ -306,7 +306,7 @@ def _(x0, x_t, t, z, schedule):
     return before.sqrt() * beta / (1 - a) * x0 + alpha.sqrt() * x_t + var.sqrt() * z
 
 
-@step_back.wrong("The weight of x_0 is mended, but its root is lost: it holds sqrt(alpha_bar_{t-1}).")
+@step_back.wrong("The weight of x_0 is fixed, but its root is missing: it holds sqrt(alpha_bar_{t-1}).")
 def _(x0, x_t, t, z, schedule):
     a, alpha, beta, before = schedule.alpha_bar[t], schedule.alpha[t], schedule.beta[t], schedule.alpha_bar[t - 1]
     var = (1 - before) / (1 - a) * beta
@@ -314,7 +314,7 @@ def _(x0, x_t, t, z, schedule):
 
 
 @step_back.wrong(
-    "The mean is mended, but now z is multiplied by the variance. Noise is scaled by the root of its variance, as it was before."
+    "The mean is fixed, but now z is multiplied by the variance. Noise is scaled by the root of its variance, as it was before."
 )
 def _(x0, x_t, t, z, schedule):
     a, alpha, beta, before = schedule.alpha_bar[t], schedule.alpha[t], schedule.beta[t], schedule.alpha_bar[t - 1]
@@ -322,7 +322,7 @@ def _(x0, x_t, t, z, schedule):
     return before.sqrt() * beta / (1 - a) * x0 + alpha.sqrt() * (1 - before) / (1 - a) * x_t + var * z
 
 
-@step_back.wrong("Only the last step is mended. The weight of x_0 is wrong at every t, it only shows most at t = 1.")
+@step_back.wrong("Only the last step is fixed. The weight of x_0 is wrong at every t; at t = 1 it only shows most.")
 def _(x0, x_t, t, z, schedule):
     a, alpha, beta, before = schedule.alpha_bar[t], schedule.alpha[t], schedule.beta[t], schedule.alpha_bar[t - 1]
     var = (1 - before) / (1 - a) * beta
@@ -330,7 +330,7 @@ def _(x0, x_t, t, z, schedule):
     return x0 if t == 1 else mean + var.sqrt() * z
 
 
-@step_back.wrong("The mean is mended, but the fresh noise is gone. A draw has the variance var around its mean.")
+@step_back.wrong("The mean is fixed, but the fresh noise is gone. A draw has the variance var around its mean.")
 def _(x0, x_t, t, z, schedule):
     a, alpha, beta, before = schedule.alpha_bar[t], schedule.alpha[t], schedule.beta[t], schedule.alpha_bar[t - 1]
     return before.sqrt() * beta / (1 - a) * x0 + alpha.sqrt() * (1 - before) / (1 - a) * x_t
@@ -365,7 +365,7 @@ def _betas(g):
     "$x_0$, and given $x_t$ alone, if $x_0\\sim\\mathcal N(0, d^2)$. All you have is `beta` of shape `(T,)`, with "
     "`beta[0]` $=\\beta_1$, and the number `d2` $=d^2$. (For $d^2=1$ the second must be $\\beta_t$.)",
     hints=[
-        "Both need alpha_bar_{t-1} for t = 1..T, so first alpha_bar_0. What share of the picture is left after no step?",
+        "Both need alpha_bar_{t-1} for t = 1..T, so first alpha_bar_0. What share of the picture is left before the first step?",
         "For the second, complete the square as in section 3.2: its prior has the variance of x_{t-1}, data and noise together.",
         "Data of variance d2 has at step t - 1 the variance alpha_bar_{t-1} times d2 and what the noise adds.",
     ],
@@ -432,8 +432,8 @@ def _(beta, d2):
 
 
 @step_back_vars.wrong(
-    "The first is right. To it you added the variance of x_0 itself; it counts only as far as x_t leaves it open, and then "
-    "with the square of its weight in the mean."
+    "The first is right. In the second you added the variance of x_0 itself to it. That counts only as far as x_t leaves it "
+    "open, and with the square of its weight in the mean."
 )
 def _(beta, d2):
     a, before = _alpha_bars(beta)
@@ -449,14 +449,14 @@ def _(beta, d2):
     return (1 - before) / (1 - a) * beta, _unknown(beta, a * d2 + 1 - a)
 
 
-@step_back_vars.wrong("roll() brings the last entry, alpha_bar_T, to the front. There belongs alpha_bar_0 = 1.")
+@step_back_vars.wrong("roll() brings the last entry, alpha_bar_T, to the front. alpha_bar_0 = 1 belongs there.")
 def _(beta, d2):
     a, _ = _alpha_bars(beta)
     before = a.roll(1)
     return (1 - before) / (1 - a) * beta, _unknown(beta, before * d2 + 1 - before)
 
 
-@step_back_vars.wrong("The two have changed places: first the variance with x_0 known.")
+@step_back_vars.wrong("The two are swapped: first the variance with x_0 known.")
 def _(beta, d2):
     a, before = _alpha_bars(beta)
     return _unknown(beta, before * d2 + 1 - before), (1 - before) / (1 - a) * beta
@@ -543,7 +543,7 @@ def _(path, step_mean, step_var):
     return sum(steps) + _log_normal(path[:, -1], 0.0, 1.0)
 
 
-@log_path.wrong("That is the density itself. Asked for is its logarithm: add the logarithms of the terms.")
+@log_path.wrong("That is the density itself. The exercise asks for its logarithm: add the logarithms of the terms.")
 def _(path, step_mean, step_var):
     return _terms(path, step_mean, step_var.sqrt()).sum(0).exp()
 

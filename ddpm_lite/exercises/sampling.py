@@ -73,7 +73,8 @@ def _(x_t, eps_hat, t, z, schedule):
 
 
 @ddpm_step.wrong(
-    "That is the other choice of Ho et al., with the variance beta_t, and it adds noise at t = 1 too. Asked for is beta-tilde_t."
+    "That is the other choice of Ho et al., with the variance beta_t, and it adds noise at t = 1 too. The exercise asks for "
+    "beta-tilde_t."
 )
 def _(x_t, eps_hat, t, z, schedule):
     return _mean(x_t, eps_hat, t, schedule) + schedule.beta[t].sqrt() * z
@@ -91,7 +92,7 @@ def _(x_t, eps_hat, t, z, schedule):
     return mean + schedule.posterior_var[t].sqrt() * z
 
 
-@ddpm_step.wrong("In the bracket 1 - alpha_bar_t has lost its root: the noise in x_t is sqrt(1 - alpha_bar_t) eps.")
+@ddpm_step.wrong("In the bracket 1 - alpha_bar_t lacks its root: the noise in x_t is sqrt(1 - alpha_bar_t) eps.")
 def _(x_t, eps_hat, t, z, schedule):
     mean = (x_t - schedule.beta[t] / (1 - schedule.alpha_bar[t]) * eps_hat) / schedule.alpha[t].sqrt()
     return mean + schedule.posterior_var[t].sqrt() * z
@@ -111,19 +112,19 @@ def _(x_t, eps_hat, t, z, schedule):
     return _mean(x_t, eps_hat, t, schedule) + (schedule.posterior_var[t] / schedule.alpha[t]).sqrt() * z
 
 
-@ddpm_step.wrong("That is the mean alone. Fresh noise is missing: without it all walks draw closer together at each step.")
+@ddpm_step.wrong("That is the mean alone. Fresh noise is missing: without it all walks come closer together at each step.")
 def _(x_t, eps_hat, t, z, schedule):
     return _mean(x_t, eps_hat, t, schedule)
 
 
 @ddpm_step.wrong(
-    "That is the other choice of Ho et al., with the variance beta_t. It is no fault, but asked for is beta-tilde_t."
+    "That is the other choice of Ho et al., with the variance beta_t. It is not wrong, but the exercise asks for beta-tilde_t."
 )
 def _(x_t, eps_hat, t, z, schedule):
     return _mean(x_t, eps_hat, t, schedule) + (schedule.beta[t].sqrt() * z if t > 1 else 0)
 
 
-@ddpm_step.wrong("Only x_t is divided by sqrt(alpha_t). The whole bracket is.")
+@ddpm_step.wrong("Only x_t is divided by sqrt(alpha_t). The whole bracket must be.")
 def _(x_t, eps_hat, t, z, schedule):
     mean = x_t / schedule.alpha[t].sqrt() - schedule.beta[t] / (1 - schedule.alpha_bar[t]).sqrt() * eps_hat
     return mean + schedule.posterior_var[t].sqrt() * z
@@ -297,7 +298,7 @@ def _(steps, schedule):
 
 
 def _eps_model(x_t, t):
-    """In a network's place: it answers something that depends on both of its inputs."""
+    """Stands in for a network: its answer depends on both of its inputs."""
     return torch.tanh(x_t) * (0.4 + 0.02 * t)
 
 
@@ -332,19 +333,18 @@ def walk_back(eps_model, x_T, z, schedule):
     line="L21",
     given=walk_back,
     question="`my_walk_back` should be Algorithm 2 with $\\sigma_t^2=\\beta_t$ and no noise in the last step. `x_T` is noise "
-    "of step $T=$ `schedule.T`, `z[t]` the fresh noise for step $t$, in the shape of `x_T`; `eps_model(x, t)` takes "
-    "one number `t`. All three faults are found in published courses. Mend them.",
+    "of step $T=$ `schedule.T`, `z[t]` the fresh noise for step $t$, in the shape of `x_T`; `eps_model(x, t)` takes one "
+    "number `t`. All three faults are found in published courses. Fix them.",
     hints=[
-        "Which value has t in the first round of the loop, and which step has the noise in x_T gone through last?",
-        "beta is a variance. With which number is noise of that variance made from z?",
+        "Which t does the first round of the loop have, and which step forward came last before x_T?",
+        "beta is a variance. Which number turns z into noise of that variance?",
         "The tables of alpha_bar and beta do not switch the noise off in the last step. Which t is the last?",
     ],
 )
 def walk_back(eps_model, x_T, z, schedule):
-    """Three faults that crash nothing. A loop from T - 1 leaves out the step of the strongest noise, and the network is
-    told that there is less noise than there is. A variance in the place of its root makes all pictures alike. Noise in
-    the last step stays in the picture. A test on Gaussian data, where the variance at the end is known, finds each of
-    them."""
+    """None of the three raises an error. A loop from T - 1 leaves out the step of the strongest noise, and the network is
+    told that there is less noise than there is. A variance in place of its root makes all pictures alike. Noise in the
+    last step stays in the picture. A test on Gaussian data, where the variance at the end is known, finds each of them."""
     x = x_T
     for t in range(schedule.T, 0, -1):
         beta, a = schedule.beta[t], schedule.alpha_bar[t]
@@ -354,8 +354,8 @@ def walk_back(eps_model, x_T, z, schedule):
     return x
 
 
-def _partly_mended(start: bool, root: bool, last: bool):
-    """The walk with some of the three faults mended."""
+def _partly_fixed(start: bool, root: bool, last: bool):
+    """The walk with some of the three faults fixed."""
 
     def walk(eps_model, x_T, z, schedule):
         x = x_T
@@ -370,15 +370,18 @@ def _partly_mended(start: bool, root: bool, last: bool):
 
 
 _START, _ROOT, _LAST = "the first step is left out", "a variance stands where its root belongs", "noise is added in the last step"
-for _mended, _left in (
-    ((True, False, False), f"One of the three is mended. Left: {_ROOT}, and {_LAST}."),
-    ((False, True, False), f"One of the three is mended. Left: {_START}, and {_LAST}."),
-    ((False, False, True), f"One of the three is mended. Left: {_START}, and {_ROOT}."),
-    ((True, True, False), f"Two of the three are mended. Left: {_LAST}. At t = 1 the mean is the picture, as it is."),
-    ((True, False, True), f"Two of the three are mended. Left: {_ROOT}. z has the variance 1, and sigma_t z should have beta_t."),
-    ((False, True, True), f"Two of the three are mended. Left: {_START}. x_T is noise of step T, so the loop begins at T."),
+for _fixed, _left in (
+    ((True, False, False), f"One of the three is fixed. Still wrong: {_ROOT}, and {_LAST}."),
+    ((False, True, False), f"One of the three is fixed. Still wrong: {_START}, and {_LAST}."),
+    ((False, False, True), f"One of the three is fixed. Still wrong: {_START}, and {_ROOT}."),
+    ((True, True, False), f"Two of the three are fixed. Still wrong: {_LAST}. At t = 1 the mean is the picture, as it is."),
+    (
+        (True, False, True),
+        f"Two of the three are fixed. Still wrong: {_ROOT}. z has the variance 1, and sigma_t z should have beta_t.",
+    ),
+    ((False, True, True), f"Two of the three are fixed. Still wrong: {_START}. x_T is noise of step T, so the loop begins at T."),
 ):
-    walk_back.wrong(_left)(_partly_mended(*_mended))
+    walk_back.wrong(_left)(_partly_fixed(*_fixed))
 
 
 @walk_back.wrong(
@@ -394,7 +397,7 @@ def _(eps_model, x_T, z, schedule):
 
 
 @walk_back.wrong(
-    "All three are mended, but now the noise has the variance beta-tilde_t. That is no fault, yet asked for is beta_t."
+    "All three are fixed, but now the noise has the variance beta-tilde_t. That is not wrong, but the exercise asks for beta_t."
 )
 def _(eps_model, x_T, z, schedule):
     x = x_T
@@ -403,7 +406,7 @@ def _(eps_model, x_T, z, schedule):
     return x
 
 
-@walk_back.wrong("Now no step adds noise. Only the last one, at t = 1, should do without.")
+@walk_back.wrong("Now no step adds noise. Only the last one, at t = 1, should add none.")
 def _(eps_model, x_T, z, schedule):
     x = x_T
     for t in range(schedule.T, 0, -1):
@@ -437,7 +440,7 @@ def _(eps_model, x_T, z, schedule):
     return x
 
 
-@walk_back.wrong("The network is told t - 1. It looks at x_t, so it is told t.")
+@walk_back.wrong("The network is told t - 1. It looks at x_t, so it must be told t.")
 def _(eps_model, x_T, z, schedule):
     x = x_T
     for t in range(schedule.T, 0, -1):
@@ -495,14 +498,14 @@ def _parts(x_t, eps_hat, t, s, schedule):
 
 
 @ddim_step.wrong(
-    "The old noise keeps its full weight although fresh noise is added, so x_s is too noisy: sigma squared must be taken off."
+    "The old noise keeps its full weight although fresh noise is added, so x_s is too noisy: sigma squared must be subtracted."
 )
 def _(x_t, eps_hat, t, s, eta, z, schedule):
     a_s, x0_hat, var = _parts(x_t, eps_hat, t, s, schedule)
     return a_s.sqrt() * x0_hat + (1 - a_s).sqrt() * eps_hat + eta * var.sqrt() * z
 
 
-@ddim_step.wrong("sigma has lost its root: what stands in it is the posterior's variance, and sigma is a standard deviation.")
+@ddim_step.wrong("sigma lacks its root: what stands in it is the posterior's variance, and sigma is a standard deviation.")
 def _(x_t, eps_hat, t, s, eta, z, schedule):
     a_s, x0_hat, var = _parts(x_t, eps_hat, t, s, schedule)
     sigma = eta * var
@@ -517,7 +520,7 @@ def _(x_t, eps_hat, t, s, eta, z, schedule):
 
 
 @ddim_step.wrong(
-    "Under the root of the old noise sigma is taken off, not its square. Variances are what add up to 1 - alpha_bar_s."
+    "Under the root of the old noise sigma is subtracted, not its square. It is variances that add up to 1 - alpha_bar_s."
 )
 def _(x_t, eps_hat, t, s, eta, z, schedule):
     a_s, x0_hat, var = _parts(x_t, eps_hat, t, s, schedule)
@@ -525,7 +528,7 @@ def _(x_t, eps_hat, t, s, eta, z, schedule):
     return a_s.sqrt() * x0_hat + (1 - a_s - sigma).sqrt() * eps_hat + sigma * z
 
 
-@ddim_step.wrong("The step goes back to x0_hat, and then forward to t again: the weights on the way forward are those of s.")
+@ddim_step.wrong("The step goes back to x0_hat, and then forward to t again: the weights on the way forward must be those of s.")
 def _(x_t, eps_hat, t, s, eta, z, schedule):
     a = schedule.alpha_bar[t]
     _, x0_hat, var = _parts(x_t, eps_hat, t, s, schedule)
@@ -569,21 +572,21 @@ def _(x_t, eps_hat, t, s, eta, z, schedule):
     return a_s.sqrt() * x0_hat + (1 - a_s - sigma**2).clamp(min=0).sqrt() * eps_hat + sigma * z
 
 
-@ddim_step.wrong("The weight of eps_hat has lost its root: what is left of the variance must become a standard deviation.")
+@ddim_step.wrong("The weight of eps_hat lacks its root: what is left of the variance must become a standard deviation.")
 def _(x_t, eps_hat, t, s, eta, z, schedule):
     a_s, x0_hat, var = _parts(x_t, eps_hat, t, s, schedule)
     sigma = eta * var.sqrt()
     return a_s.sqrt() * x0_hat + (1 - a_s - sigma**2) * eps_hat + sigma * z
 
 
-@ddim_step.wrong("The weight of x0_hat has lost its root: the picture shrinks by sqrt(alpha_bar_s).")
+@ddim_step.wrong("The weight of x0_hat lacks its root: the picture shrinks by sqrt(alpha_bar_s).")
 def _(x_t, eps_hat, t, s, eta, z, schedule):
     a_s, x0_hat, var = _parts(x_t, eps_hat, t, s, schedule)
     sigma = eta * var.sqrt()
     return a_s * x0_hat + (1 - a_s - sigma**2).sqrt() * eps_hat + sigma * z
 
 
-@ddim_step.wrong("x0_hat is kept within [-1, 1] here. That can help with pictures, but it is no part of (12).")
+@ddim_step.wrong("x0_hat is kept within [-1, 1] here. That can help with pictures, but it is not part of (12).")
 def _(x_t, eps_hat, t, s, eta, z, schedule):
     a_s, x0_hat, var = _parts(x_t, eps_hat, t, s, schedule)
     sigma = eta * var.sqrt()
@@ -656,8 +659,8 @@ def draw(net, x_T, visit, schedule):
     line="L21",
     given=draw,
     question="`my_draw` is the sampler of this section, for points `x_T` of shape `(B, D)` and a `net` with batch norm, a "
-    "`torch.nn.Module`. Right after training, what comes out of one $x_T$ changes with the other items of the batch; "
-    "with the same network loaded from a file it does not. The formulas are right. Mend it.",
+    "`torch.nn.Module`. Right after training, what comes out of one $x_T$ changes with the other items of the batch; with "
+    "the same network loaded from a file it does not. The formulas are right. Fix it.",
     hints=[
         "Some layers work differently while a network learns: dropout switches units off, batch norm looks at the whole batch.",
         "A torch.nn.Module has two modes, and it does not change them by itself. torch.no_grad() is about gradients only.",
@@ -665,9 +668,9 @@ def draw(net, x_T, visit, schedule):
 )
 def draw(net, x_T, visit, schedule):
     """After training a network is still in training mode: batch norm then uses the statistics of the batch at hand, and
-    dropout switches off units at random. net.eval() ends that, for all layers; torch.no_grad() does not, it only saves
-    the gradients. The pictures are worse, and nothing says why, so the package's `sample` refuses a network in training
-    mode."""
+    dropout switches off units at random. net.eval() ends that, for all layers; torch.no_grad() does not: it only saves
+    computing gradients. The pictures are worse, and nothing says why, so the package's `sample` refuses a network in
+    training mode."""
     net.eval()
     x = x_T
     with torch.no_grad():
@@ -705,7 +708,7 @@ def _(net, x_T, visit, schedule):
     return x
 
 
-@draw.wrong("net.train() switches training mode on, also for the loaded network. The other mode is wanted.")
+@draw.wrong("net.train() switches training mode on, also for the loaded network. It needs the other mode.")
 def _(net, x_T, visit, schedule):
     x = x_T
     net.train()
@@ -757,9 +760,9 @@ def _two_sets(g):
     title="Do two sets come from one source?",
     line="L21",
     question="`my_two_sample(drawn, real)` compares `(n, D)` points with `(m, D)` others. It returns two results of shape "
-    "`(D,)`: the means, drawn minus real, in standard errors of that difference; and the same for the squared "
-    "deviations, each from its own set's mean. (A mean of $n$ numbers has the variance var$/n$, with `.var(0)`; those"
-    " of two independent means add.)",
+    "`(D,)`: the difference of the means, drawn minus real, in its standard errors; and the same for the squared "
+    "deviations, each from its own set's mean. (A mean of $n$ numbers has the variance var$/n$, with `.var(0)`; those of "
+    "two independent means add.)",
     hints=[
         "Write the comparison of two means as a function of its own. You need it twice.",
         "The squared deviations are n numbers in each column, with a mean and a variance like any others.",
@@ -767,7 +770,7 @@ def _two_sets(g):
     ],
 )
 def two_sample(drawn, real):
-    """A difference says nothing without its standard error: beyond about 4 of them, chance is no explanation. The first
+    """A difference says nothing without its standard error: beyond about 4 of them, chance does not explain it. The first
     result finds a sampler that draws around the wrong place. The second finds the slide's sigma, whose pictures have the
     right mean and hardly any spread. Passing both does not prove that the sets agree, only that these two questions found
     no difference."""
@@ -788,7 +791,8 @@ def _standard_error(a, b):
 
 
 @two_sample.wrong(
-    "The differences are divided by standard deviations, so larger sets tell no more. A mean of n numbers scatters less: var / n."
+    "The differences are divided by standard deviations, so larger sets do not tell more. A mean of n numbers scatters less: "
+    "var / n."
 )
 def _(drawn, real):
     return _compared(drawn, real, lambda a, b: (a.var(0) + b.var(0)).sqrt())
@@ -831,7 +835,9 @@ def _(drawn, real):
     return first, second
 
 
-@two_sample.wrong("Here it is real minus drawn. Asked for is drawn minus real, so that too little spread comes out negative.")
+@two_sample.wrong(
+    "Here it is real minus drawn. The exercise asks for drawn minus real, so that too little spread comes out negative."
+)
 def _(drawn, real):
     return _compared(real, drawn, _standard_error)
 
@@ -851,7 +857,7 @@ def _(drawn, real):
 
 
 @two_sample.wrong(
-    "The variances are divided by n. An estimate from n numbers with their own mean is divided by n - 1, as .var(0) does it."
+    "The variances are divided by n. An estimate from n numbers with their own mean is divided by n - 1, as .var(0) does."
 )
 def _(drawn, real):
     return _compared(drawn, real, lambda a, b: (a.var(0, correction=0) / len(a) + b.var(0, correction=0) / len(b)).sqrt())
@@ -867,7 +873,8 @@ def _(drawn, real):
 
 
 @two_sample.wrong(
-    "The first is right, the second nearly: .var(0) divides by n - 1. Asked for is the mean of the squared deviations, as it is."
+    "The first is right, the second nearly: .var(0) divides by n - 1. The exercise asks for the plain mean of the squared "
+    "deviations."
 )
 def _(drawn, real):
     first, _ = _compared(drawn, real, _standard_error)

@@ -57,16 +57,16 @@ def _encoded(g):
     "its own caption's, row $i$ with row $i$; and the mean cosine of a picture and a caption that do not belong together, over "
     "all such pairs. `image` and `text` are `(n, d)`, $n\\ge 2$; their rows have any length.",
     hints=[
-        "Make the rows of both 1 long. Which product then holds all cosines of pictures with captions at once?",
+        "Scale the rows of both to length 1. Which product then holds all cosines of pictures with captions at once?",
         "Where in that table do the pairs stand, and how many entries are left for the strangers?",
-        "A table of true and false can choose the entries to average: torch.eye makes one, ~ turns it round.",
+        "A table of true and false can choose the entries to average: torch.eye makes one, ~ inverts it.",
     ],
 )
 def gap(image, text):
-    """The pairs stand on the diagonal of the table of cosines; the n (n - 1) other entries are strangers. CLIP's loss asks
-    that a pair be closer than the strangers in its row and its column. It does not ask how close: a constant added to all
-    cosines changes nothing. So pictures may lie in one region of the sphere and captions in another, and even a pair's
-    cosine may stay well below 1. That is the modality gap (Liang et al. 2022); the prior leads across."""
+    """The pairs stand on the diagonal of the table of cosines; the n (n - 1) other entries are strangers. CLIP's loss
+    asks that a pair be closer than the strangers in its row and its column. It does not ask how close: a constant added
+    to all cosines changes nothing. So pictures may lie in one region of the sphere and captions in another, and even a
+    pair's cosine may stay well below 1. That is the modality gap (Liang et al. 2022); the prior bridges it."""
     image = image / image.norm(dim=1, keepdim=True)
     text = text / text.norm(dim=1, keepdim=True)
     cosine = image @ text.T
@@ -89,12 +89,12 @@ def _(image, text):
     return _pairs_and_strangers(image @ text.T)
 
 
-@gap.wrong("Only the pictures' features are normalised. A cosine is the inner product of two features that are both 1 long.")
+@gap.wrong("Only the pictures' features are normalised. A cosine is the inner product of two features of length 1.")
 def _(image, text):
     return _pairs_and_strangers(_unit(image) @ text.T)
 
 
-@gap.wrong("Only the captions' features are normalised. A cosine is the inner product of two features that are both 1 long.")
+@gap.wrong("Only the captions' features are normalised. A cosine is the inner product of two features of length 1.")
 def _(image, text):
     return _pairs_and_strangers(image @ _unit(text).T)
 
@@ -115,7 +115,7 @@ def _(image, text):
     return _pairs_and_strangers(image @ text.T)
 
 
-@gap.wrong("The first is right. In the second the diagonal is still there: the pairs are no strangers, leave them out.")
+@gap.wrong("The first is right. In the second the diagonal is still there: the pairs are not strangers, so leave them out.")
 def _(image, text):
     cosine = _cosines(image, text)
     return cosine.diag().mean(), cosine.mean()
@@ -131,15 +131,15 @@ def _(image, text):
 
 
 @gap.wrong(
-    "Both sums are divided by n * n, the size of the table. There are n pairs and n * (n - 1) strangers: a product with zeros "
-    "in it leaves them in the mean."
+    "Both sums are divided by n * n, the size of the table. There are n pairs and n * (n - 1) strangers: zeros in a product "
+    "still count in its mean."
 )
 def _(image, text):
     cosine, own = _cosines(image, text), torch.eye(len(image), dtype=image.dtype)
     return (cosine * own).mean(), (cosine * (1 - own)).mean()
 
 
-@gap.wrong("These are sums. Asked for are means, over the n pairs and over the n * (n - 1) strangers.")
+@gap.wrong("These are sums. The exercise asks for means, over the n pairs and over the n * (n - 1) strangers.")
 def _(image, text):
     cosine = _cosines(image, text)
     return cosine.trace(), cosine.sum() - cosine.trace()
@@ -166,13 +166,13 @@ def _(image, text):
     return strangers, own
 
 
-@gap.wrong("The first is right. The second is the difference of the two means; asked for is the strangers' own mean.")
+@gap.wrong("The first is right. The second is the difference of the two means; the exercise asks for the strangers' own mean.")
 def _(image, text):
     own, strangers = _pairs_and_strangers(_cosines(image, text))
     return own, own - strangers
 
 
-@gap.wrong("That is the difference of the two means. Asked for are both: the pairs' mean, and the strangers'.")
+@gap.wrong("That is the difference of the two means. The exercise asks for both: the pairs' mean, and the strangers'.")
 def _(image, text):
     own, strangers = _pairs_and_strangers(_cosines(image, text))
     return own - strangers
@@ -207,17 +207,17 @@ def _(image, text):
     return _cosines(image, text).diag().mean(), torch.cosine_similarity(image.mean(0), text.mean(0), dim=0)
 
 
-@gap.wrong("These are probabilities, a softmax of the cosines. Asked for are the cosines themselves.")
+@gap.wrong("These are probabilities, a softmax of the cosines. The exercise asks for the cosines themselves.")
 def _(image, text):
     return _pairs_and_strangers(_cosines(image, text).softmax(1))
 
 
-@gap.wrong("These are distances of features that are 1 long, so a pair has the smaller number. Asked for are cosines.")
+@gap.wrong("These are distances of features of length 1, so a pair has the smaller number. The exercise asks for cosines.")
 def _(image, text):
     return _pairs_and_strangers(torch.cdist(_unit(image), _unit(text)))
 
 
-@gap.wrong("These are angles, so a pair has the smaller number. Asked for are their cosines.")
+@gap.wrong("These are angles, so a pair has the smaller number. The exercise asks for their cosines.")
 def _(image, text):
     return _pairs_and_strangers(_cosines(image, text).acos())
 
@@ -250,7 +250,7 @@ def _imagined(g):
     "`(n, d)`, the result `(n, d)`.",
     hints=[
         "A dot product is a product, number by number, and a sum over the d numbers. What shape do all of them have?",
-        "Which axis counts the candidates? The largest is looked for along it, for each caption by itself.",
+        "Which axis counts the candidates? Look for the largest along it, for each caption by itself.",
         "To take another candidate for each caption, index with two lists of n numbers: which candidate, which caption.",
     ],
     package=(package_closest,),
@@ -284,19 +284,19 @@ def _(candidates, text):
     return _chosen(candidates, _dots(candidates, text).argmin(0))
 
 
-@closest.wrong("That is the mean of the candidates. A mean of two embeddings is none that the prior has imagined: choose one.")
+@closest.wrong("That is the mean of the candidates. A mean of two embeddings is not one that the prior has imagined: choose one.")
 def _(candidates, text):
     return candidates.mean(0)
 
 
-@closest.wrong("That is a mixture, weighted by a softmax of the dot products. One candidate is wanted, the best, as it is.")
+@closest.wrong("That is a mixture, weighted by a softmax of the dot products. Keep one candidate, the best, as it is.")
 def _(candidates, text):
     return (_dots(candidates, text).softmax(0)[:, :, None] * candidates).sum(0)
 
 
 @closest.wrong(
     "These are the nearest ones, by distance. That would be the same if all candidates were equally long; they are not, and "
-    "asked for is the largest dot product."
+    "the exercise asks for the largest dot product."
 )
 def _(candidates, text):
     return _chosen(candidates, (candidates - text).norm(dim=2).argmin(0))
@@ -308,7 +308,8 @@ def _(candidates, text):
 
 
 @closest.wrong(
-    "These have the largest cosine: the candidates' lengths are divided out. Asked for is the dot product, in which they count."
+    "These have the largest cosine: the candidates' lengths are divided out. The exercise asks for the dot product, in which "
+    "they count."
 )
 def _(candidates, text):
     return _chosen(candidates, (_unit(candidates) * text).sum(2).argmax(0))
@@ -325,7 +326,7 @@ def _(candidates, text):
 
 
 @closest.wrong(
-    "argmax looks along the captions here, and finds for each candidate a caption. Look along the candidates, axis 0 of (k, n)."
+    "argmax looks along the captions here, and finds a caption for each candidate. Look along the candidates, axis 0 of (k, n)."
 )
 def _(candidates, text):
     return candidates[torch.arange(len(candidates)), _dots(candidates, text).argmax(1)]
@@ -339,19 +340,19 @@ def _(candidates, text):
 
 
 @closest.wrong(
-    "candidates @ text.T takes the dot products of each candidate with all captions, (k, n, n). Wanted are those with its own "
-    "caption, (k, n)."
+    "candidates @ text.T takes the dot products of each candidate with all captions, (k, n, n). You need only those with its "
+    "own caption, (k, n)."
 )
 def _(candidates, text):
     return candidates[(candidates @ text.T).argmax(0)]
 
 
-@closest.wrong("These are the numbers of the best candidates. Asked for are the candidates themselves, (n, d).")
+@closest.wrong("These are the numbers of the best candidates. The exercise asks for the candidates themselves, (n, d).")
 def _(candidates, text):
     return _dots(candidates, text).argmax(0)
 
 
-@closest.wrong("These are the largest dot products. Asked for are the embeddings that have them, (n, d).")
+@closest.wrong("These are the largest dot products. The exercise asks for the embeddings that have them, (n, d).")
 def _(candidates, text):
     return _dots(candidates, text).max(0).values
 
@@ -410,14 +411,15 @@ def _upward(g):
     hints=[
         "Two lines. In the first, solve the closed form of x_t for the picture, with eps_hat as the noise.",
         "In the second, write the closed form once more, for t_next. What is its picture, and what its noise?",
-        "A check: from t = 0 the guess is x itself, for alpha_bar_0 = 1.",
+        "A check: from t = 0 the guess is x itself, because alpha_bar_0 = 1.",
     ],
     package=(invert, ddim_step, gaussian.x0_from_eps, gaussian.q_sample),
 )
 def step_up(x, eps_hat, t, t_next, schedule):
-    """Both lines are the closed form: once solved for the picture at step t, once written for step t_next. Down or up makes
-    no difference to DDIM, as it draws nothing at random: only the two step numbers change places. With the network's answer
-    at t for the answer at t_next the way up is not quite the way down, and the smaller the steps, the less they differ."""
+    """Both lines are the closed form: once solved for the picture at step t, once written for step t_next. DDIM draws
+    nothing at random, so down and up are the same formula with the two step numbers swapped. On the way up the network's
+    answer at t stands in for its answer at t_next, so the way up is not quite the way down; the smaller the steps, the
+    less they differ."""
     a, a_next = schedule.alpha_bar[t], schedule.alpha_bar[t_next]
     x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()
     return a_next.sqrt() * x0_hat + (1 - a_next).sqrt() * eps_hat
@@ -434,7 +436,7 @@ def _(x, eps_hat, t, t_next, schedule):
     return x
 
 
-@step_up.wrong("The two steps have changed places: x stands at t, and the way forward ends at t_next.")
+@step_up.wrong("The two steps are swapped: x stands at t, and the way forward ends at t_next.")
 def _(x, eps_hat, t, t_next, schedule):
     _, a, x0_hat = _known(x, eps_hat, t_next, t, schedule)
     return a.sqrt() * x0_hat + (1 - a).sqrt() * eps_hat
@@ -458,44 +460,44 @@ def _(x, eps_hat, t, t_next, schedule):
 
 @step_up.wrong(
     "That is the forward chain from t to t_next, whose noise is fresh. Here eps_hat is in x already, so variances do not add: "
-    "go by x0_hat."
+    "go through x0_hat."
 )
 def _(x, eps_hat, t, t_next, schedule):
     alpha = schedule.alpha_bar[t_next] / schedule.alpha_bar[t]
     return alpha.sqrt() * x + (1 - alpha).sqrt() * eps_hat
 
 
-@step_up.wrong("The two weights of the way forward have changed places. The picture has sqrt(alpha_bar_next), which falls.")
+@step_up.wrong("The two weights of the way forward are swapped. The picture has sqrt(alpha_bar_next), which falls.")
 def _(x, eps_hat, t, t_next, schedule):
     _, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
     return (1 - a_next).sqrt() * x0_hat + a_next.sqrt() * eps_hat
 
 
-@step_up.wrong("On the way forward both weights have lost their roots: alpha_bar_next is a share of the variance.")
+@step_up.wrong("On the way forward both weights lack their roots: alpha_bar_next is a share of the variance.")
 def _(x, eps_hat, t, t_next, schedule):
     _, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
     return a_next * x0_hat + (1 - a_next) * eps_hat
 
 
-@step_up.wrong("On the way forward the weight of eps_hat has lost its root. The noise has the variance 1 - alpha_bar_next.")
+@step_up.wrong("On the way forward the weight of eps_hat lacks its root. The noise has the variance 1 - alpha_bar_next.")
 def _(x, eps_hat, t, t_next, schedule):
     _, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
     return a_next.sqrt() * x0_hat + (1 - a_next) * eps_hat
 
 
-@step_up.wrong("On the way forward the weight of x0_hat has lost its root: it should be sqrt(alpha_bar_next).")
+@step_up.wrong("On the way forward the weight of x0_hat lacks its root: it should be sqrt(alpha_bar_next).")
 def _(x, eps_hat, t, t_next, schedule):
     _, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
     return a_next * x0_hat + (1 - a_next).sqrt() * eps_hat
 
 
-@step_up.wrong("In x0_hat the noise has lost its root: what is taken away from x is sqrt(1 - alpha_bar_t) eps_hat.")
+@step_up.wrong("In x0_hat the noise lacks its root: what is taken away from x is sqrt(1 - alpha_bar_t) eps_hat.")
 def _(x, eps_hat, t, t_next, schedule):
     a, a_next = schedule.alpha_bar[t], schedule.alpha_bar[t_next]
     return a_next.sqrt() * (x - (1 - a) * eps_hat) / a.sqrt() + (1 - a_next).sqrt() * eps_hat
 
 
-@step_up.wrong("In x0_hat the division has lost its root: x holds sqrt(alpha_bar_t) times the picture.")
+@step_up.wrong("In x0_hat the division lacks its root: x holds sqrt(alpha_bar_t) times the picture.")
 def _(x, eps_hat, t, t_next, schedule):
     a, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
     return a_next.sqrt() * x0_hat / a.sqrt() + (1 - a_next).sqrt() * eps_hat
@@ -548,7 +550,7 @@ def _(x, eps_hat, t, t_next, schedule):
     return a_next.sqrt() * x0_hat + (1 - a_next).sqrt() * eps_hat
 
 
-@step_up.wrong("alpha stands in the place of alpha_bar: that is what a single step keeps, not what is left after all of them.")
+@step_up.wrong("alpha stands in place of alpha_bar: that is what a single step keeps, not what is left after all of them.")
 def _(x, eps_hat, t, t_next, schedule):
     a, a_next = schedule.alpha[t], schedule.alpha[t_next]
     return a_next.sqrt() * (x - (1 - a).sqrt() * eps_hat) / a.sqrt() + (1 - a_next).sqrt() * eps_hat
@@ -591,9 +593,10 @@ def _two_ends(g):
     "constant speed: if $w$ is the angle between `a` and `b`, it stands at the angle `share`$\\cdot w$ from `a`, and it is as "
     "long as they are. `a` and `b` are `(n, d)`, in each row equally long, with $0<w<\\pi$; `share` is one number from 0 to 1.",
     hints=[
-        "First the angle of each row, from its cosine. The rows are not 1 long. keepdim=True lets an angle multiply its row.",
-        "The result is a part of a plus a part of b. Which sine is 0 as long as nothing of the angle is gone, and which when "
-        "nothing of it is left?",
+        "First the angle of each row, from its cosine. The rows do not have length 1. keepdim=True lets an angle multiply its "
+        "row.",
+        "The result is a part of a plus a part of b. Which sine is 0 while nothing of the angle is gone, and which one when "
+        "nothing of it is left to go?",
         "The law of sines: a's weight is to b's as the sine of the angle still to go is to that of the angle gone. And at the "
         "ends the weights must be 1.",
     ],
@@ -624,19 +627,19 @@ def _(a, b, share):
 
 
 @slerp.wrong(
-    "The right circle and the right length, but not the right speed: a straight line, stretched to the sphere, is fastest in "
-    "the middle. Divide the angle, not the line."
+    "The circle and the length are right, but not the speed: a straight line, stretched to the sphere, is fastest in the "
+    "middle. Divide the angle, not the line."
 )
 def _(a, b, share):
     return _unit((1 - share) * a + share * b) * a.norm(dim=1, keepdim=True)
 
 
-@slerp.wrong("That is the straight line, made 1 long. Divide the angle, not the line, and keep the length of a and b.")
+@slerp.wrong("That is the straight line, scaled to length 1. Divide the angle, not the line, and keep the length of a and b.")
 def _(a, b, share):
     return _unit((1 - share) * a + share * b)
 
 
-@slerp.wrong("The shares have changed places: here share = 0 gives b. It should begin at a.")
+@slerp.wrong("The shares are swapped: here share = 0 gives b. It should begin at a.")
 def _(a, b, share):
     return _along(b, a, share, _cosine(a, b).acos())
 
@@ -670,7 +673,7 @@ def _(a, b, share):
 
 
 @slerp.wrong(
-    "The angle is the acos of the dot product, without the lengths. Only where both are 1 long is that the cosine; beyond 1 "
+    "The angle is the acos of the dot product, without the lengths. That is the cosine only if both have length 1; beyond 1 "
     "acos gives NaN."
 )
 def _(a, b, share):
@@ -682,7 +685,9 @@ def _(a, b, share):
     return _along(a, b, share, ((a * b).sum(1, keepdim=True) / a.norm(dim=1, keepdim=True)).acos())
 
 
-@slerp.wrong("The right direction, but 1 long: the result must be as long as a and b are. Normalise for the angle only.")
+@slerp.wrong(
+    "The direction is right, but the length is 1: the result must be as long as a and b are. Normalise for the angle only."
+)
 def _(a, b, share):
     return _along(_unit(a), _unit(b), share, _cosine(a, b).acos())
 
