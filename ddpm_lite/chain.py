@@ -9,12 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .checks import require_pictures
 from .editing import invert
 from .guidance import guided
 from .presets import CHAINS
 from .sample import as_eps, sample
 from .unclip import closest, conditions, embed
-from .zoo import ASSETS, Trained, fingerprint, load
+from .zoo import ASSETS, Trained, fingerprint, load, normal, seeds
 
 
 @dataclass
@@ -38,9 +39,10 @@ class Chain:
 
     @torch.no_grad()
     def encode(self, pictures: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
-        """The image embeddings of pictures in [-1, 1]. ValueError for another size than the decoder's."""
+        """The image embeddings of pictures in [-1, 1]. ValueError for another range, or another size than the decoder's."""
         if pictures.ndim != 4 or pictures.shape[1:] != self.decoder.net.shape:
             raise ValueError(f"{self.name} looks at pictures (n, *{self.decoder.net.shape}), not {tuple(pictures.shape)}.")
+        require_pictures(pictures=pictures)
         return embed(self.clip.net.encode_image(pictures.to(self.clip.device)))
 
     @torch.no_grad()
@@ -57,7 +59,7 @@ class Chain:
         embedding: Float[Tensor, "n d"],
         captions: Sequence[str] | None = None,
         *,
-        seed: int = 0,
+        seed: int | None = None,
         steps: int = 15,
         scale: float = 2.0,
         method: str = "dpm-solver++",
@@ -71,8 +73,10 @@ class Chain:
     def enlarge(
         self, small: Float[Tensor, "n c h w"], *, seed: int = 0, steps: int = 15, method: str = "dpm-solver++"
     ) -> Float[Tensor, "n c H W"]:
-        """The pictures at twice their size by the upsampler; where there is none, as they are."""
-        return small if self.upsampler is None else self.upsampler.draw(small, seed=seed, steps=steps, method=method)
+        """The pictures at twice their size by the upsampler. ValueError for a chain without one."""
+        if self.upsampler is None:
+            raise ValueError(f"{self.name} has no upsampler: its pictures stay as they are.")
+        return self.upsampler.draw(small, seed=seed, steps=steps, method=method)
 
     def draw(
         self,
@@ -89,7 +93,8 @@ class Chain:
         fast = {"steps": steps, "method": method}
         imagining, decoding, enlarging = range(3 * seed, 3 * seed + 3)  # three draws that know nothing of each other
         embedding = self.imagine(captions, seed=imagining, candidates=candidates)
-        return self.enlarge(self.decode(embedding, captions, seed=decoding, scale=scale, **fast), seed=enlarging, **fast)
+        small = self.decode(embedding, captions, seed=decoding, scale=scale, **fast)
+        return small if self.upsampler is None else self.enlarge(small, seed=enlarging, **fast)
 
     def variations(
         self,
@@ -101,14 +106,16 @@ class Chain:
         scale: float = 2.0,
         method: str = "dpm-solver++",
     ) -> Float[Tensor, "n count c H W"]:
-        """`count` other pictures of each picture: its embedding, drawn from new noise without a caption. ValueError for a count
-        below 1."""
+        """`count` other pictures of each picture: its embedding, drawn from new noise without a caption. The j-th of each
+        picture starts from the same noise, whatever count is and whatever else is varied. ValueError for a count below 1."""
         if count < 1:
             raise ValueError(f"count = {count}, but at least one variation must be drawn.")
         fast, (decoding, enlarging) = {"steps": steps, "method": method}, range(2 * seed, 2 * seed + 2)
-        embedding = self.encode(pictures).repeat_interleave(count, 0)
-        drawn = self.enlarge(self.decode(embedding, seed=decoding, scale=scale, **fast), seed=enlarging, **fast)
-        return drawn.unflatten(0, (len(pictures), count))
+        varied = []
+        for embedding in self.encode(pictures):
+            small = self.decode(embedding.expand(count, -1), seed=decoding, scale=scale, **fast)
+            varied.append(small if self.upsampler is None else self.enlarge(small, seed=enlarging, **fast))
+        return torch.stack(varied)
 
     def invert(self, pictures: Float[Tensor, "n c h w"], steps: int = 50) -> Float[Tensor, "n c h w"]:
         """The noise from which the decoder draws this picture again from its embedding, by DDIM of as many steps at scale 1, the
@@ -131,7 +138,8 @@ def imagine(
     """An image embedding for each caption, of length sqrt(d) or nearly so, by the prior: DDIM under guidance of this scale.
 
     Of so many candidates for each caption the one closest to the text embedding is kept, as in DALL·E 2, which takes two; 1
-    is a plain sample of the prior. ValueError for a prior that was trained with another CLIP.
+    is a plain sample of the prior, and the first of more candidates. The i-th embedding of a seed is the same however many
+    captions there are. ValueError for a prior that was trained with another CLIP.
     """
     refuse_another_clip(prior, clip)
     if candidates < 1:
@@ -140,7 +148,9 @@ def imagine(
     tokens = clip.tokenizer.encode(captions).to(device)
     text = embed(clip.net.encode_text(tokens))
     cond = conditions(tokens, text).repeat(candidates, 1)
-    x_T = torch.randn(len(cond), prior.net.dim, generator=torch.Generator(device).manual_seed(seed % 2**63), device=device)
+    seed %= 2**63
+    own = [torch.Generator(device).manual_seed(s) for s in (seed, *seeds(candidates - 1, seed))]
+    x_T = torch.cat([normal(n, prior.net.shape, generator) for generator in own])
     eps = guided(as_eps(prior.net, prior.schedule), scale, prior.net.null)
     *_, last = sample(eps, x_T, prior.schedule, cond=cond, steps=steps, method="ddim")
     return closest(last.x_t.reshape(candidates, n, -1), text)

@@ -9,9 +9,10 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from .batches import erased
-from .gaussian import eps_from_x0, q_sample, x0_from_eps
+from .checks import require_data, require_pictures
+from .gaussian import eps_from_x0, q_sample
 from .guidance import refuse_training_mode
-from .sample import timesteps
+from .sample import finite_x0_hat, timesteps
 from .schedule import Schedule, require_floating
 from .unet import beside
 
@@ -25,9 +26,10 @@ def inpaint(
     noise that leads back to the picture, (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 - alpha_bar_t) (Ho et al. 2020, eq. 4
     solved for eps): so these pixels come out as they went in, by every sampler, while those around fit themselves to them.
 
-    pictures   what is under the erased part has no effect
+    pictures   in [-1, 1]; what is under the erased part has no effect
     known      1 (or True) where the picture stays, 0 (or False) where it is drawn anew
-    ValueError for masks that do not fit the pictures, a network in training mode, and an x_t of another shape.
+    ValueError for masks that do not fit the pictures, pictures outside of [-1, 1], a network in training mode, and an x_t of
+    another shape.
     """
     refuse_training_mode(model)
     require_floating(pictures=pictures)
@@ -36,6 +38,7 @@ def inpaint(
         raise ValueError(f"Pictures of shape {tuple(pictures.shape)} need masks of shape {wanted}, not {tuple(known.shape)}.")
     if not ((known == 0) | (known == 1)).all():
         raise ValueError("A mask is 1 where the picture stays and 0 elsewhere: it has no other values.")
+    require_pictures(pictures=pictures)
     network = beside(model, erased(pictures, known))
 
     def eps(x_t: Float[Tensor, "n c h w"], t: Int[Tensor, " n"], cond: Tensor | None = None) -> Float[Tensor, "n c h w"]:
@@ -62,11 +65,14 @@ def invert(
     beside x0, the closer the more steps there are. At t = 0, where no network was trained, eps_hat is that of the first step.
 
     model, cond, steps   as in `sample`, at guidance 1: what guidance adds does not come back the same way
+    ValueError for a network in training mode, pictures outside of [-1, 1] and other items that are not finite;
+    FloatingPointError where the network's answer is not finite.
     """
     refuse_training_mode(model)
     require_floating(x0=x0)
+    require_data(x0=x0)
     x = x0
     for t, t_next in pairwise([0, *reversed(timesteps(schedule.T, steps))]):
         eps_hat = model(x, torch.full((len(x),), t or t_next, device=x.device), cond)
-        x = q_sample(x0_from_eps(x, eps_hat, t, schedule), t_next, eps_hat, schedule)
+        x = q_sample(finite_x0_hat(x, eps_hat, t, schedule), t_next, eps_hat, schedule)
     return x

@@ -1,21 +1,22 @@
 """Guidance: eps_hat led towards the condition, by the network itself (classifier-free: Ho & Salimans 2022), or by a CLIP."""
 
-import math
 from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
+from .checks import require_share
 from .schedule import Schedule, gather, require_floating
+
+FLOAT32_MAX = torch.finfo(torch.float32).max
 
 
 def drop_condition(
     cond: Shaped[Tensor, "b *c"], p: float, null: int | Tensor, generator: torch.Generator | None = None
 ) -> Shaped[Tensor, "b *c"]:
     """cond with each item replaced by the null condition with probability p, so that the network learns both."""
-    if not 0 <= p <= 1:
-        raise ValueError(f"p = {p}, but a probability lies between 0 and 1.")
+    require_share(p=p)
     dropped = torch.rand(len(cond), generator=generator, device=cond.device) < p
     return torch.where(
         dropped.reshape(-1, *[1] * (cond.ndim - 1)), torch.as_tensor(null, dtype=cond.dtype, device=cond.device), cond
@@ -29,8 +30,8 @@ def refuse_training_mode(model: Callable[..., Tensor]) -> None:
 
 
 def _check(model: Callable[..., Tensor], scale: float) -> None:
-    if not math.isfinite(scale):
-        raise ValueError(f"scale = {scale}, but guidance needs a finite number.")
+    if not abs(scale) <= FLOAT32_MAX:
+        raise ValueError(f"scale = {scale}, but guidance needs a number from -{FLOAT32_MAX:.1e} to {FLOAT32_MAX:.1e}.")
     refuse_training_mode(model)
 
 
@@ -69,7 +70,7 @@ def clip_guided(
     clip     a network with encode_image(x_t, t), encode_text(tokens) and logit_scale: a `CLIP` built with noisy=True
     tokens   the captions to follow, one for each picture, in the tokens of the CLIP
     scale    0 is the model itself, 1 is Bayes' rule, more exaggerates
-    ValueError for a CLIP that takes no t, captions that are not one for each picture, a scale that is not finite, and a
+    ValueError for a CLIP that takes no t, captions that are not one for each picture, a scale beyond float32, and a
     network in training mode.
     """
     _check(model, scale)

@@ -1,7 +1,7 @@
 """From noise to picture: the steps of DDPM, DDIM and DPM-Solver++, and the loop that takes them.
 
 A step goes from t to any earlier t_next; adjacent steps are the special case t_next = t - 1. The loop is a generator:
-who calls it shows, saves or stops.
+the caller shows, saves or stops.
 """
 
 import math
@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
+from .checks import require_finite
 from .gaussian import eps_from_x0, x0_from_eps
 from .guidance import refuse_training_mode
 from .schedule import Schedule, require_floating
@@ -46,17 +47,25 @@ def ddpm_step(
     now, before = float(schedule.alpha_bar[t]), float(schedule.alpha_bar[t_next])
     alpha = now / before
     beta = 1 - alpha
+    sigma = _ddpm_sigma(t, t_next, schedule, var)
+    return (x_t - beta / math.sqrt(1 - now) * eps_hat) / math.sqrt(alpha) + sigma * z
+
+
+def _ddpm_sigma(t: int, t_next: int, schedule: Schedule, var: str | Tensor) -> float:
+    """sigma_t of `ddpm_step`. ValueError for a var that does not fit."""
+    now, before = float(schedule.alpha_bar[t]), float(schedule.alpha_bar[t_next])
+    beta = 1 - now / before
     if isinstance(var, Tensor):
         if t_next != t - 1:
             raise ValueError(f"A table of variances is for steps from t to t - 1, not from {t} to {t_next}.")
-        sigma = math.sqrt(float(var[t]))
-    elif var == "posterior":
-        sigma = math.sqrt((1 - before) / (1 - now) * beta)
-    elif var == "beta":
-        sigma = math.sqrt(beta) if t_next > 0 else 0.0
-    else:
-        raise ValueError(f"var = {var!r}, but it must be 'posterior', 'beta' or a table of variances over t = 0..T.")
-    return (x_t - beta / math.sqrt(1 - now) * eps_hat) / math.sqrt(alpha) + sigma * z
+        if var.shape != schedule.beta.shape or not 0 <= float(var[t]) < math.inf:
+            raise ValueError(f"A table of variances has {schedule.T + 1} finite numbers, for t = 0..T, none below 0.")
+        return math.sqrt(float(var[t]))
+    if var == "posterior":
+        return math.sqrt((1 - before) / (1 - now) * beta)
+    if var == "beta":
+        return math.sqrt(beta) if t_next > 0 else 0.0
+    raise ValueError(f"var = {var!r}, but it must be 'posterior', 'beta' or a table of variances over t = 0..T.")
 
 
 def ddim_step(
@@ -75,8 +84,7 @@ def ddim_step(
     ValueError for an eta outside [0, 1], and for eta > 0 without z.
     """
     require_floating(x_t=x_t, eps_hat=eps_hat, z=z)
-    if not 0 <= eta <= 1:
-        raise ValueError(f"eta = {eta}, but it runs from 0 (DDIM) to 1 (DDPM).")
+    _check_eta(eta)
     if eta > 0 and z is None:
         raise ValueError(f"eta = {eta} adds noise: give z, of the shape of x_t.")
     now, before = float(schedule.alpha_bar[t]), float(schedule.alpha_bar[t_next])
@@ -139,7 +147,6 @@ def timesteps(T: int, steps: int | Sequence[int] | None = None) -> list[int]:
     return steps
 
 
-@torch.no_grad()
 def sample(
     model: Callable[..., Tensor],
     x_T: Float[Tensor, "b *d"],
@@ -148,43 +155,103 @@ def sample(
     cond: Shaped[Tensor, "b *c"] | None = None,
     steps: int | Sequence[int] | None = None,
     method: str = "ddpm",
-    var: str | Float[Tensor, " T_plus_1"] = "posterior",
-    eta: float = 0.0,
+    var: str | Float[Tensor, " T_plus_1"] | None = None,
+    eta: float | None = None,
     clip: bool = False,
-    generator: torch.Generator | None = None,
+    generator: torch.Generator | Sequence[torch.Generator] | None = None,
 ) -> Iterator[Frame]:
     """Draw pictures: yields a Frame for each step visited, from t = T down, and last Frame(0, x_0, x_0).
 
     model    eps_hat = model(x_t, t, cond), with t (B,): a network in eval mode, `guided(...)`, or an exact `eps_model`
     x_T      where to start, from N(0, I); the device and the dtype of all that follows
     steps    see `timesteps`
-    method   "ddpm" (uses var: see `ddpm_step`), "ddim" (uses eta) or "dpm-solver++"
+    method   "ddpm", "ddim" or "dpm-solver++"
+    var      of DDPM alone: see `ddpm_step` (default "posterior")
+    eta      of DDIM alone: see `ddim_step` (default 0)
     clip     keep every x0_hat in [-1, 1], the range of pictures
-    ValueError for unknown methods, steps that do not fit, and a network in training mode.
+    generator   of the noise that DDPM, and DDIM with eta > 0, add. A list holds one for each picture: then a picture is the
+             same whatever is drawn beside it
+    ValueError, at the call, for arguments that do not fit or have no effect, numbers that are not finite, and a network in
+    training mode; FloatingPointError at the step at which the network answers with NaN or infinity.
     """
     if method not in ("ddpm", "ddim", "dpm-solver++"):
         raise ValueError(f"There is no method {method!r}: use 'ddpm', 'ddim' or 'dpm-solver++'.")
+    for name, value, owner in (("var", var, "ddpm"), ("eta", eta, "ddim")):
+        if value is not None and method != owner:
+            raise ValueError(f"{name} is an option of {owner}, and {method} makes no use of it: leave it out.")
+    var, eta = "posterior" if var is None else var, eta or 0.0
     refuse_training_mode(model)
     visit = timesteps(schedule.T, steps)
-    x, last = x_T, None
-    for t, t_next in zip(visit, [*visit[1:], 0], strict=True):
+    if method == "ddpm":
+        for t, t_next in pairwise([*visit, 0]):
+            _ddpm_sigma(t, t_next, schedule, var)
+    _check_eta(eta)
+    if method != "ddpm" and eta == 0 and generator is not None:
+        raise ValueError(f"{method} adds no noise (eta = 0), so it makes no use of a generator: leave it out.")
+    for name, rows in (("cond", cond), ("generator", generator if isinstance(generator, Sequence) else None)):
+        if rows is not None and len(rows) != len(x_T):
+            raise ValueError(f"{name} must hold one for each of the {len(x_T)} pictures, not {len(rows)}.")
+    require_floating(x_T=x_T)
+    require_finite(x_T=x_T)
+    return _frames(model, x_T, schedule, cond, visit, method, var, eta, clip, generator)
+
+
+@torch.no_grad()
+def _frames(
+    model: Callable[..., Tensor],
+    x: Tensor,
+    schedule: Schedule,
+    cond: Tensor | None,
+    visit: list[int],
+    method: str,
+    var: str | Tensor,
+    eta: float,
+    clip: bool,
+    generator: torch.Generator | Sequence[torch.Generator] | None,
+) -> Iterator[Frame]:
+    """The steps of `sample`, whose arguments have been checked."""
+    last = None
+    for t, t_next in pairwise([*visit, 0]):
         eps_hat = model(x, torch.full((len(x),), t, device=x.device), cond)
-        x0_hat = x0_from_eps(x, eps_hat, t, schedule)
+        x0_hat = finite_x0_hat(x, eps_hat, t, schedule)
         if clip:
             x0_hat = x0_hat.clamp(-1, 1)
             eps_hat = eps_from_x0(x, x0_hat, t, schedule)
         yield Frame(t, x, x0_hat)
         if method == "dpm-solver++":
             x, last = dpm_solver_step(x, x0_hat, t, t_next, schedule, last), (t, x0_hat)
+        elif method == "ddpm":
+            x = ddpm_step(x, eps_hat, t, t_next, schedule, _noise(x, generator), var)
         else:
-            random = method == "ddpm" or eta > 0
-            z = torch.randn(x.shape, dtype=x.dtype, device=x.device, generator=generator) if random else None
-            if method == "ddpm":
-                x = ddpm_step(x, eps_hat, t, t_next, schedule, z, var)
-            else:
-                x = ddim_step(x, eps_hat, t, t_next, schedule, z, eta)
+            x = ddim_step(x, eps_hat, t, t_next, schedule, _noise(x, generator) if eta > 0 else None, eta)
     yield Frame(0, x, x)
+
+
+def finite_x0_hat(x_t: Tensor, eps_hat: Tensor, t: int, schedule: Schedule) -> Tensor:
+    """x0_from_eps of a network's answer. FloatingPointError where it is not finite: clipped, it would look like a picture."""
+    x0_hat = x0_from_eps(x_t, eps_hat, t, schedule)
+    if not (x0_hat.is_meta or x0_hat.isfinite().all()):
+        raise FloatingPointError(
+            f"At t = {t} the network's answer is not finite: look for NaN or infinity in its weights and in cond, or for a "
+            "guidance scale that is too large."
+        )
+    return x0_hat
+
+
+def _noise(x: Tensor, generator: torch.Generator | Sequence[torch.Generator] | None) -> Tensor:
+    """N(0, I) like x, from one generator for all rows or one for each."""
+    if isinstance(generator, Sequence):
+        z = torch.empty_like(x)
+        for row, own in zip(z, generator, strict=True):
+            row.copy_(torch.randn(row.shape, dtype=x.dtype, device=x.device, generator=own))
+        return z
+    return torch.randn(x.shape, dtype=x.dtype, device=x.device, generator=generator)
 
 
 def _half_log_snr(alpha_bar: float) -> float:
     return 0.5 * math.log(alpha_bar / (1 - alpha_bar))
+
+
+def _check_eta(eta: float) -> None:
+    if not 0 <= eta <= 1:
+        raise ValueError(f"eta = {eta}, but it runs from 0 (DDIM) to 1 (DDPM).")

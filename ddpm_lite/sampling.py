@@ -45,6 +45,7 @@ def sample(args: argparse.Namespace) -> None:
     model = find(name, device, drawing())
     options = _drawing_options(args)
     images = model.draw(_asked(model, args.asked, n), **options)
+    options.pop("scale", None)  # no upsampler has guidance
     for upsampler in (zoo.load(name, device) for name in then):
         images = upsampler.draw(images, **options)
     _write_png(images, args.out, columns=10)

@@ -3,6 +3,7 @@ by their folder (`python -m ddpm_lite train NAME --out FOLDER`)."""
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from . import distributed, weights
 from .batches import enlarge
+from .checks import require_finite, require_pictures
 from .device import choose_device, place
 from .editing import inpaint
 from .guidance import guided
@@ -84,21 +86,25 @@ class Trained:
         self,
         asked: Tensor | Sequence[str],
         *,
-        seed: int = 0,
+        seed: int | None = None,
         steps: int = 50,
-        scale: float = 2.0,
+        scale: float | None = None,
         method: str = "ddim",
         embedding: Float[Tensor, "n d"] | None = None,
         noise: Float[Tensor, "n c h w"] | None = None,
     ) -> Float[Tensor, "n c h w"]:
-        """One picture for each item asked, in [-1, 1], on the CPU, under guidance of this scale.
+        """One picture for each item asked, in [-1, 1], on the CPU.
 
-        asked       labels (n,), or captions, or for an upsampler the pictures (n, c, h/2, w/2) to enlarge (scale has no effect)
+        asked       labels (n,), or captions, or for an upsampler the pictures (n, c, h/2, w/2) in [-1, 1] to enlarge
+        seed        of all noise (default 0)
+        scale       of the guidance (default 2); an upsampler has none
         embedding   for a decoder: CLIP embeddings of pictures, each of length sqrt(d); none, or zeros, is GLIDE
-        noise       where to start, in place of what the seed gives
+        noise       where to start, in place of what the seed gives; then only DDPM needs a seed
 
-        The noise of every 250 pictures has a generator of its own: the processes of a torchrun share out the
-        batches, and the pictures are the same on any number of them.
+        The i-th picture depends on the seed, on i and on what is asked for it, not on how many are drawn or how many
+        processes of a torchrun share the work: every 250 pictures start from the noise of a generator of their own, and
+        DDPM adds to each picture that of its own. ValueError for what does not fit this model or has no effect, and for
+        numbers that are not finite.
         """
         rows = [self.conditions(asked, embedding)]
         if self.edits:
@@ -128,33 +134,41 @@ class Trained:
         if tuple(pictures.shape) != wanted or len(known) != len(rows):
             got = f"{tuple(pictures.shape)} with {len(known)} masks"
             raise ValueError(f"{self.name} needs a picture and a mask for each caption, here {wanted}, not {got}.")
-        if (pictures.abs() > 1).any():
-            raise ValueError(f"Pictures lie in [-1, 1], but these go from {pictures.min():g} to {pictures.max():g}.")
         return self._draw([rows, pictures, known], seed, steps, scale, method)
 
     def _draw(
-        self, rows: list[Tensor], seed: int, steps: int, scale: float, method: str, noise: Tensor | None = None
+        self,
+        rows: list[Tensor],
+        seed: int | None,
+        steps: int,
+        scale: float | None,
+        method: str,
+        noise: Tensor | None = None,
     ) -> Float[Tensor, "n c h w"]:
         mine, wanted = {}, (len(rows[0]), *self.net.shape)
-        if noise is not None and tuple(noise.shape) != wanted:
-            raise ValueError(f"The noise for these pictures has the shape {wanted}, not {tuple(noise.shape)}.")
+        if noise is not None:
+            if tuple(noise.shape) != wanted:
+                raise ValueError(f"The noise for these pictures has the shape {wanted}, not {tuple(noise.shape)}.")
+            if seed is not None and method != "ddpm":
+                raise ValueError(f"{method} starts from the noise that is given and adds none, so a seed has no effect.")
         for i, batch in enumerate(zip(*(each.split(AT_ONCE) for each in rows), strict=True)):
             if i % distributed.world_size() == distributed.rank():
-                generator = torch.Generator(self.device).manual_seed((seed * 1_000_003 + i) % 2**63)
+                n, number = len(batch[0]), ((seed or 0) * 1_000_003 + i) % 2**63
                 if noise is None:
-                    x_T = torch.randn(len(batch[0]), *self.net.shape, generator=generator, device=self.device)
+                    x_T = normal(n, self.net.shape, torch.Generator(self.device).manual_seed(number))
                 else:
                     x_T = noise[i * AT_ONCE :][:AT_ONCE].to(self.device)
                 model, cond = self.model(*(each.to(self.device) for each in batch), scale=scale)
-                options = {"steps": steps, "method": method, "generator": generator}
+                own = [torch.Generator(self.device).manual_seed(s) for s in seeds(n, number)] if method == "ddpm" else None
+                options = {"steps": steps, "method": method, "generator": own}
                 *_, last = sample(model, x_T, self.schedule, cond=cond, clip=True, **options)
                 mine[i] = last.x_t.clamp(-1, 1).cpu()
         everyone = {i: x for share in distributed.gather_all(mine) for i, x in share.items()}
         return torch.cat([everyone[i] for i in sorted(everyone)]) if everyone else torch.zeros(0, *self.net.shape)
 
     def conditions(self, asked: Tensor | Sequence[str], embedding: Float[Tensor, "n d"] | None = None) -> Tensor:
-        """What is asked, one row a picture, as the network takes it. ValueError for what this model does not draw; a warning
-        names the words of a caption that it does not know."""
+        """What is asked, one row a picture, as the network takes it. ValueError for what this model does not draw and for
+        numbers out of range; a warning names the words of a caption that it does not know."""
         if not isinstance(self.net, UNet):
             able = ", ".join(name for name, preset in PRESETS.items() if preset["kind"] == "unet")
             raise ValueError(f"{self.name} draws nothing; these draw: {able}.")
@@ -163,6 +177,7 @@ class Trained:
         if embedding is not None and tuple(embedding.shape) != (len(asked), image):
             takes = f"embeddings {(len(asked), image)}" if image else "no embeddings"
             raise ValueError(f"{self.name} takes {takes}, not {tuple(embedding.shape)}.")
+        require_finite(embedding=embedding)
         if "words" in self.config:
             if not words:
                 raise ValueError(f"{self.name} draws what captions say: give a list of strings.")
@@ -174,6 +189,7 @@ class Trained:
             small = (net["channels"], net["size"] // 2, net["size"] // 2)
             if words or asked.shape[1:] != small:
                 raise ValueError(f"{self.name} enlarges pictures: give a tensor of them, (n, {', '.join(map(str, small))}).")
+            require_pictures(asked=asked)
             return asked
         if words:
             raise ValueError(f"{self.name} draws by label: give a tensor of integers, not strings.")
@@ -184,14 +200,30 @@ class Trained:
             )
         return asked
 
-    def model(self, rows: Tensor, *given: Tensor, scale: float) -> tuple[Callable[..., Tensor], Tensor | None]:
-        """The network for a batch of `conditions`, and its cond: under guidance (beside the pictures and masks given to one
-        that edits), or beside the pictures to enlarge."""
+    def model(self, rows: Tensor, *given: Tensor, scale: float | None = None) -> tuple[Callable[..., Tensor], Tensor | None]:
+        """The network for a batch of `conditions`, and its cond: under guidance of this scale (default 2; beside the pictures
+        and masks given to one that edits), or beside the pictures to enlarge, which takes no scale (else ValueError)."""
         if self.net.extra and not self.edits:
+            if scale is not None:
+                raise ValueError(f"{self.name} draws from a picture and not from words or labels: it takes no scale.")
             return beside(self.net, enlarge(rows)), None
+        scale = 2.0 if scale is None else scale
         null = self.net.null_label if self.net.caption is None else self.net.caption.empty
         net = inpaint(self.net, *given, self.schedule) if self.edits else self.net
         return guided(net, scale, null), rows
+
+
+def normal(n: int, shape: tuple[int, ...], generator: torch.Generator) -> Float[Tensor, "n *d"]:
+    """N(0, I), (n, *shape): the first rows are the same whatever n is. torch.randn draws blocks of 16 numbers one after the
+    other, so each row is given whole blocks."""
+    size = math.prod(shape)
+    rows = torch.randn(n, -(-size // 16) * 16, generator=generator, device=generator.device)
+    return rows[:, :size].reshape(n, *shape)
+
+
+def seeds(n: int, seed: int) -> list[int]:
+    """n seeds that follow from one, for generators that know nothing of each other; the first are the same whatever n is."""
+    return torch.randint(2**63 - 1, (n,), generator=torch.Generator().manual_seed(seed)).tolist()
 
 
 def load(name: str | Path, device: str | torch.device = "auto") -> Trained:

@@ -85,15 +85,15 @@ def test_the_classifier_stays_on_the_device():
         class_loss(net, (torch.randn(4, 2, 8, 8, device=META), torch.zeros(4, dtype=torch.long, device=META))).value.backward()
 
 
-@pytest.mark.parametrize("method", ["ddpm", "ddim", "dpm-solver++"])
+@pytest.mark.parametrize("options", [{"method": "ddpm"}, {"method": "ddim", "eta": 0.5}, {"method": "dpm-solver++"}])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_step_of_every_sampler_stays_on_the_device(name, method):
+def test_every_step_of_every_sampler_stays_on_the_device(name, options):
     make, shape, kind = NETWORKS[name]
     net = make().to(META).eval()
     x, _, cond = inputs(shape, kind)
     model = net if cond is None else guided(net, 2.0, null_of(net, kind))
     with OneDevice():
-        frames = list(sample(model, x, schedule, cond=cond, steps=5, method=method, eta=0.5, clip=True))
+        frames = list(sample(model, x, schedule, cond=cond, steps=5, clip=True, **options))
     assert len(frames) == 6 and all(f.x_t.device == META and f.x0_hat.device == META for f in frames)
 
 

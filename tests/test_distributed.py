@@ -60,9 +60,8 @@ def test_two_processes_have_the_loss_curve_of_one(tmp_path):
 def test_two_processes_draw_the_pictures_of_one(tmp_path):
     for processes in (1, 2):
         out = str(tmp_path / f"{processes}.png")
-        process = torchrun(
-            processes, "-m", "ddpm_lite", "sample", "digits", "-n", "300", "--steps", "2", "-o", out, "--device", "cpu"
-        )
+        options = ["-n", "300", "--steps", "2", "--method", "ddpm", "-o", out, "--device", "cpu"]
+        process = torchrun(processes, "-m", "ddpm_lite", "sample", "digits", *options)
         assert process.wait(timeout=120) == 0, process.communicate()[0]
     assert (tmp_path / "1.png").read_bytes() == (tmp_path / "2.png").read_bytes()
 

@@ -122,12 +122,13 @@ def test_a_chain_of_1000_exact_steps_samples_the_mixture():
     assert stats.ks_2samp(drawn[:, 0].numpy(), truth[:, 0].numpy()).pvalue > 0.01
 
 
-@pytest.mark.parametrize(("method", "var"), [("ddpm", "posterior"), ("ddpm", "beta"), ("ddim", ""), ("dpm-solver++", "")])
+@pytest.mark.parametrize(("method", "var"), [("ddpm", "posterior"), ("ddpm", "beta"), ("ddim", None), ("dpm-solver++", None)])
 def test_more_steps_come_closer_to_the_mixture(method, var):
     n, exact = 4000, humps.draw(40_000, seeded(9))[0][:, 0].numpy()
     errors = []
     for steps in (4, 16, 100):
-        frames = sample(humps.eps_model(linear), normal(n, 1), linear, steps=steps, method=method, var=var, generator=seeded(1))
+        fresh = seeded(1) if method == "ddpm" else None
+        frames = sample(humps.eps_model(linear), normal(n, 1), linear, steps=steps, method=method, var=var, generator=fresh)
         errors.append(stats.wasserstein_distance(last(frames)[:, 0].numpy(), exact))
     # two samples of this size from the same mixture are 0.02 apart; DDPM's bias at 100 steps is of the same order
     assert errors[0] > 2 * errors[1] > 2 * errors[2] and errors[2] < 0.06, errors
@@ -234,7 +235,8 @@ def test_clip_keeps_the_estimate_in_range():
 def test_clipping_is_the_posterior_of_the_clipped_guess(method):
     """A step after clipping, against the mean of eq. 7 with the clipped x0_hat (DDPM) and DDIM's own line."""
     x_T = 3 * normal(5, 2)
-    first, second, *_ = sample(lambda x, t, c: 0 * x, x_T, linear, method=method, clip=True, generator=seeded(0))
+    fresh = seeded(0) if method == "ddpm" else None
+    first, second, *_ = sample(lambda x, t, c: 0 * x, x_T, linear, method=method, clip=True, generator=fresh)
     x0_hat = (x_T / linear.alpha_bar[1000].sqrt()).clamp(-1, 1)
     torch.testing.assert_close(first.x0_hat, x0_hat)
     if method == "ddpm":
@@ -272,17 +274,55 @@ def test_timesteps_fall_strictly_from_T_to_at_least_1(T, data):
         ({"steps": [1001, 5]}, "fall strictly"),
         ({"steps": 20, "var": torch.zeros(1001, dtype=torch.float64)}, "A table of variances is for steps from t to t - 1"),
         ({"method": "ddim", "eta": 50.0}, "eta = 50"),
+        ({"var": "small"}, "'posterior', 'beta' or a table"),
+        ({"var": torch.zeros(1000, dtype=torch.float64)}, "has 1001 finite numbers"),
+        ({"var": torch.full((1001,), -1.0, dtype=torch.float64)}, "has 1001 finite numbers"),
+        ({"eta": 0.0}, "eta is an option of ddim, and ddpm makes no use of it"),
+        ({"method": "dpm-solver++", "eta": 0.5}, r"eta is an option of ddim, and dpm-solver\+\+ makes no use of it"),
+        ({"method": "ddim", "var": "posterior"}, "var is an option of ddpm, and ddim makes no use of it"),
+        ({"method": "ddim", "generator": seeded(0)}, "ddim adds no noise .* no use of a generator"),
+        ({"method": "dpm-solver++", "generator": seeded(0)}, "adds no noise"),
+        ({"generator": [seeded(0)]}, "generator must hold one for each of the 2 pictures, not 1"),
+        ({"cond": torch.zeros(3)}, "cond must hold one for each of the 2 pictures, not 3"),
     ],
 )
-def test_wrong_arguments_are_named(options, words):
+def test_wrong_arguments_are_named_at_the_call(options, words, unchecked):
     with pytest.raises(ValueError, match=words):
-        list(sample(network(), normal(2, 3, dtype=torch.float32), linear, **options))
+        sample(network(), normal(2, 3, dtype=torch.float32), linear, **options)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_what_is_not_finite_is_refused_with_its_reason(wrong):
+    x = normal(2, 3, dtype=torch.float32)
+    x[1, 2] = wrong
+    with pytest.raises(ValueError, match="x_T must be finite, but 1 of its 6 numbers"):
+        sample(network(), x, linear)
+    damaged = network()
+    damaged.last.bias[0] = wrong
+    for method in ("ddpm", "ddim", "dpm-solver++"):
+        with pytest.raises(
+            FloatingPointError, match=r"At t = 1000 the network's answer is not finite: look for NaN or inf.*weights"
+        ):
+            next(sample(damaged, normal(2, 3, dtype=torch.float32), linear, method=method, clip=True))
+    with pytest.raises(FloatingPointError, match="a guidance scale that is too large"):
+        next(sample(lambda x, t, c: 1e38 * x, normal(2, 3, dtype=torch.float32), linear, clip=True))
+    for scale in (wrong, -1e39, 1e39):
+        with pytest.raises(ValueError, match=r"guidance needs a number from -3\.4e\+38 to 3\.4e\+38"):
+            guided(network(), scale, 0)
+
+
+def test_with_a_generator_for_each_picture_a_picture_is_the_same_whatever_is_drawn_beside_it():
+    net, x_T = network().double(), normal(4, 3)
+    for options in ({"method": "ddpm"}, {"method": "ddim", "eta": 0.7}):
+        few, many = (
+            last(sample(net, x_T[:n], linear, steps=10, generator=[seeded(i) for i in range(n)], **options)) for n in (2, 4)
+        )
+        torch.testing.assert_close(few, many[:2])
+        assert not torch.allclose(few, last(sample(net, x_T[:2], linear, steps=10, generator=seeded(0), **options)))
 
 
 def test_a_network_in_training_mode_is_refused():
     with pytest.raises(ValueError, match="training mode"):
-        next(sample(network().train(), normal(2, 3), linear))
+        sample(network().train(), normal(2, 3), linear)
     with pytest.raises(ValueError, match="training mode"):
         guided(network().train(), 2.0, 0)
-    with pytest.raises(ValueError, match="'posterior', 'beta' or a table"):
-        list(sample(network(), normal(2, 3, dtype=torch.float32), linear, var="small"))

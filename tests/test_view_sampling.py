@@ -26,8 +26,8 @@ def walks(axes=AXES):
 def test_the_walks_are_those_of_sample(method):
     drawn = walks()
     x_T = torch.cat([torch.randn(3, 1, 4, 4, generator=torch.Generator().manual_seed(seed)) for seed in AXES["seed"]])
-    generator = torch.Generator().manual_seed(0)
-    frames = list(sample(model, x_T, SCHEDULE, cond=COND.repeat(2), steps=10, method=method, clip=True, generator=generator))
+    fresh = torch.Generator().manual_seed(0) if method == "ddpm" else None
+    frames = list(sample(model, x_T, SCHEDULE, cond=COND.repeat(2), steps=10, method=method, clip=True, generator=fresh))
     assert [frame.t for frame in frames] == AXES["t"]
     mine = drawn[AXES["method"].index(method), 1]
     for k, frame in enumerate(frames):

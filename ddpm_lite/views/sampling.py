@@ -53,8 +53,8 @@ class Sampling(Sheet):
         x_T, asked = torch.cat(noise).to(cond.device), torch.cat([cond] * len(noise))
         drawn = []
         for method, steps in product(axes["method"], axes["steps"]):
-            options = {"steps": steps, "method": method, "generator": torch.Generator(cond.device).manual_seed(0)}
-            frames = sample(model, x_T, schedule, cond=asked, clip=True, **options)
+            fresh = torch.Generator(cond.device).manual_seed(0) if method == "ddpm" else None
+            frames = sample(model, x_T, schedule, cond=asked, clip=True, steps=steps, method=method, generator=fresh)
             reached = {frame.t: torch.stack([frame.x_t, frame.x0_hat]).clamp(-1, 1).cpu() for frame in frames}
             drawn += [reached[min(s for s in reached if s >= t)] for t in axes["t"]]
         walks = torch.stack(drawn).reshape(*(len(axes[name]) for name in ("method", "steps", "t")), 2, len(noise), -1, *shape)

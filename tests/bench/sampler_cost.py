@@ -23,7 +23,8 @@ def run(net, schedule, method: str, batch: int, generator: torch.Generator) -> t
     x = torch.randn(batch, *net.shape, generator=generator)
     labels = torch.arange(batch) % 10
     t = torch.full((batch,), schedule.T)
-    frames = sample(net, x, schedule, cond=labels, steps=STEPS, method=method, clip=True, generator=generator)
+    fresh = generator if method == "ddpm" else None
+    frames = sample(net, x, schedule, cond=labels, steps=STEPS, method=method, clip=True, generator=fresh)
     seconds = {"sampler": 0.0, "bare": 0.0}
     for i in range(STEPS + 1):
         for who in ("sampler", "bare") if i % 2 else ("bare", "sampler"):

@@ -1,0 +1,41 @@
+"""What a function refuses of its arguments, each in one sentence: numbers that are not finite, pictures outside of [-1, 1],
+shares outside of [0, 1]. Each looks at all numbers once, at the call; tensors on `meta` hold none."""
+
+from torch import Tensor
+
+ROUNDING = 1e-3  # how far outside of [-1, 1] rounding may have put a pixel
+
+
+def require_finite(**tensors: Tensor | None) -> None:
+    """ValueError unless all numbers in each tensor (None aside) are finite."""
+    for name, x in tensors.items():
+        if x is not None and not x.is_meta and not (finite := x.isfinite()).all():
+            raise ValueError(
+                f"{name} must be finite, but {int((~finite).sum()):,} of its {x.numel():,} numbers are NaN or infinite."
+            )
+
+
+def require_pictures(**tensors: Tensor) -> None:
+    """ValueError unless all numbers in each tensor lie in [-1, 1]."""
+    for name, x in tensors.items():
+        if x.numel() and not x.is_meta:
+            low, high = map(float, x.aminmax())
+            if not -1 - ROUNDING <= low <= high <= 1 + ROUNDING:  # NaN fails too
+                raise ValueError(f"{name} must lie in [-1, 1], but {_range(low, high)}: of 0..255 make x / 127.5 - 1.")
+
+
+def require_data(**tensors: Tensor) -> None:
+    """`require_pictures` for what has the shape of pictures, (n, 1 or 3 channels, height, width); else `require_finite`."""
+    for name, x in tensors.items():
+        (require_pictures if x.ndim == 4 and x.shape[1] in (1, 3) else require_finite)(**{name: x})
+
+
+def require_share(**numbers: float) -> None:
+    """ValueError unless each number lies between 0 and 1."""
+    for name, p in numbers.items():
+        if not 0 <= p <= 1:
+            raise ValueError(f"{name} = {p}, but a probability lies between 0 and 1.")
+
+
+def _range(low: float, high: float) -> str:
+    return f"its numbers go from {low:g} to {high:g}" if low <= high else "some of its numbers are NaN"
