@@ -2,6 +2,7 @@
 
 import csv
 import re
+import unicodedata
 import warnings
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -12,13 +13,15 @@ from jaxtyping import Float32
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from ..tokenizer import split
+
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 HEADER = ["file", "caption"]
 NAMED = 10  # files that a message names
 
 
 class Folder(NamedTuple):
-    """Pictures (N, 3, size, size) in [-1, 1], one or more captions for each, and their paths inside the folder."""
+    """Pictures (N, 3, size, size) in [-1, 1], one or more captions for each, and their paths inside the folder, in NFC."""
 
     images: Float32[Tensor, "N 3 size size"]
     captions: list[list[str]]
@@ -32,7 +35,9 @@ def load(path: str | Path, size: int, captions: str | Path | None = None, broken
                has several captions. Without it the name is the caption: "red_car-012.jpg" is "red car"
     broken     what to do about files that cannot be read: "refuse" all with a ValueError, or "skip" them with a warning
 
-    Both name the files. FileNotFoundError or ValueError, in one sentence, for everything else that does not fit.
+    Both name the files and the reasons. Of an animation, the first picture is taken. Names are compared in Unicode's
+    composed form (NFC), since some systems store "é" as one character and some as two. FileNotFoundError or ValueError, in
+    one sentence, for everything else that does not fit, a caption without words included.
     """
     path = Path(path)
     if broken not in ("refuse", "skip"):
@@ -41,8 +46,15 @@ def load(path: str | Path, size: int, captions: str | Path | None = None, broken
         raise ValueError(f"size = {size}, but a picture has a side of 1 pixel or more.")
     if not path.is_dir():
         raise FileNotFoundError(f"There is no folder {str(path)!r}.")
-    found = {f.relative_to(path).as_posix(): f for f in path.rglob("*") if f.suffix.lower() in ENDINGS and f.is_file()}
-    names = sorted(name for name in found if not re.search(r"(^|/)\.", name))  # hidden files are the system's
+    found: dict[str, Path] = {}
+    for file in path.rglob("*"):
+        name = composed(file.relative_to(path).as_posix())
+        hidden = re.search(r"(^|/)\.", name)  # these are the system's
+        if file.suffix.lower() in ENDINGS and not file.is_dir() and not hidden:
+            if name in found:
+                raise ValueError(f"Two pictures in {str(path)!r} have the name {name!r}, in two Unicode forms: rename one.")
+            found[name] = file
+    names = sorted(found)
     if not names:
         raise ValueError(f"The folder {str(path)!r} holds no pictures: files that end in {', '.join(ENDINGS)}.")
     said = from_names(names) if captions is None else from_csv(Path(captions), names)
@@ -51,8 +63,8 @@ def load(path: str | Path, size: int, captions: str | Path | None = None, broken
     for name in names:
         try:
             images[name] = read(found[name], size)
-        except ValueError:
-            unreadable.append(name)
+        except ValueError as error:
+            unreadable.append(f"{name} ({error})")
     if unreadable and broken == "refuse":
         raise ValueError(f"These pictures cannot be read: {listed(unreadable)}; broken='skip' leaves them out.")
     if not images:
@@ -66,32 +78,45 @@ def load(path: str | Path, size: int, captions: str | Path | None = None, broken
 def read(file: Path, size: int) -> np.ndarray:
     """`square` of the picture in a file. ValueError, its reason in a few words, for what cannot be read."""
     try:
+        if not file.stat().st_size:
+            raise ValueError("the file is empty")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own, of large pictures and of odd metadata: it reads them all the same
             with Image.open(file) as image:
                 return square(image, size)
-    except MemoryError:
+    except (ValueError, MemoryError):
         raise
     except Image.DecompressionBombError:
         most = 2 * Image.MAX_IMAGE_PIXELS // 1_000_000
         raise ValueError(f"it has more than {most} megapixels, make it smaller") from None
     except UnidentifiedImageError:
-        raise ValueError("it is in no format that is known, a PNG or a JPEG is") from None
+        raise ValueError("it is not a picture in a format that is known, as PNG or JPEG") from None
     except Exception as error:  # the readers of damaged files raise all kinds
-        raise ValueError(str(error).strip(".") or "it is damaged") from error
+        reason = getattr(error, "strerror", None)  # of the system, as "Permission denied"
+        raise ValueError(reason or f"it is damaged: {str(error).strip('.') or type(error).__name__}") from error
 
 
 def square(image: Image.Image, size: int) -> np.ndarray:
     """The middle square of a picture, size x size x 3 in 8 bits: upright as its EXIF data say, on white where transparent.
 
-    ValueError for grey values in floating point, since nothing says which of them is white.
+    ValueError for grey values in floating point or beyond 16 bits, since nothing says which of them is white, and for the
+    colours of LAB.
     """
+    key, depth = image.info.get("transparency"), _depth(image)
     image.draft(None, (4 * size, 4 * size))  # a large JPEG is decoded no finer than needed
     image = ImageOps.exif_transpose(image)
-    if image.mode == "F":
-        raise ValueError("Grey values in floating point have no fixed white.")
+    if image.mode in ("F", "LAB"):
+        raise ValueError(f"its pixels are of the kind {image.mode}, so save it with 8 or 16 bits of grey or RGB")
     if image.mode.startswith("I"):  # 16 bits of grey
-        image = Image.fromarray((np.asarray(image) / 257).round().clip(0, 255).astype(np.uint8))
+        grey = np.asarray(image).astype(np.int64)
+        if grey.min() < 0 or grey.max() > 65535:
+            raise ValueError(f"its grey values run from {grey.min()} to {grey.max()}, beyond 16 bits")
+        opaque = np.full_like(grey, 255) if key is None else np.where(grey == key, 0, 255)
+        image = Image.fromarray(np.stack([(grey / 257).round(), opaque], axis=2).astype(np.uint8))
+    elif image.mode == "L" and depth < 8 and key is not None:  # Pillow scales grey values up to 8 bits, but not this one
+        image.info["transparency"] = key * 255 // (2**depth - 1)
+    elif image.mode == "RGB" and depth > 8 and key is not None:  # and colours down to 8 bits
+        image.info["transparency"] = tuple(part >> (depth - 8) for part in key)
     if image.has_transparency_data:
         paper = Image.new("RGBA", image.size, "white")
         paper.alpha_composite(image.convert("RGBA"))
@@ -99,10 +124,21 @@ def square(image: Image.Image, size: int) -> np.ndarray:
     return np.asarray(ImageOps.fit(image.convert("RGB"), (size, size), Image.Resampling.LANCZOS))
 
 
+def _depth(image: Image.Image) -> int:
+    """The bits of a number in a PNG file, which Pillow's name for its pixels ends in ("L;2", "RGB;16B"); 8 for other files."""
+    layout = image.tile[0][3] if image.format == "PNG" and image.tile else ""
+    return int(re.sub(r"\D", "", str(layout)) or 8)
+
+
+def composed(name: str) -> str:
+    """A name in Unicode's composed form (NFC), in which equal names are equal strings."""
+    return unicodedata.normalize("NFC", name)
+
+
 def from_names(names: list[str]) -> dict[str, list[str]]:
     """The caption of each file from its name: words without the folder, the ending and the number at the end."""
     said = {name: " ".join(re.sub(r"\(?\d+\)?$", "", re.sub(r"[\s_-]+", " ", Path(name).stem)).split()) for name in names}
-    mute = [name for name, caption in said.items() if not caption]
+    mute = [name for name, caption in said.items() if not split(caption)]
     if mute:
         raise ValueError(f"These names have no words for a caption: {listed(mute)}; name the files in words or give a CSV file.")
     return {name: [caption] for name, caption in said.items()}
@@ -119,7 +155,7 @@ def from_csv(file: Path, names: list[str]) -> dict[str, list[str]]:
     except UnicodeDecodeError:
         raise ValueError(f"{file.name} is not in UTF-8: save it in that encoding.") from None
     except csv.Error as error:
-        raise ValueError(f"{file.name} is no CSV file: {error}.") from None
+        raise ValueError(f"{file.name} is not a CSV file: {error}.") from None
     if not rows or rows[0][1] != HEADER:
         first = ",".join(rows[0][1]) if rows else ""
         raise ValueError(f"The first line of {file.name} must be {','.join(HEADER)}, not {first[:60]!r}.")
@@ -129,11 +165,12 @@ def from_csv(file: Path, names: list[str]) -> dict[str, list[str]]:
             raise ValueError(
                 f"{file.name}, line {line}: {len(row)} fields instead of 2; a caption with a comma stands in double quotes."
             )
-        name, caption = row
+        name, caption = composed(row[0]), row[1]
         if name not in said:
             raise ValueError(f"{file.name}, line {line}: there is no picture {name!r} in the folder.")
-        if not caption:
-            raise ValueError(f"{file.name}, line {line}: the caption of {name!r} is empty.")
+        if not split(caption):
+            what = f"holds no word ({caption[:40]!r})" if caption else "is empty"
+            raise ValueError(f"{file.name}, line {line}: the caption of {name!r} {what}, so nothing could be learned from it.")
         said[name].append(caption)
     without = [name for name, captions in said.items() if not captions]
     if without:
