@@ -160,10 +160,12 @@ def _notebooks() -> Path:
 
 @contextmanager
 def _warnings_in_a_line() -> Iterator[None]:
-    """Within it, a warning is one line for the user, without the place in the code that it comes from."""
+    """Within it, a warning is one line for the user, once, without the places in the code that it comes from."""
+    said = set()
 
     def say(message: Warning | str, *_) -> None:
-        if distributed.rank() == 0:
+        if distributed.rank() == 0 and str(message) not in said:
+            said.add(str(message))
             print(f"ddpm_lite: {message}", file=sys.stderr)
 
     with warnings.catch_warnings():

@@ -370,6 +370,9 @@ def test_sample_draws_captions_and_says_in_a_line_what_it_ignores(run_folder, tm
     assert said() == said("", "-n", "2") == []
     (line,) = said("a big red circle")
     assert line == "ddpm_lite: This caption has words that the model never saw, they are ignored: 'a', 'big'"
+    (line,) = said("red circle", "🐱")
+    left = "which leaves the empty caption, 'no condition': '🐱'"
+    assert line == f"ddpm_lite: Some captions have no word that the model knows, {left}"
     (line,) = said("red " * 10_000)
     assert line.startswith("ddpm_lite: This caption has 10,000 words, the model reads the first 4")
 
