@@ -44,5 +44,6 @@ def real(least: float, most: float) -> Callable[[str], float]:
     return number
 
 
-SEED = whole(0, 2**63 - 1)  # what torch's generators take on every device
+LAST_SEED = 2**63 - 1  # what torch's generators take on every device
+SEED = whole(0, LAST_SEED)
 MINUTES = real(0.001, 1e6)

@@ -1,6 +1,5 @@
 """DALL·E 2, or unCLIP (Ramesh et al. 2022), as a whole: a caption, the prior, an image embedding, the decoder, a picture."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +14,7 @@ from .guidance import guided
 from .presets import CHAINS
 from .sample import as_eps, sample
 from .unclip import closest, conditions, embed
-from .zoo import ASSETS, Trained, fingerprint, load, normal, seeds
+from .zoo import ASSETS, Trained, fingerprint, load, normal, read_card, seeds
 
 
 @dataclass
@@ -169,6 +168,5 @@ def load_chain(name: str, device: str | torch.device = "auto") -> Chain:
     """A shipped chain by its name, "unclip-shapes" or "unclip-emoji", ready to use. ValueError for another name."""
     if name not in CHAINS:
         raise ValueError(f"There is no chain {name!r}: the known ones are {', '.join(CHAINS)}.")
-    file = ASSETS / f"{name}.json"
-    card = json.loads(file.read_text()) if file.is_file() else {}
+    card = read_card(name) if (ASSETS / f"{name}.json").is_file() else {}
     return Chain(name, **{part: load(model, device) for part, model in CHAINS[name].items()}, card=card)

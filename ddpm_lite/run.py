@@ -8,9 +8,18 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from . import distributed, weights
+from .weights import is_number, is_whole
 
 BINS = 20  # of equal width in t, for the loss per t
 WINDOW = 20  # steps averaged in a row of the history
+PARTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of each parameter
+FITS = {  # what a checkpoint's header says of the run
+    "step": is_whole,
+    "steps": lambda steps: steps is None or is_whole(steps, 1),
+    "seconds": is_number,
+    "settings": lambda settings: isinstance(settings, dict),
+    "scaler": lambda scaler: scaler is None or (isinstance(scaler, dict) and all(map(is_number, scaler.values()))),
+}
 
 
 class Run:
@@ -83,32 +92,52 @@ class Run:
     def load(self, path: str | Path) -> None:
         """Go on from a checkpoint: ValueError if it belongs to another network or is damaged."""
         tensors, config = weights.load(path)
-        parts = ("step", "exp_avg", "exp_avg_sq")
-        needed = [f"optimizer.{part}.{name}" for name, _ in self.model.named_parameters() for part in parts]
         if "generator" not in tensors:
             raise ValueError(f"{path} holds weights but no training run: it can be sampled from, not resumed.")
+        weights.require(config, path, *FITS)
+        weights.require_fit(config, path, FITS)
         if self.steps not in (None, config["steps"]):
             raise ValueError(f"{path} is a run of {config['steps']} steps, so it cannot go on as one of {self.steps}.")
         for name, value in self.settings.items():
-            if config["settings"][name] != value:
-                raise ValueError(f"{path} is a run with {name} = {config['settings'][name]}, so it cannot go on with {value}.")
+            if config["settings"].get(name) != value:
+                raise ValueError(
+                    f"{path} is a run with {name} = {config['settings'].get(name)}, so it cannot go on with {value}."
+                )
         weights.fill(self.model, _under("model.", tensors), str(path))
         weights.fill(self.ema, _under("ema.", tensors), str(path))
-        if not set(needed) <= tensors.keys():
-            raise ValueError(f"{path} lacks a part of the optimizer's state: it can be sampled from, not resumed.")
+        self._check_state(tensors, path)
         for name, parameter in self.model.named_parameters():
-            for part in parts:
+            for part in PARTS:
                 value = tensors[f"optimizer.{part}.{name}"]
                 # The parameter's memory format matters: sums in another order would differ in the last bit.
                 self.optimizer.state[parameter][part] = (
                     value.to(parameter.device) if part == "step" else torch.empty_like(parameter).copy_(value)
                 )
-        self.generator.set_state(tensors["generator"])
+        try:
+            self.generator.set_state(tensors["generator"])
+        except RuntimeError as error:
+            raise ValueError(f"{path} is damaged (generator is no state of one): copy it again.") from error
         self.history, self._sums, self._loss = tensors["history"], tensors["sums"].to(self._sums), tensors["loss"].to(self._loss)
         self.step, self.steps, self.seconds = config["step"], config["steps"], config["seconds"]
         self.config = self.config or config
         if config["scaler"]:
-            self.scaler.load_state_dict(config["scaler"])
+            try:
+                self.scaler.load_state_dict(config["scaler"])
+            except KeyError as error:
+                raise weights.refusal(path, f"scaler lacks {error}") from error
+
+    def _check_state(self, tensors: dict[str, Tensor], path: str | Path) -> None:
+        """ValueError if what a training needs beside the weights is not all there, or has another shape."""
+        own = {"generator": self.generator.get_state(), "sums": self._sums, "loss": self._loss}
+        for name, parameter in self.model.named_parameters():
+            own |= {f"optimizer.{part}.{name}": torch.zeros(()) if part == "step" else parameter for part in PARTS}
+        if not own.keys() | {"history"} <= tensors.keys():
+            raise ValueError(f"{path} lacks a part of the optimizer's state: it can be sampled from, not resumed.")
+        if tensors["generator"].dtype != torch.uint8 or tensors["generator"].shape != own["generator"].shape:
+            raise ValueError(f"{path} was trained on another kind of device than {self.generator.device}: go on with it there.")
+        wrong = [name for name, value in own.items() if tensors[name].shape != value.shape]
+        if wrong or tensors["history"].shape[1:] != self.history.shape[1:]:
+            raise ValueError(f"{path} is damaged ({(wrong or ['history'])[0]} has another shape): copy it again.")
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from . import distributed, files, presets, recipe, weights, zoo
+from . import distributed, files, header, presets, recipe, weights, zoo
 from .device import choose_device, place
 from .errors import Stopped
 from .train import TrainStep, check_length
@@ -51,8 +51,8 @@ def _train(args: argparse.Namespace) -> None:
         if clip is not None:
             config["clip"] = zoo.fingerprint(clip)
     elif args.resume:
-        config = weights.load(checkpoint)[1]
-        weights.require(config, checkpoint, "name", "net", "made")
+        config = zoo.load(args.out.resolve(), "cpu").config  # its weights are looked at before the data are
+        header.check(config, checkpoint, of_run=True)
         made = config["made"]
         if config["name"] != args.name:
             raise ValueError(f"{args.out} holds a run of {config['name']}, not of {args.name}.")
@@ -73,7 +73,7 @@ def _train(args: argparse.Namespace) -> None:
     model = place(model, device)
     data = tuple(d.to(device) for d in recipe.training_data(config))
     generator = torch.Generator(device).manual_seed(made["seed"])
-    settings = {name: value for name, value in made.items() if name not in ("seed", "command", "machine")}
+    settings = {name: made[name] for name in ("steps", "minutes", "batch_size", "lr", "weight_decay") if name in made}
     steps = training(
         model,
         data,

@@ -1,12 +1,14 @@
 """Weights on disk: safetensors with the configuration as JSON in the header. Nothing is pickled."""
 
 import json
+import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from . import files
@@ -50,16 +52,44 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             config = json.loads((file.metadata() or {})["config"])
-            return {name: file.get_tensor(name) for name in file.keys()}, config
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # bytes of any kind fail in all ways
         raise ValueError(f"{path} is damaged or was not written by ddpm_lite ({error}): copy or train it again.") from error
+    if not isinstance(config, dict):
+        raise refusal(path, f"it is {type(config).__name__} and not dict")
+    return tensors, config
+
+
+def refusal(source: str | Path, why: str) -> ValueError:
+    """The error that says that a file's config is damaged."""
+    return ValueError(f"The header of {source} is damaged ({why.rstrip('.')}): copy the file or train the model again.")
 
 
 def require(config: dict[str, Any], source: str | Path, *names: str) -> None:
     """ValueError if a file's config lacks one of these entries: then something else than what is asked for wrote it."""
     missing = [name for name in names if name not in config]
     if missing:
-        raise ValueError(f"{source} was not written by 'python -m ddpm_lite train': its header lacks {', '.join(missing)}.")
+        raise ValueError(f"{source} was not written by a training of ddpm_lite: its header lacks {', '.join(missing)}.")
+
+
+def require_fit(config: dict[str, Any], source: str | Path, fits: dict[str, Callable[[Any], bool]]) -> None:
+    """ValueError if the value of one of these entries is not what it must be."""
+    for name, fit in fits.items():
+        if not fit(config[name]):
+            text = repr(config[name])
+            raise refusal(source, f"{name} = {text if len(text) <= 60 else text[:60] + '...'} does not fit")
+
+
+def is_whole(value: Any, least: int = 0, most: int = 2**63 - 1) -> bool:
+    """Is this a whole number of the range?"""
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def is_number(value: Any) -> bool:
+    """Is this a finite number of 0 or more?"""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
 def fill(model: nn.Module, tensors: dict[str, Tensor], source: str = "the file") -> None:

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from . import distributed, weights
+from . import distributed, header, weights
 from .batches import enlarge
 from .checks import require_finite, require_pictures
 from .device import choose_device, place
@@ -239,17 +239,29 @@ def load(name: str | Path, device: str | torch.device = "auto") -> Trained:
             train = f"python -m ddpm_lite train {name} {data}--out DIR"
             raise FileNotFoundError(f"{name} comes without weights: train it ({train}) and name DIR in its place.")
         tensors, config = weights.load(file)
-        card = json.loads(file.with_suffix(".json").read_text())
+        card = read_card(str(name))
     elif not str(name) or not Path(name).is_dir():
         raise FileNotFoundError(unknown(str(name)))
     else:
         file, card = Path(name) / CHECKPOINT, {}
         tensors, config = weights.load(file)
         tensors = {k.removeprefix("ema."): v for k, v in tensors.items() if k.startswith("ema.")}
-    weights.require(config, file, "name", "net")
+    header.check(config, file)
     net = build(config)
     weights.fill(net, tensors, str(file))
     return Trained(config["name"], place(net.eval().requires_grad_(False), device), config, card)
+
+
+def read_card(name: str) -> dict[str, Any]:
+    """The card of a shipped model or chain. ValueError for one that is damaged or not there."""
+    file = ASSETS / f"{name}.json"
+    try:
+        card = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError, RecursionError):
+        card = None
+    if not isinstance(card, dict):
+        raise ValueError(f"{file} is damaged or missing: install ddpm_lite again.")
+    return card
 
 
 def fingerprint(net: nn.Module) -> str:

@@ -3,6 +3,8 @@
 assets/emoji.npz holds them at 32 x 32 pixels on white, `emoji_build` makes it, assets/emoji.md says where they are from.
 """
 
+import zipfile
+import zlib
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -31,10 +33,13 @@ class Emoji(NamedTuple):
 
 @cache
 def _stored() -> tuple[Tensor, list[list[str]], Tensor, Tensor]:
-    with np.load(FILE, allow_pickle=False) as file:
-        captions = [line.split("\t") for line in file["captions"].tobytes().decode().split("\n")]
-        pictures = torch.from_numpy(file["pictures"]).permute(0, 3, 1, 2)
-        return pictures, captions, torch.from_numpy(file["mirrorable"]), torch.from_numpy(file["held_out"])
+    try:
+        with np.load(FILE, allow_pickle=False) as file:
+            captions = [line.split("\t") for line in file["captions"].tobytes().decode().split("\n")]
+            pictures = torch.from_numpy(file["pictures"]).permute(0, 3, 1, 2)
+            return pictures, captions, torch.from_numpy(file["mirrorable"]), torch.from_numpy(file["held_out"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{FILE} is damaged or missing ({error}): install ddpm_lite again.") from error
 
 
 def load(size: int = 16) -> tuple[Emoji, Emoji]:

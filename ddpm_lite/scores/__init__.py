@@ -3,7 +3,7 @@
 import json
 from types import ModuleType
 
-from .. import distributed, presets, weights, zoo
+from .. import distributed, header, presets, weights, zoo
 from ..chain import Chain
 from . import chains, clips, digits, edits, priors, texts, upsampler
 from .digits import features, frechet_to_real, judge, real_halves, recognise
@@ -58,7 +58,7 @@ def ship(model: zoo.Trained | Chain, seed: int = 0) -> dict:
     """
     if isinstance(model, Chain):
         return _write({"name": model.name, **chains.made_of(model), "scores": score(model, seed), "curves": chains.curves(model)})
-    weights.require(model.config, model.name, "made", "steps", "seconds")
+    header.check(model.config, model.name, of_run=True)
     for parameter in model.net.parameters():
         parameter.copy_(parameter.bfloat16())
     chosen = presets.preset(model.name)
