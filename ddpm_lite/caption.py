@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
+from .checks import require_labels
 from .schedule import require_floating
 from .tokenizer import PAD, empty_row
 from .transformer import Transformer
@@ -67,6 +68,7 @@ class Caption(nn.Module):
         if tokens.ndim != 2 or len(tokens) != batch or tokens.shape[1] > length or tokens.is_floating_point():
             fit = f"({batch}, at most {length}) integer tokens"
             raise ValueError(f"cond must be {fit}, not {tokens.dtype} of shape {tuple(tokens.shape)}.")
+        require_labels(self.token.num_embeddings, tokens=tokens)
         visible = tokens != PAD
         x = self.token(tokens) + self.position[: tokens.shape[1]]
         x = self.norm(self.transformer(x, visible))

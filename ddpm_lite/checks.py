@@ -1,6 +1,7 @@
 """What a function refuses of its arguments, each in one sentence: numbers that are not finite, pictures outside of [-1, 1],
 shares outside of [0, 1]. Each looks at all numbers once, at the call; tensors on `meta` hold none."""
 
+import torch
 from torch import Tensor
 
 ROUNDING = 1e-3  # how far outside of [-1, 1] rounding may have put a pixel
@@ -28,6 +29,20 @@ def require_data(**tensors: Tensor) -> None:
     """`require_pictures` for what has the shape of pictures, (n, 1 or 3 channels, height, width); else `require_finite`."""
     for name, x in tensors.items():
         (require_pictures if x.ndim == 4 and x.shape[1] in (1, 3) else require_finite)(**{name: x})
+
+
+def require_labels(count: int, **tensors: Tensor) -> None:
+    """ValueError unless each tensor holds whole numbers from 0 to count - 1: labels, or tokens.
+
+    Those on a GPU are not looked at here, as every step would wait for it: the GPU itself stops at such a number.
+    """
+    for name, x in tensors.items():
+        if x.is_floating_point() or x.is_complex():
+            raise ValueError(f"{name} must be whole numbers from 0 to {count - 1}, not {x.dtype}.")
+        if x.device.type == "cpu" and x.numel() and not torch.compiler.is_compiling():
+            low, high = map(int, x.aminmax())
+            if low < 0 or high >= count:
+                raise ValueError(f"{name} go from 0 to {count - 1}: {low if low < 0 else high} does not fit.")
 
 
 def require_share(**numbers: float) -> None:

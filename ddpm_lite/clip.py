@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from . import pretrained, weights
+from .checks import require_labels
 from .device import autocast
 from .nets import Condition
 from .schedule import require_floating
@@ -37,6 +38,7 @@ class TextEncoder(nn.Module):
     def forward(self, tokens: Int[Tensor, "b length"]) -> Float[Tensor, "b dim"]:
         if tokens.shape[1] > len(self.position):
             raise ValueError(f"This network reads at most {len(self.position)} tokens a caption, not {tokens.shape[1]}.")
+        require_labels(self.token.num_embeddings, tokens=tokens)
         x = self.transformer(self.token(tokens) + self.position[: tokens.shape[1]])
         first_end = (tokens == self.end).int().argmax(1)  # padding, whatever it is, stands behind it and is never seen
         return self.projection(self.norm(x[torch.arange(len(x), device=x.device), first_end]))

@@ -40,12 +40,19 @@ def guided(model: Callable[..., Tensor], scale: float, null: int | Tensor) -> Ca
 
     scale 1 is the plain conditional network, 0 the unconditional one, more than 1 exaggerates what the condition
     changes (GLIDE's s: Nichol et al. 2022, eq. 7). Both predictions come from one call with a batch twice as large.
+    ValueError for a network without a null condition (null is None), and at a call without a cond.
     """
 
     _check(model, scale)
+    if null is None:
+        raise ValueError("null = None, but guidance leads away from a null condition: a network without conditions has none.")
 
-    def eps(x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], cond: Shaped[Tensor, "b *c"]) -> Float[Tensor, "b *d"]:
+    def eps(
+        x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], cond: Shaped[Tensor, "b *c"] | None = None
+    ) -> Float[Tensor, "b *d"]:
         require_floating(x_t=x_t)
+        if cond is None:
+            raise ValueError("Guidance leads towards a condition: give cond, as in sample(guided(...), ..., cond=labels).")
         no_cond = torch.as_tensor(null, dtype=cond.dtype, device=cond.device).expand_as(cond)
         if scale == 1:
             return model(x_t, t, cond)

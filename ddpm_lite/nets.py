@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from .checks import require_labels
 from .schedule import require_floating
 
 
@@ -48,6 +49,7 @@ class Condition(nn.Module):
             cond = torch.full_like(t, self.num_classes) if cond is None else cond
             if cond.shape != t.shape or cond.is_floating_point():
                 raise ValueError(f"cond must be ({len(t)},) integer labels, not {cond.dtype} of shape {tuple(cond.shape)}.")
+            require_labels(self.num_classes + 1, labels=cond)
             emb = emb + self.label(cond)
         elif cond is not None:
             require_floating(cond=cond)

@@ -28,9 +28,6 @@ class _Exact:
     def eps(self, x_t: Float[Tensor, "b *d"], t: Steps, schedule: Schedule, cond: Labels | None = None) -> Float[Tensor, "b *d"]:
         """eps*(x_t, t) = E[eps | x_t] (given the class cond, where it is not the null label), 1 <= t <= T."""
         require_floating(x_t=x_t)
-        if cond is not None and self.labels is not None and not bool((torch.isin(cond, self.labels) | (cond == self.null)).all()):
-            known = sorted(set(self.labels.tolist()))
-            raise ValueError(f"cond holds a class that no item has: the classes are {known}, and {self.null} is 'no condition'.")
         x = x_t.double()
         return eps_from_x0(x, self.x0_mean(x, t, schedule, cond), t, schedule).to(x_t.dtype)
 
@@ -43,12 +40,20 @@ class _Exact:
         """The null label: one more than the largest class."""
         return 0 if self.labels is None else int(self.labels.max()) + 1
 
+    def _require_known(self, cond: Tensor | None) -> None:
+        """ValueError for labels that no item has."""
+        if cond is None:
+            return
+        if self.labels is None:
+            raise ValueError("cond was given, but this distribution has no labels.")
+        if not bool((torch.isin(cond, self.labels) | (cond == self.null)).all()):
+            known = sorted(set(self.labels.tolist()))
+            raise ValueError(f"cond holds a class that no item has: the classes are {known}, and {self.null} is 'no condition'.")
+
     def _mask(self, logits: Tensor, cond: Tensor | None, labels: Tensor | None) -> Tensor:
         """The logits (B, K) of the components, with those of other classes than cond ruled out."""
         if cond is None:
             return logits
-        if labels is None:
-            raise ValueError("cond was given, but this distribution has no labels.")
         if cond.shape != logits.shape[:1]:
             raise ValueError(f"cond must be {len(logits)} labels, one for each item, but its shape is {tuple(cond.shape)}.")
         return logits.masked_fill((cond[:, None] != labels) & (cond[:, None] != self.null), -math.inf)
@@ -111,6 +116,7 @@ class GaussianMixture(_Exact):
     ) -> Float[Tensor, "b D"]:
         """E[x_0 | x_t]: each component's Gaussian posterior mean, weighted by its share of the density at x_t."""
         require_floating(x_t=x_t)
+        self._require_known(cond)
         x = x_t.double()
         a = gather(schedule.alpha_bar, t, x[:, None], 1)
         var = a * self.axis_var + (1 - a)
@@ -149,6 +155,7 @@ class FiniteData(_Exact):
         The data is read in chunks with a running maximum, so memory is B x chunk numbers whatever N is.
         """
         require_floating(x_t=x_t)
+        self._require_known(cond)
         x = x_t.reshape(len(x_t), -1).double()
         a = gather(schedule.alpha_bar, t, x, 1)
         top = x.new_full((len(x), 1), torch.finfo(x.dtype).min)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from . import distributed
+from .checks import require_labels
 from .device import own_generator
 from .gaussian import q_sample
 from .guidance import drop_condition
@@ -87,10 +88,12 @@ def _denoising(target: Callable[..., Tensor], schedule: Schedule, drop: float, n
 
 
 def class_loss(model: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
-    """Cross-entropy of a classifier on a batch (pictures, labels)."""
+    """Cross-entropy of a classifier on a batch (pictures, labels). ValueError for labels that are not classes of it."""
     pictures, labels = (distributed.shard(a) for a in batch)
     require_floating(pictures=pictures)
-    per_item = nn.functional.cross_entropy(model(pictures), labels, reduction="none")
+    logits = model(pictures)
+    require_labels(logits.shape[1], labels=labels)
+    per_item = nn.functional.cross_entropy(logits, labels.long(), reduction="none")
     return Loss(per_item.mean(), per_item.detach())
 
 

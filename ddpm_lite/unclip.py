@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from .checks import require_labels
 from .nets import Condition
 from .schedule import require_floating
 from .tokenizer import PAD, empty_row
@@ -54,6 +55,7 @@ class Prior(nn.Module):
             wanted = f"embeddings ({b}, {self.dim}) and conditions ({b}, {self.length + self.dim})"
             raise ValueError(f"This prior takes {wanted}, not {tuple(x_t.shape)} and {tuple(cond.shape)}.")
         tokens, text = cond[:, : self.length].long(), cond[:, self.length :]
+        require_labels(self.token.num_embeddings, tokens=tokens)
         rest = [self.text(text), self.time(t), self.image(x_t), self.query.expand(b, -1)]
         x = torch.cat([self.token(tokens), torch.stack(rest, dim=1)], dim=1) + self.position
         visible = F.pad(tokens != PAD, (0, 4), value=True)

@@ -194,10 +194,8 @@ class Trained:
         if words:
             raise ValueError(f"{self.name} draws by label: give a tensor of integers, not strings.")
         classes = net["num_classes"]
-        if len(asked) and not (asked.min() >= 0 and asked.max() <= classes):
-            raise ValueError(
-                f"Labels go from 0 to {classes - 1}, and {classes} means 'no condition'; {asked.tolist()} does not fit."
-            )
+        if wrong := [label for label in asked.tolist() if label not in range(classes + 1)]:
+            raise ValueError(f"Labels go from 0 to {classes - 1}, and {classes} means 'no condition'; {wrong[0]} does not fit.")
         return asked
 
     def model(self, rows: Tensor, *given: Tensor, scale: float | None = None) -> tuple[Callable[..., Tensor], Tensor | None]:

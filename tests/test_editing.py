@@ -230,6 +230,19 @@ def test_what_cannot_be_edited_is_named(g, unchecked):
             other.edit(pictures, known, ["red", "blue"])
 
 
+def test_an_editor_is_known_by_what_it_learnt_and_not_by_its_channels():
+    grey = {**SMALL, "channels": 1, "extra": 2}  # one channel and a mask, or two pictures
+    for config, edits, enlarges in (
+        ({"net": grey}, False, False),
+        ({"net": grey, "name": "upsampler-emoji"}, False, True),
+        ({"net": grey, "name": "inpaint-emoji"}, True, False),
+        ({"net": {**grey, "extra": 0}, "name": "glide-emoji"}, False, False),
+    ):
+        model = zoo.Trained("grey", UNet(**config["net"]).eval(), config)
+        assert (model.edits, model.enlarges) == (edits, enlarges)
+    assert not zoo.shipped("digits-classifier").edits and zoo.shipped("inpaint-shapes").edits
+
+
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
     """Presets of a small parent, shipped, and of its child, which does not learn anything: its learning rate is 0."""
