@@ -8,7 +8,7 @@ import itertools
 import re
 
 import pytest
-from mutants import mutants
+from slips import mutants
 
 from ddpm_lite.exercises.asking import Answer, Prediction
 from ddpm_lite.exercises.comparing import difference, plain, same
