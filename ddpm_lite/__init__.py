@@ -1,5 +1,6 @@
 """ddpm_lite: the models, the maths and the training of denoising diffusion, small enough to read."""
 
+from . import interrupt  # noqa: F401  # the first of all: Ctrl-C during the other imports
 from .batches import captioned, drop_words, inpainting, upsampling
 from .clip import CLIP
 from .device import choose_device, place

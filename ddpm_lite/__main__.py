@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import distributed, presets, scores, zoo
+from . import distributed, interrupt, presets, scores, zoo
 from .arguments import MINUTES, SEED, Parser, whole
 from .device import choose_device
 from .errors import Stopped, sentence
@@ -191,6 +191,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command and return its exit code: an error is one sentence and 2."""
     args = argparse.Namespace(debug=False, command=None)
     try:
+        interrupt.usual()
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # what the terminal cannot show is written as \u2026
                 stream.reconfigure(errors="backslashreplace")

@@ -1,5 +1,6 @@
 """What the header of a file of weights must say before a model is built from it, or a training goes on from it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def check(config: dict[str, Any], source: str | Path, of_run: bool = False) -> N
 
 def _net(net: Any, preset: dict[str, Any]) -> bool:
     free = INSIDE | ({"size"} if preset["data"] == "folder" else set())
-    return isinstance(net, dict) and _wholes(net) and _form(net, free) == _form(preset["net"], free)
+    return isinstance(net, dict) and _wholes(net) and _form(net, free) == _form(json.loads(json.dumps(preset["net"])), free)
 
 
 def _wholes(value: Any) -> bool:

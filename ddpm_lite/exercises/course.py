@@ -13,7 +13,8 @@ from pathlib import Path
 
 import nbformat
 
-from .. import exercises
+from .. import exercises, files
+from ..notebooks import read
 from .asking import Prediction
 from .kit import Exercise
 
@@ -38,17 +39,13 @@ def build(notebooks: Path, out: Path) -> list[Path]:
         raise FileExistsError(f"{out} is not an empty folder, and a course needs one: name another.")
     course = {}
     for path in sorted(notebooks.glob("*.ipynb")):
-        try:
-            nb = nbformat.read(path, as_version=4)
-        except (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError, KeyError) as error:
-            raise ValueError(f"{path} is not a notebook.") from error
+        nb = read(path)
         if _assign(nb, path.stem):
             course[Path("source", path.stem, path.name)] = nbformat.writes(nb)
     if not course:
         raise FileNotFoundError(f"There are no notebooks (*.ipynb) with exercises in {notebooks}.")
 
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".") as draft:  # whole or not at all
+    with files.made(out), tempfile.TemporaryDirectory(dir=out, prefix=".") as draft:  # whole or not at all
         for name, text in {**course, Path("nbgrader_config.py"): CONFIG}.items():
             (draft / name).parent.mkdir(parents=True, exist_ok=True)
             (draft / name).write_text(text, encoding="utf-8")

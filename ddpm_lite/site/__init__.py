@@ -19,6 +19,8 @@ from nbconvert.exporters import TemplateExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets.config import Config
 
+from .. import files as places
+from ..notebooks import read
 from ..weights import write_atomically
 
 HERE = Path(__file__).parent
@@ -41,7 +43,6 @@ def build(notebooks: Path, out: Path) -> list[Path]:
         nb = _read(path)
         course.append({"name": path.stem, "nb": nb, "title": _title(nb) or path.stem, **rows.get(path.stem, {})})
 
-    out.mkdir(parents=True, exist_ok=True)
     page, deck = _exporter("page", course), _exporter("deck", course)
     files = {}
     for i, lesson in enumerate(course):
@@ -56,22 +57,23 @@ def build(notebooks: Path, out: Path) -> list[Path]:
         files[f"{lesson['name']}.slides.html"] = deck.from_notebook_node(lesson["nb"], resources)[0]
     filmstrip = base64.b64encode((HERE.parent / "assets" / "filmstrip.png").read_bytes()).decode()
     files["index.html"] = page.environment.get_template("index.html.j2").render(course=course, filmstrip=filmstrip)
-    for name, text in files.items():
-        write_atomically(out / name, text.encode())
+    with places.made(out):
+        for name, text in files.items():
+            write_atomically(out / name, text.encode())
     return [out / name for name in files]
 
 
 def _read(path: Path) -> nbformat.NotebookNode:
     """The notebook, the filmstrip of each view as a part of it: in a notebook it is the output after the view."""
     try:
-        nb = nbformat.read(path, as_version=4)
+        nb = read(path)
         for cell in nb.cells:
             for view, after in pairwise(list(cell.get("outputs", []))):
                 if VIEW in view.get("data", {}) and "image/png" in after.get("data", {}):
                     view.data["image/png"], view.metadata = after.data["image/png"], after.metadata
                     cell.outputs.remove(after)
         return nb
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError, KeyError) as error:
+    except (AttributeError, KeyError, TypeError) as error:  # outputs or metadata of another form
         raise ValueError(f"{path} is not a notebook.") from error
 
 
