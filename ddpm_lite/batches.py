@@ -1,5 +1,5 @@
-"""What a step of training makes of rows of captioned pictures before a loss sees them: one caption of each, some words
-less, some pictures mirrored, a small picture beside or what is not erased. All randomness is the generator's."""
+"""What a training step does to a batch of captioned pictures before the loss: pick one caption of each, drop some words,
+mirror some pictures, add a small picture or the part that is not erased. The generator draws all random numbers."""
 
 from collections.abc import Callable
 
@@ -17,24 +17,24 @@ from .unet import beside
 
 
 def to_bytes(pictures: Float[Tensor, "*n c h w"]) -> Tensor:
-    """Pictures in [-1, 1] as uint8, a quarter of the memory: `captioned` takes them back."""
+    """Pictures in [-1, 1] as uint8, a quarter of the memory: `captioned` converts them back."""
     require_floating(pictures=pictures)
     return ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte()
 
 
 def drop_words(tokens: Int[Tensor, "b length"], p: float, generator: torch.Generator | None = None) -> Int[Tensor, "b length"]:
-    """Captions from which each word is left out with probability p, as if it had not been written: start and end stay, the
-    words behind move up. A caption that would lose all its words keeps them: the empty caption means "no condition"."""
+    """Captions with each word left out with probability p, as if it had not been written: start and end stay, later words
+    move up. A caption that would lose all its words keeps them, since the empty caption means "no condition"."""
     words = tokens > END
     dropped = words & (torch.rand(tokens.shape, generator=generator, device=tokens.device) < p)
     dropped &= (words & ~dropped).any(1, keepdim=True)
     tokens = tokens.masked_fill(dropped, PAD)
-    order = (tokens == PAD).byte().argsort(dim=1, stable=True)  # padding behind all else
+    order = (tokens == PAD).byte().argsort(dim=1, stable=True)  # padding comes last
     return tokens.gather(1, order)
 
 
 def shifted(pictures: Float[Tensor, "b c h w"], most: int, generator: torch.Generator | None = None) -> Float[Tensor, "b c h w"]:
-    """Each picture moved by up to `most` pixels each way, on white paper."""
+    """Each picture moved by up to `most` pixels in each direction, on white."""
     require_floating(pictures=pictures)
     b, _, h, w = pictures.shape
     by = torch.randint(2 * most + 1, (2, b, 1), generator=generator, device=pictures.device)
@@ -44,12 +44,11 @@ def shifted(pictures: Float[Tensor, "b c h w"], most: int, generator: torch.Gene
 
 
 def captioned(loss: Callable[..., Loss], word_drop: float = 0.1, shift: int = 0) -> Callable[..., Loss]:
-    """A loss of (x0, tokens (b, length)) as a loss of captioned pictures: (pictures, mirror, tokens (b, captions, length)).
+    """Turns a loss of (x0, tokens (b, length)) into one of captioned pictures: (pictures, mirror, tokens (b, captions, length)).
 
-    The pictures are uint8; one of the captions of each is drawn, and its words are dropped with probability word_drop, so
-    that the network also learns what each word means by itself. A picture whose `mirror` is True is mirrored half of the
-    time: nothing in its captions says left or right. All are moved by up to `shift` pixels. Without tokens, the loss is
-    one of (x0,).
+    The pictures are uint8. One caption of each is drawn, and its words are dropped with probability word_drop, so that the
+    network also learns what each word means by itself. A picture whose `mirror` is True is mirrored half of the time:
+    nothing in its captions says left or right. All are moved by up to `shift` pixels. Without tokens, `loss` takes (x0,).
     """
 
     def with_caption(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
@@ -71,17 +70,17 @@ def captioned(loss: Callable[..., Loss], word_drop: float = 0.1, shift: int = 0)
 
 
 def enlarge(small: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c 2*h 2*w"]:
-    """Twice the size, each pixel four times: how an upsampler is shown the small picture."""
+    """Twice the size, each pixel repeated four times: this is how an upsampler sees the small picture."""
     require_floating(small=small)
     return F.interpolate(small, scale_factor=2.0, mode="nearest")
 
 
 def upsampling(loss: Callable[..., Loss], noise: float = 0.2) -> Callable[..., Loss]:
-    """A loss for an upsampler: the network sees, beside x_t, the picture at half its size.
+    """A loss for an upsampler: besides x_t, the network sees the picture at half its size.
 
-    The small picture gets Gaussian noise of a deviation drawn from 0 to `noise`, for each picture its own: the upsampler
-    shall not trust every pixel, as the small pictures that it will be given are drawn by a network and have faults (the
-    conditioning augmentation of Ho et al. 2022, section 4; here it is not told how much noise there is).
+    The small picture gets Gaussian noise, with a standard deviation drawn from 0 to `noise` for each picture. So the
+    upsampler learns not to trust every pixel: the small pictures that it will be given are drawn by a network and have
+    faults (conditioning augmentation, Ho et al. 2022, section 4; here the network is not told how much noise there is).
     """
 
     def with_small(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
@@ -104,7 +103,7 @@ def erasures(
     device: torch.device | str = "cpu",
 ) -> Float[Tensor, "n 1 height width"]:
     """Masks, 1 where a picture is known and 0 in a rectangle of random size and place, which is erased; with probability
-    `everything` that is the whole picture."""
+    `everything` the rectangle is the whole picture."""
 
     def run(side: int) -> Bool[Tensor, "n side"]:
         """A run of random length from 1 to side, at a random place."""
@@ -119,14 +118,14 @@ def erasures(
 
 
 def erased(pictures: Float[Tensor, "n c h w"], known: Shaped[Tensor, "n 1 h w"]) -> Float[Tensor, "n c+1 h w"]:
-    """What an inpainting network sees beside x_t: the pictures, 0 where they are not known, and the mask."""
+    """What an inpainting network sees besides x_t: the pictures, 0 where they are not known, and the mask."""
     require_floating(pictures=pictures)
     return torch.cat([pictures * known, known], dim=1)
 
 
 def inpainting(loss: Callable[..., Loss], everything: float = 0.1) -> Callable[..., Loss]:
-    """A loss for a network that fills in what is erased of a picture (Nichol et al. 2022, section 3.3): beside x_t it sees
-    the rest of the picture and the mask, see `erasures`. It predicts the noise everywhere."""
+    """A loss for a network that fills in the erased part of a picture (Nichol et al. 2022, section 3.3): besides x_t it
+    sees the rest of the picture and the mask (see `erasures`). It predicts the noise everywhere."""
 
     def with_rest(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         x0 = batch[0]
@@ -137,8 +136,8 @@ def inpainting(loss: Callable[..., Loss], everything: float = 0.1) -> Callable[.
 
 
 def imagining(loss: Callable[..., Loss], clip: nn.Module) -> Callable[..., Loss]:
-    """A loss for a prior (Ramesh et al. 2022, section 2.2): what is denoised is the picture's CLIP embedding; its condition are
-    the caption and the caption's CLIP embedding. The tokens are those of the CLIP."""
+    """A loss for a prior (Ramesh et al. 2022, section 2.2), which denoises the CLIP embedding of the picture, given the caption
+    and the CLIP embedding of the caption. The tokens are those of the CLIP."""
 
     def of_embeddings(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         x0, tokens = batch
@@ -152,9 +151,9 @@ def imagining(loss: Callable[..., Loss], clip: nn.Module) -> Callable[..., Loss]
 def decoding(
     loss: Callable[..., Loss], clip: nn.Module, empty: Tensor, both: float, caption: float, image: float
 ) -> Callable[..., Loss]:
-    """A loss for a decoder (Ramesh et al. 2022, section 2.1): the picture is denoised given its caption and its CLIP embedding
-    (with probability `both`), one of them (`caption`, `image`), or nothing. So one network is the decoder and, without an
-    embedding, GLIDE, each with guidance."""
+    """A loss for a decoder (Ramesh et al. 2022, section 2.1), which denoises the picture given its caption and its CLIP embedding
+    (with probability `both`), only one of them (`caption`, `image`), or neither. So one network is both the decoder and,
+    without an embedding, GLIDE, each with guidance."""
 
     def given(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         x0, tokens = batch

@@ -1,5 +1,5 @@
-"""A caption as a condition of the U-Net, the way of GLIDE (Nichol et al. 2022, section 3.1): a Transformer of the U-Net's
-own reads the words, trained together with it; its last feature joins the time, all its features join the attention."""
+"""A caption as a condition of the U-Net, as in GLIDE (Nichol et al. 2022, section 3.1): a Transformer, trained together with
+the U-Net, reads the words; its last feature is added to the time embedding, and all its features enter the attention."""
 
 from typing import NamedTuple
 
@@ -12,31 +12,31 @@ from .schedule import require_floating
 from .tokenizer import PAD, empty_row
 from .transformer import Transformer
 
-PLACES = 4  # of the Context, that an image embedding takes
+PLACES = 4  # positions in the Context that an image embedding takes
 
 
 class Context(NamedTuple):
-    """What attention sees beside the pixels: features (b, n, width), and which of their places count (the rest is padding)."""
+    """What attention sees besides the pixels: features (b, n, width), and which positions count (the others are padding)."""
 
     features: Float[Tensor, "b n width"]
     visible: Bool[Tensor, "b n"]
 
 
 class Caption(nn.Module):
-    """Tokens (B, length) to a vector (B, dim) that is added to the embedding of t, and to the Context of every attention.
+    """Turns tokens (B, length) into a vector (B, dim), added to the embedding of t, and a Context for every attention layer.
 
-    vocabulary, length    different tokens, and the most tokens a caption may have
-    width, depth, heads   of the Transformer; it is not causal, as the whole caption is there from the start
+    vocabulary, length    the number of different tokens, and the most tokens a caption may have
+    width, depth, heads   of the Transformer, which is not causal, as the whole caption is known from the start
     dim                   of the time embedding
     image                 of a CLIP embedding of the picture, for the decoder of DALL·E 2 (Ramesh et al. 2022, section 2.1); 0
-                          for none. It is added to the vector, and four more places of the Context are made of it
+                          for none. It is added to the vector and becomes four more positions of the Context
 
-    With an embedding, cond is one row a picture, (B, length + image) numbers: the tokens, then the embedding, which is 0 for
-    "no embedding": then nothing is added and its four places are not seen, so the network is that without it.
+    With an embedding, cond has one row per picture, (B, length + image) numbers: the tokens, then the embedding. Zeros mean
+    "no embedding": nothing is added and the four positions are hidden, so the network acts as if it were built without one.
 
-    Places of padding are never looked at, so a caption means the same in a row of any length. GLIDE learns a feature for
-    them instead and lets them be seen, which works where every row has the same length, and takes the last place of the
-    row as the caption's feature; here it is the last place of the caption, its end token.
+    Padding is never attended to, so a caption means the same in a row of any length. GLIDE instead learns a feature for
+    padding and attends to it, which works where every row has the same length, and takes the last position of the row as the
+    caption's feature; here it is the last position of the caption, its end token.
     """
 
     def __init__(self, vocabulary: int, length: int, width: int, depth: int, heads: int, dim: int, image: int = 0):

@@ -1,4 +1,4 @@
-"""CLIP (Radford et al. 2021): pictures and captions as points of one sphere, a picture near the captions that fit it."""
+"""CLIP (Radford et al. 2021): pictures and captions as points on one sphere, a picture near the captions that fit it."""
 
 import math
 from collections.abc import Callable
@@ -21,7 +21,7 @@ MAX_LOGIT_SCALE = math.log(100)
 
 
 class TextEncoder(nn.Module):
-    """Tokens to features: a causal Transformer, read at the end token, which alone has seen the whole caption."""
+    """Tokens to features: a causal Transformer, read at the end token, the only one that has seen the whole caption."""
 
     def __init__(self, vocabulary: int, length: int, end: int, width: int, depth: int, heads: int, dim: int, activation: str):
         super().__init__()
@@ -37,18 +37,18 @@ class TextEncoder(nn.Module):
 
     def forward(self, tokens: Int[Tensor, "b length"]) -> Float[Tensor, "b dim"]:
         if tokens.shape[1] > len(self.position):
-            raise ValueError(f"This network reads at most {len(self.position)} tokens a caption, not {tokens.shape[1]}.")
+            raise ValueError(f"This network reads at most {len(self.position)} tokens per caption, not {tokens.shape[1]}.")
         require_labels(self.token.num_embeddings, tokens=tokens)
         x = self.transformer(self.token(tokens) + self.position[: tokens.shape[1]])
-        first_end = (tokens == self.end).int().argmax(1)  # padding, whatever it is, stands behind it and is never seen
+        first_end = (tokens == self.end).int().argmax(1)  # padding comes after it and is never seen
         return self.projection(self.norm(x[torch.arange(len(x), device=x.device), first_end]))
 
 
 class ImageEncoder(nn.Module):
     """Pictures to features: the Vision Transformer of Dosovitskiy et al. 2021, with one more norm before the first block.
 
-    Each patch becomes a token by one linear map; a learnt class token stands before them, and its place is read at the end.
-    noisy: the class token also carries the time t, so that the features of a noisy x_t can be asked for.
+    Each patch becomes a token by one linear map; a learnt class token comes first, and the output is read there.
+    noisy: the class token also carries the time t, so that the network can read a noisy x_t.
     """
 
     def __init__(
@@ -84,7 +84,9 @@ class ImageEncoder(nn.Module):
             wanted = ", ".join(map(str, self.shape))
             raise ValueError(f"This network takes pictures of shape (B, {wanted}), not {tuple(pictures.shape)}.")
         if (t is None) != (self.time is None):
-            need = "takes no t (noisy=True makes one that does)" if self.time is None else "was built for noise and needs t"
+            need = (
+                "takes no t: noisy=True builds one that does" if self.time is None else "was built for noisy pictures and needs t"
+            )
             raise ValueError(f"This CLIP {need}.")
         x = self.patches(pictures).flatten(2).mT  # (b, patches, width)
         first = self.class_token.expand(len(x), -1)
@@ -96,17 +98,17 @@ class ImageEncoder(nn.Module):
 
 
 class CLIP(nn.Module):
-    """Two encoders to one unit sphere of `dim` dimensions, and the scale of the logits between their features.
+    """Two encoders onto one unit sphere of `dim` dimensions, and the scale of the logits between their features.
 
-    vocabulary, length, end            different tokens, tokens a caption, the token at which a caption is read
+    vocabulary, length, end            number of different tokens, tokens per caption, token at which it is read
     size, channels, patch              pixels of a picture's side, its channels, pixels of a patch's side
     dim                                dimensions of the common space
     text_width, text_depth, text_heads and the same for image: the two Transformers
     activation                         "quick_gelu" (OpenAI's) or "gelu"
-    noisy                              encode_image takes x_t and t in place of a picture (for CLIP guidance: Nichol et al.
+    noisy                              encode_image takes x_t and t instead of a picture (for CLIP guidance: Nichol et al.
                                        2022, section 2.4)
 
-    logit_scale is the logarithm of the inverse temperature; it begins at ln(1/0.07) and is held at or below ln 100
+    logit_scale is the logarithm of the inverse temperature; it starts at ln(1/0.07) and is kept at or below ln 100
     (Radford et al. 2021, section 2.5). ValueError for sizes that do not fit, and for inputs of another shape.
     """
 
@@ -136,7 +138,7 @@ class CLIP(nn.Module):
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 
     def encode_image(self, pictures: Float[Tensor, "b c h w"], t: Int[Tensor, " b"] | None = None) -> Float[Tensor, "b dim"]:
-        """The pictures' features, of length 1; t is the step of each x_t, for a CLIP built with noisy=True alone."""
+        """The pictures' features, of length 1; t is the step of each x_t, only for a CLIP built with noisy=True."""
         with autocast(pictures.device, self.precision):
             features = self.image(pictures, t)
         return F.normalize(features.float(), dim=1)
@@ -154,11 +156,11 @@ class CLIP(nn.Module):
         t: Int[Tensor, " b"] | None = None,
         gather: Callable[[Tensor], Tensor] = lambda features: features,
     ) -> Float[Tensor, "all_b all_n"]:
-        """The logits exp(logit_scale) * <picture, caption>, one row a picture, one column a caption.
+        """The logits exp(logit_scale) * <picture, caption>, one row per picture, one column per caption.
 
-        gather collects the features of several processes before they meet; alone, they are all there are.
+        gather collects the features of all processes before they are compared; by default there is one process.
         """
-        with torch.no_grad():  # clipped itself, not only its value: so the gradient can bring it down again
+        with torch.no_grad():  # the parameter itself is clipped, so that the gradient can lower it again
             self.logit_scale.clamp_(max=MAX_LOGIT_SCALE)
         image, text = gather(self.encode_image(pictures, t)), gather(self.encode_text(tokens))
         return self.logit_scale.exp() * image @ text.mT
@@ -167,18 +169,18 @@ class CLIP(nn.Module):
     def from_pretrained(
         cls, name: str | Path, revision: str | None = None, *, local_files_only: bool = False
     ) -> tuple["CLIP", pretrained.BytePairTokenizer, Callable[..., Tensor]]:
-        """A published CLIP with what belongs to it: (network in eval mode, tokenizer, image preparation), on the CPU.
+        """A published CLIP: (network in eval mode, tokenizer, image preparation), on the CPU.
 
         name               a folder in the layout of transformers (config.json, model.safetensors, tokenizer.json and
-                           preprocessor_config.json), or a name on the Hugging Face hub, as "openai/clip-vit-base-patch32"
-        revision           on the hub: another branch than the one that holds the weights as safetensors
-        local_files_only   download nothing: take what an earlier download has left on this disk
+                           preprocessor_config.json), or a name on the Hugging Face hub, such as "openai/clip-vit-base-patch32"
+        revision           on the hub: a branch other than the one that holds the weights as safetensors
+        local_files_only   download nothing: use what an earlier download left on this disk
 
         tokenizer.encode(captions) gives tokens, and prepare(pictures) turns Pillow images into the network's input.
         Needs the extra `pretrained`. ImportError, FileNotFoundError or ValueError, in one sentence, for what is missing.
         """
         net, tensors, tokenizer, prepare = pretrained.read(name, revision, local_files_only)
-        with torch.device("meta"):  # no first weights: they would be drawn in vain
+        with torch.device("meta"):  # initial weights would only be overwritten
             model = cls(**net)
         weights.fill(model.to_empty(device="cpu"), tensors, str(name))
         return model.eval().requires_grad_(False), tokenizer, prepare

@@ -1,5 +1,5 @@
-"""Editing a picture: a part of it stays and the rest is drawn anew (inpainting: Nichol et al. 2022, section 3.3), or the
-noise is found from which it is drawn (DDIM inversion)."""
+"""Editing a picture: keep a part of it and draw the rest anew (inpainting: Nichol et al. 2022, section 3.3), or find the
+noise from which it is drawn (DDIM inversion)."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -20,13 +20,13 @@ from .unet import beside
 def inpaint(
     model: Callable[..., Tensor], pictures: Float[Tensor, "b c h w"], known: Shaped[Tensor, "b 1 h w"], schedule: Schedule
 ) -> Callable[..., Tensor]:
-    """A network trained by `batches.inpainting` as model(x_t, t, cond), which `guided` and samplers take.
+    """A network trained with `batches.inpainting` as model(x_t, t, cond), which `guided` and samplers take.
 
-    It sees x_t with the known part of the pictures and the mask beside. Where known is 1, its eps_hat gives way to the
-    noise that leads back to the picture, (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 - alpha_bar_t) (Ho et al. 2020, eq. 4
-    solved for eps): so these pixels come out as they went in, by every sampler, while those around fit themselves to them.
+    It sees x_t, the known part of the pictures and the mask. Where known is 1, its eps_hat is replaced by the noise that
+    leads back to the picture, (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 - alpha_bar_t) (Ho et al. 2020, eq. 4 solved for
+    eps): with every sampler these pixels come out unchanged, and the pixels around them are drawn to match.
 
-    pictures   in [-1, 1]; what is under the erased part has no effect
+    pictures   in [-1, 1]; the pixels of the erased part have no effect
     known      1 (or True) where the picture stays, 0 (or False) where it is drawn anew
     ValueError for masks that do not fit the pictures, pictures outside of [-1, 1], a network in training mode, and an x_t of
     another shape.
@@ -37,7 +37,7 @@ def inpaint(
     if tuple(known.shape) != wanted:
         raise ValueError(f"Pictures of shape {tuple(pictures.shape)} need masks of shape {wanted}, not {tuple(known.shape)}.")
     if not ((known == 0) | (known == 1)).all():
-        raise ValueError("A mask is 1 where the picture stays and 0 elsewhere: it has no other values.")
+        raise ValueError("A mask must be 1 where the picture stays and 0 elsewhere: other values mean nothing.")
     require_pictures(pictures=pictures)
     network = beside(model, erased(pictures, known))
 
@@ -58,13 +58,14 @@ def invert(
     cond: Shaped[Tensor, "b *c"] | None = None,
     steps: int | Sequence[int] | None = None,
 ) -> Float[Tensor, "b *d"]:
-    """The noise x_T from which DDIM (eta = 0) draws x0 again: its steps taken the other way (Song et al. 2021, section 4.3).
+    """The noise x_T from which DDIM (eta = 0) draws x0 again: its steps taken in reverse (Song et al. 2021, section 4.3).
 
-    x_next = sqrt(alpha_bar_next) x0_hat + sqrt(1 - alpha_bar_next) eps_hat, from t = 0 up: the forward process with the noise
-    that the network sees in place of a random one. Up and down differ by where eps_hat is taken, so the way back ends
-    beside x0, the closer the more steps there are. At t = 0, where no network was trained, eps_hat is that of the first step.
+    x_next = sqrt(alpha_bar_next) x0_hat + sqrt(1 - alpha_bar_next) eps_hat, from t = 0 up: the forward process, with the
+    noise that the network predicts instead of random noise. The two directions evaluate eps_hat at different points, so the
+    way back ends near x0: the more steps, the nearer. As no network is trained at t = 0, the first step takes its eps_hat at
+    the t where it ends.
 
-    model, cond, steps   as in `sample`, at guidance 1: what guidance adds does not come back the same way
+    model, cond, steps   as in `sample`, without guidance (scale 1): what guidance adds is not undone in this way
     ValueError for a network in training mode, pictures outside of [-1, 1] and other items that are not finite;
     FloatingPointError where the network's answer is not finite.
     """

@@ -28,7 +28,7 @@ def q_sample(x0: Float[Tensor, "*x"], t: Steps, eps: Float[Tensor, "*x"], schedu
     return signal * x0 + noise * eps
 
 
-# Three ways to say the same: given x_t, each of x_0, eps and v fixes the other two (lecture line L18).
+# Three ways to say the same thing: given x_t, each of x_0, eps and v determines the other two (lecture line L18).
 
 
 def x0_from_eps(x_t: Float[Tensor, "*x"], eps: Float[Tensor, "*x"], t: Steps, schedule: Schedule) -> Float[Tensor, "*x"]:
@@ -40,7 +40,7 @@ def x0_from_eps(x_t: Float[Tensor, "*x"], eps: Float[Tensor, "*x"], t: Steps, sc
 
 def eps_from_x0(x_t: Float[Tensor, "*x"], x0: Float[Tensor, "*x"], t: Steps, schedule: Schedule) -> Float[Tensor, "*x"]:
     """eps = (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 - alpha_bar_t) (eq. 4 solved for eps), 1 <= t <= T:
-    at t = 0 there is no noise to speak of."""
+    at t = 0 there is no noise in x_t."""
     _check(x_t=x_t, x0=x0)
     signal, noise = _signal_and_noise(x_t, t, schedule, first=1)
     return (x_t - signal * x0) / noise
@@ -106,7 +106,7 @@ def kl(
 
 
 def bound_prior(x0: Float[Tensor, "b *d"], schedule: Schedule) -> Float[Tensor, " b"]:
-    """L_T = KL(q(x_T | x_0) || N(0, I)): what the end of the chain still tells of the picture. No network in it."""
+    """L_T = KL(q(x_T | x_0) || N(0, I)): what the end of the chain still reveals about the picture. It involves no network."""
     _check(x0=x0)
     signal, noise = _signal_and_noise(x0, schedule.T, schedule)
     one = torch.ones((), dtype=x0.dtype)
@@ -138,7 +138,7 @@ def bound_decoder(
     """L_0 = -log p_theta(x_0 | x_1), x_0 on `levels` equally spaced grey values from -1 to 1 (eq. 13).
 
     The probability of a grey value is the mass of N(mean, var) within half a step of it; the two end values take
-    the tails, so the probabilities of all levels add up to 1. var > 0: posterior_var[1] = 0 will not do.
+    the tails, so the probabilities of all levels add up to 1. var must be positive: posterior_var[1] = 0 is refused.
     """
     _check(x0=x0, mean=mean)
     var = float(var)

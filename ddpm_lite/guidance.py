@@ -1,4 +1,4 @@
-"""Guidance: eps_hat led towards the condition, by the network itself (classifier-free: Ho & Salimans 2022), or by a CLIP."""
+"""Guidance steers eps_hat towards the condition, by the network itself (classifier-free: Ho & Salimans 2022) or by a CLIP."""
 
 from collections.abc import Callable
 
@@ -69,13 +69,13 @@ def clip_guided(
 ) -> Callable[..., Tensor]:
     """The network model(x_t, t, cond) under CLIP guidance: eps_hat - scale * sqrt(1 - alpha_bar_t) * grad log p(c | x_t).
 
-    By Bayes' rule log p(x_t | c) has the gradient of log p(x_t) plus that of log p(c | x_t); the first is
-    -eps / sqrt(1 - alpha_bar_t), and solved for eps the sum is the line above (Dhariwal & Nichol 2021, Algorithm 2). For
-    log p(c | x_t) stands the logit exp(logit_scale) * <image(x_t, t), text(c)> of a noise-aware CLIP (Nichol et al. 2022,
-    section 2.4): at the minimum of CLIP's loss the two differ by a number that does not depend on x_t.
+    By Bayes' rule, the gradient of log p(x_t | c) is that of log p(x_t) plus that of log p(c | x_t). The first is
+    -eps / sqrt(1 - alpha_bar_t), and solving the sum for eps gives the line above (Dhariwal & Nichol 2021, Algorithm 2). The
+    logit exp(logit_scale) * <image(x_t, t), text(c)> of a noise-aware CLIP stands in for log p(c | x_t) (Nichol et al. 2022,
+    section 2.4): at the minimum of CLIP's loss, the two differ by a number that does not depend on x_t.
 
     clip     a network with encode_image(x_t, t), encode_text(tokens) and logit_scale: a `CLIP` built with noisy=True
-    tokens   the captions to follow, one for each picture, in the tokens of the CLIP
+    tokens   the captions to follow, one for each picture, as tokens of the CLIP
     scale    0 is the model itself, 1 is Bayes' rule, more exaggerates
     ValueError for a CLIP that takes no t, captions that are not one for each picture, a scale beyond float32, and a
     network in training mode.
@@ -90,7 +90,7 @@ def clip_guided(
         with torch.enable_grad():  # samplers switch it off
             x = x_t.detach().requires_grad_()
             logit = clip.logit_scale.exp() * (clip.encode_image(x, t) * text).sum(1)
-            (gradient,) = torch.autograd.grad(logit.sum(), x)  # each picture's own: no logit depends on another's pixels
+            (gradient,) = torch.autograd.grad(logit.sum(), x)  # one for each picture: no logit depends on another's pixels
         return model(x_t, t, cond) - scale * gather((1 - schedule.alpha_bar).sqrt(), t, x_t, 1) * gradient
 
     return eps

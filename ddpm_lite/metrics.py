@@ -1,6 +1,6 @@
 """How good are the pictures? Numbers from arrays of features or predictions; `scores` brings these together with judges.
 
-None of these means much alone: show each beside the same number for real data against real data.
+None of these means much by itself: show each next to the same number for real data against real data.
 """
 
 from typing import NamedTuple
@@ -22,7 +22,7 @@ def frechet(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> float:
     require_floating(a=a, b=b)
     if min(len(a), len(b)) <= a.shape[1]:
         raise ValueError(
-            f"A Frechet distance in {a.shape[1]} features needs more than {a.shape[1]} items a side, not {len(a)} and {len(b)}."
+            f"A Frechet distance in {a.shape[1]} features needs more than {a.shape[1]} items each, not {len(a)} and {len(b)}."
         )
     a, b = a.double(), b.double()
     cov_a, cov_b = a.T.cov(), b.T.cov()
@@ -41,11 +41,13 @@ class PrecisionRecall(NamedTuple):
 
 
 def precision_recall(real: Float[Tensor, "n d"], generated: Float[Tensor, "m d"], k: int = 3) -> PrecisionRecall:
-    """Improved precision and recall (Kynkäänniemi et al. 2019, eqs. 1 to 3): an item counts as among a set if it lies
+    """Improved precision and recall (Kynkäänniemi et al. 2019, eqs. 1 to 3): an item counts as part of a set if it lies
     no farther from some member than that member's k-th nearest neighbour in the set."""
     require_floating(real=real, generated=generated)
     if min(len(real), len(generated)) <= k:
-        raise ValueError(f"k = {k} nearest neighbours need more than {k} items a side, not {len(real)} and {len(generated)}.")
+        raise ValueError(
+            f"k = {k} nearest neighbours need more than {k} items in each set, not {len(real)} and {len(generated)}."
+        )
 
     def share(items: Tensor, members: Tensor) -> float:
         radius = torch.cdist(members, members).kthvalue(k + 1).values  # the nearest of all is the member itself
@@ -56,13 +58,13 @@ def precision_recall(real: Float[Tensor, "n d"], generated: Float[Tensor, "m d"]
 
 
 def nearest(items: Float[Tensor, "n *d"], training: Float[Tensor, "m *d"]) -> tuple[Float[Tensor, " n"], Int[Tensor, " n"]]:
-    """The distance of each item to its nearest training item, and which that is. Copies have a distance near 0:
-    compare with the same for held-out data."""
+    """The distance of each item to its nearest training item, and that item's index. Copies have a distance near
+    0: compare with the distances of held-out data."""
     require_floating(items=items, training=training)
     distance, index = torch.cdist(items.flatten(1).double(), training.flatten(1).double()).min(1)
     return distance, index
 
 
 def accuracy(predicted: Int[Tensor, " n"], asked: Int[Tensor, " n"]) -> float:
-    """The share of predictions that are what was asked for."""
+    """The share of predictions that match what was asked for."""
     return float((predicted == asked).double().mean())

@@ -92,9 +92,9 @@ class PointMLP(nn.Module):
 
 
 class Classifier(nn.Module):
-    """A small convolutional classifier of pictures (B, channels, size, size); `features` are what it decides by.
+    """A small convolutional classifier of pictures (B, channels, size, size); `features` gives what it decides by.
 
-    size must divide by 4. Its features (B, num_features) are the space in which Frechet distances are taken.
+    size must be divisible by 4. Frechet distances are measured in the space of its features (B, num_features).
     """
 
     def __init__(self, size: int, channels: int, num_classes: int, width: int = 32, num_features: int = 16, dropout: float = 0.5):
@@ -113,7 +113,7 @@ class Classifier(nn.Module):
         self.head = nn.Linear(num_features, num_classes)
 
     def features(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b f"]:
-        """What the decision is made from: (B, num_features), unbounded."""
+        """The features that the decision is based on: (B, num_features), unbounded."""
         require_floating(x=x)
         return self.body(x)
 

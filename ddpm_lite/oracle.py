@@ -1,8 +1,8 @@
-"""Exact answers: the best possible eps(x_t, t) where the data's distribution is known, and the loss it still has.
+"""Exact answers: the best possible eps(x_t, t) where the data's distribution is known, and the loss that remains.
 
 The eps that minimises the training loss is E[eps | x_t] (the conditional mean minimises a squared error), and
 E[eps | x_t] = (x_t - sqrt(alpha_bar_t) E[x_0 | x_t]) / sqrt(1 - alpha_bar_t). So each distribution here only has to
-know E[x_0 | x_t], the ideal denoiser. All of it is computed in float64 and returned in the dtype of x_t.
+know E[x_0 | x_t], the ideal denoiser. Everything is computed in float64 and returned in the dtype of x_t.
 """
 
 import math
@@ -51,7 +51,7 @@ class _Exact:
             raise ValueError(f"cond holds a class that no item has: the classes are {known}, and {self.null} is 'no condition'.")
 
     def _mask(self, logits: Tensor, cond: Tensor | None, labels: Tensor | None) -> Tensor:
-        """The logits (B, K) of the components, with those of other classes than cond ruled out."""
+        """The logits (B, K) of the components, with the components of all classes but cond ruled out."""
         if cond is None:
             return logits
         if cond.shape != logits.shape[:1]:
@@ -63,7 +63,7 @@ class GaussianMixture(_Exact):
     """sum_k weight_k N(mean_k, cov_k) in D dimensions; labels (K,), if given, put each component into a class.
 
     weights (K,) positive (they are normalised), means (K, D), covs (K, D, D) symmetric and at least 0, or (K,) for
-    cov_k = covs_k I. A cov of 0 is a point. ValueError on anything else.
+    cov_k = covs_k I. A cov of 0 is a point. ValueError for anything else.
     """
 
     floor_of = "the expected loss under this mixture"
@@ -81,7 +81,7 @@ class GaussianMixture(_Exact):
             covs = covs[:, None, None] * torch.eye(D, dtype=torch.float64, device=covs.device)
         if covs.shape != (K, D, D) or not torch.allclose(covs, covs.mT):
             raise ValueError(f"covs must be (K,) variances or (K, D, D) symmetric matrices, with K = {K} and D = {D}.")
-        # Noise of equal variance in all directions changes the axes of no component, only their lengths.
+        # Noise of equal variance in all directions leaves the axes of each component and changes only their lengths.
         self.axis_var, self.axes = torch.linalg.eigh(covs)
         if self.axis_var.min() < -1e-9 * max(1.0, float(self.axis_var.max())):
             raise ValueError("A covariance has a negative eigenvalue.")
@@ -133,7 +133,7 @@ class FiniteData(_Exact):
     data (N, ...) of any shape; labels (N,), if given, allow conditioning on the class.
     """
 
-    floor_of = "the loss on these very items, not on new ones: reaching it is memorising"
+    floor_of = "the loss on exactly these items, not on new ones: reaching it is memorising"
 
     def __init__(self, data: Float[Tensor, "N *d"], labels: Int[Tensor, " N"] | None = None, chunk: int = 4096):
         require_floating(data=data)
@@ -152,7 +152,7 @@ class FiniteData(_Exact):
     ) -> Float[Tensor, "b *d"]:
         """E[x_0 | x_t] = sum_i w_i x_i, w = softmax_i(-|x_t - sqrt(alpha_bar_t) x_i|^2 / (2 (1 - alpha_bar_t))), t >= 1.
 
-        The data is read in chunks with a running maximum, so memory is B x chunk numbers whatever N is.
+        The data is read in chunks with a running maximum, so the memory is that of B x chunk numbers, whatever N is.
         """
         require_floating(x_t=x_t)
         self._require_known(cond)
@@ -205,7 +205,7 @@ def loss_floor(
     x_t = q_sample(x0, t, eps, schedule)
 
     def squared_error(cond: Tensor | None) -> Tensor:
-        block = 1024  # of draws at a time: what is held is block x N numbers, not n x N
+        block = 1024  # draws at a time: the memory is that of block x N numbers, not n x N
         conds = cond.split(block) if cond is not None else [None] * math.ceil(n / block)
         eps_star = torch.cat([exact.eps(x, t, schedule, c) for x, c in zip(x_t.split(block), conds, strict=True)])
         return ((eps - eps_star) ** 2).reshape(n, -1).mean(1)

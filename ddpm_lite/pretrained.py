@@ -1,4 +1,4 @@
-"""Published CLIPs as the Hugging Face hub has them: their weights, their byte-pair tokenizer, their image preparation."""
+"""Published CLIPs in the layout of the Hugging Face hub: weights, byte-pair tokenizer and image preparation."""
 
 import json
 import warnings
@@ -29,7 +29,7 @@ def read(
     missing = [file for file in FILES if not (folder / file).is_file()]
     preparation = next((folder / file for file in PREPARATIONS if (folder / file).is_file()), None)
     if missing or preparation is None:
-        raise FileNotFoundError(f"{name} holds no {', '.join(missing) or PREPARATIONS[0]}: a published CLIP needs it.")
+        raise FileNotFoundError(f"{name} has no {', '.join(missing) or PREPARATIONS[0]}, which a published CLIP needs.")
     try:
         config = json.loads((folder / "config.json").read_text())
         seen = json.loads(preparation.read_text())
@@ -38,33 +38,37 @@ def read(
         seen = seen.get("image_processor", seen)
         prepared = partial(prepare, size=net["size"], mean=seen["image_mean"], std=seen["image_std"])
     except (SafetensorError, json.JSONDecodeError, KeyError) as error:
-        raise ValueError(f"{name} is damaged or is no CLIP ({type(error).__name__}: {error}).") from error
+        raise ValueError(f"{name} is damaged or is not a CLIP ({type(error).__name__}: {error}).") from error
     return net, tensors, BytePairTokenizer(folder / "tokenizer.json", net["length"], net["end"]), prepared
 
 
 def fetch(name: str, revision: str | None = None, local_files_only: bool = False) -> Path:
-    """The folder of a model of the hub, downloaded once and kept by huggingface_hub: FileNotFoundError if it cannot be had,
-    or, with local_files_only, if it is not kept yet."""
+    """The folder of a model from the hub, downloaded once and cached by huggingface_hub. FileNotFoundError if it cannot be
+    downloaded or, with local_files_only, is not in the cache."""
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:
-        raise ImportError(f"There is no folder {name!r}; to ask the hub for it, pip install 'ddpm_lite[pretrained]'.") from error
+        raise ImportError(
+            f"There is no folder {name!r}; to download it from the hub, pip install 'ddpm_lite[pretrained]'."
+        ) from error
     try:
         revision = revision or REVISIONS.get(name)
         options = {"allow_patterns": [*FILES, *PREPARATIONS], "local_files_only": local_files_only}
         return Path(snapshot_download(name, revision=revision, **options))
     except (OSError, ValueError) as error:  # no connection, no such model, no such name
         if local_files_only:
-            raise FileNotFoundError(f"There is no folder {name!r}, and no copy of the hub's is on this disk.") from error
+            raise FileNotFoundError(f"There is no folder {name!r}, and no copy from the hub is on this disk.") from error
         why = str(error).splitlines()[0]
-        raise FileNotFoundError(f"There is no folder {name!r}, and the hub does not give it ({why}).") from error
+        raise FileNotFoundError(f"There is no folder {name!r}, and it cannot be downloaded from the hub ({why}).") from error
 
 
 def arguments(config: dict[str, Any]) -> dict[str, Any]:
     """The keyword arguments of `CLIP` for the config.json of a transformers `CLIPModel`."""
     text, image = config["text_config"], config["vision_config"]
     if text["hidden_act"] != image["hidden_act"]:
-        raise ValueError(f"Its activations, {text['hidden_act']} and {image['hidden_act']}, differ: CLIP has one for both.")
+        raise ValueError(
+            f"Its activations differ ({text['hidden_act']} and {image['hidden_act']}), but CLIP uses one for both sides."
+        )
     end = text["eos_token_id"]
     return {
         "vocabulary": text["vocab_size"],
@@ -121,18 +125,18 @@ def from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 class BytePairTokenizer:
-    """The tokenizer that CLIP was trained with, read from its tokenizer.json: frequent pairs of letters are joined to tokens,
-    so every word can be spelt and none is unknown (Sennrich et al. 2016). `encode` as in `tokenizer.Tokenizer`."""
+    """The tokenizer that CLIP was trained with, read from its tokenizer.json: frequent pairs of letters are merged into
+    tokens, so every word can be spelt and none is unknown (Sennrich et al. 2016). `encode` works as in `tokenizer.Tokenizer`."""
 
     def __init__(self, file: str | Path, length: int, end: int):
         try:
             from tokenizers import Tokenizer
         except ImportError as error:
-            raise ImportError("CLIP's own tokenizer needs: pip install 'ddpm_lite[pretrained]'.") from error
+            raise ImportError("CLIP's own tokenizer needs an extra: pip install 'ddpm_lite[pretrained]'.") from error
         self.length = length
         self._pairs = Tokenizer.from_file(str(file))
         self._pairs.enable_truncation(length)
-        self._pairs.enable_padding(length=length, pad_id=end)  # as OpenAI's on the hub
+        self._pairs.enable_padding(length=length, pad_id=end)  # as in OpenAI's files on the hub
 
     def encode(self, captions: Sequence[str]) -> Int[Tensor, "n {self.length}"]:
         """The tokens of each caption, on the CPU: start, pairs, end, then padding; a caption that is too long is cut,
@@ -150,8 +154,8 @@ class BytePairTokenizer:
 def prepare(
     pictures: Sequence[Image.Image], size: int, mean: Sequence[float], std: Sequence[float]
 ) -> Float[Tensor, "n 3 {size} {size}"]:
-    """Pillow images as CLIP was shown them: the shorter side resized to `size` (bicubic), the middle cut out, from 0..1
-    less `mean`, divided by `std` (one number a colour). What is transparent becomes white."""
+    """Pillow images prepared as in CLIP's training: the shorter side resized to `size` (bicubic), the middle cut out, the
+    values from 0..1 less `mean`, divided by `std` (one number per colour). Transparent parts become white."""
     rows = []
     for picture in pictures:
         white = Image.new("RGBA", picture.size, "white")

@@ -41,7 +41,7 @@ def ddpm_step(
 
     From t to an earlier t_next, alpha_t is alpha_bar_t / alpha_bar_t_next. sigma_t^2 is the posterior variance
     (var = "posterior"), beta_t ("beta"), or var[t] of a table of variances, for adjacent steps only (else ValueError).
-    With the first two no noise is added in the step to t_next = 0; a table says so itself, by var[1] = 0.
+    With the first two, the step to t_next = 0 adds no noise; a table states this itself, by var[1] = 0.
     """
     require_floating(x_t=x_t, eps_hat=eps_hat, z=z)
     now, before = float(schedule.alpha_bar[t]), float(schedule.alpha_bar[t_next])

@@ -1,7 +1,7 @@
 """The noise schedule: beta_t and the tables that follow from it.
 
 The index of every table is the lecture's t. Entry 0 is the clean picture (beta_0 = 0, alpha_bar_0 = 1),
-so the last step of a sampler, from t = 1 to t = 0, is a step like all others.
+so the last step of a sampler, from t = 1 to t = 0, is like every other step.
 """
 
 import math
@@ -38,7 +38,9 @@ class Schedule:
         wrong = ~((1 - beta < 1) & (beta > 0) & (beta < 1))
         if wrong.any():
             t = int(wrong.nonzero()[0, 0])
-            raise ValueError(f"beta_{t + 1} = {beta[t]:g} must lie strictly between 0 and 1 (1 - beta_{t + 1} too, as rounded).")
+            raise ValueError(
+                f"beta_{t + 1} = {beta[t]:g} must lie strictly between 0 and 1 (and so must 1 - beta_{t + 1}, as rounded)."
+            )
         beta = torch.cat([beta.new_zeros(1), beta])
         alpha = 1 - beta
         alpha_bar = alpha.cumprod(0)
@@ -77,8 +79,8 @@ class Schedule:
 
 
 def require_floating(**tensors: Tensor | None) -> None:
-    """TypeError unless each tensor (None aside) holds floating-point numbers: in the type of an integer picture every
-    coefficient of a schedule would be rounded to 0 or 1."""
+    """TypeError unless each tensor that is not None holds floating-point numbers: in an integer type, every coefficient of
+    a schedule would be rounded to 0 or 1."""
     for name, x in tensors.items():
         if x is not None and not x.is_floating_point():
             raise TypeError(
@@ -91,8 +93,8 @@ def gather(
 ) -> Tensor:
     """table[t], in the dtype and on the device of x, shaped to multiply x of shape (B, ...).
 
-    t is one step for the whole batch (int) or one for each picture ((B,) integers). What is computed from a table
-    is computed in float64 before it comes here: 1 - alpha_bar_1 = 0.0001 would lose four digits in float32.
+    t is one step for the whole batch (int) or one for each picture ((B,) integers). Whatever is computed
+    from a table is computed in float64 before this call: in float32, 1 - alpha_bar_1 = 0.0001 would lose four digits.
     ValueError where t lies outside first..T (checked for an int and for a t on the CPU; a check on a GPU would make
     every step wait) or has the wrong length; TypeError where it is not an integer, or where x is not floating-point.
     """

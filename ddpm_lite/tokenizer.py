@@ -14,7 +14,7 @@ NAMED = 10  # words or captions that a warning names
 
 
 class _Cleaned(dict[int, str]):
-    """For str.translate: letters, digits and combining marks stay, what is invisible goes, all else becomes a space."""
+    """For str.translate: keeps letters, digits and combining marks, drops what is invisible, and turns the rest into spaces."""
 
     def __missing__(self, code: int) -> str:
         kind = unicodedata.category(chr(code))
@@ -23,10 +23,10 @@ class _Cleaned(dict[int, str]):
         return self[code]
 
 
-# Joiners, soft hyphens, marks of direction, and the selectors that make a digit an emoji are invisible; a zero-width space
-# is a space. The capital İ has a small letter of two characters, which nobody types.
+# Joiners, soft hyphens, direction marks and variation selectors are invisible; a zero-width space is a space. Python lowers İ to
+# two characters, but everyone types one.
 CLEANED = _Cleaned({ord(c): c for c in "'·.,"} | {ord(c): "'" for c in "’‘ʼʻ׳`"} | {0x200B: " ", ord("İ"): "i"})
-# Of Chinese characters, Hiragana, Thai, Lao, Burmese and Khmer, which have no spaces, each letter is a word.
+# Chinese characters, Hiragana, Thai, Lao, Burmese and Khmer are written without spaces, so each letter is a word.
 ALONE = "々〆〇ぁ-ゟ\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
 MARKS = r"[^\w\s'·.,]*"
 RUN = rf"(?:[^\W{ALONE}]{MARKS})+"
@@ -34,7 +34,7 @@ WORD = re.compile(rf"[{ALONE}]{MARKS}|{RUN}(?:['·]{RUN}|(?<=\d)[.,](?=\d){RUN})
 
 
 def split(caption: str) -> list[str]:
-    """The words of a caption, in lower case, by Unicode's default word boundaries (UAX #29), but "_" parts words too.
+    """The words of a caption, in lower case, by Unicode's default word boundaries (UAX #29), except that "_" separates words too.
 
     A word is a run of letters, digits and their combining marks, with apostrophes between letters and a point or comma
     between digits. Different spellings of one text (NFC, NFD, full width, typographic apostrophes) give the same words.
@@ -54,17 +54,17 @@ def empty_row(length: int) -> Int[Tensor, " {length}"]:
 class Tokenizer:
     """Captions to rows of `length` tokens: start, the words, end, and padding up to the length.
 
-    words    the vocabulary; word i is token i + 3. `tokenizer.words` and `tokenizer.length` are all that has to be stored
-    length   tokens a row; a caption has room for length - 2 words
+    words    the vocabulary; word i is token i + 3. only `tokenizer.words` and `tokenizer.length` have to be stored
+    length   tokens per row; a caption has room for length - 2 words
 
     len(tokenizer) is the number of different tokens. ValueError for a repeated word or a length without room for a word.
     """
 
     def __init__(self, words: Sequence[str], length: int):
         if length < 3:
-            raise ValueError(f"length = {length} leaves no room for a word beside start and end: use 3 or more.")
+            raise ValueError(f"length = {length} leaves no room for a word between start and end: use 3 or more.")
         if len(set(words)) < len(words):
-            raise ValueError("The vocabulary holds a word twice: each word needs one number.")
+            raise ValueError("The vocabulary contains a word twice: each word needs one number.")
         self.words, self.length = list(words), length
         self._token = {word: i + 3 for i, word in enumerate(self.words)}
 
@@ -80,7 +80,7 @@ class Tokenizer:
         """The tokens of each caption, on the CPU; the empty caption is start, end and padding.
 
         A word outside the vocabulary is left out, and so is what has no room. A warning says which, once for all captions,
-        and another one names captions of which no word is left. TypeError for one string in place of a list.
+        and another warning names captions of which no word is left. TypeError for one string in place of a list.
         """
         if isinstance(captions, str):
             raise TypeError(f"encode takes a list of captions: [{captions[:40]!r}] instead of {captions[:40]!r}.")
@@ -99,12 +99,12 @@ class Tokenizer:
             row[: len(tokens)] = torch.tensor(tokens)
         this = "This caption has" if len(captions) == 1 else "Some captions have"
         if unknown:
-            warnings.warn(f"{this} words that the model never saw, they are ignored: {_listed(unknown)}", stacklevel=2)
+            warnings.warn(f"{this} words that the model never saw and ignores: {_listed(unknown)}", stacklevel=2)
         if mute:
-            left = "no word that the model knows, which leaves the empty caption, 'no condition'"
-            warnings.warn(f"{this} {left}: {_listed(mute)}", stacklevel=2)
+            sees = "so the model sees the empty caption ('no condition')"
+            warnings.warn(f"{this} no word that the model knows, {sees}: {_listed(mute)}", stacklevel=2)
         if longest > room:
-            warnings.warn(f"{this} {longest:,} words, the model reads the first {room}.", stacklevel=2)
+            warnings.warn(f"{this} {longest:,} words, but the model reads only the first {room}.", stacklevel=2)
         return rows
 
 

@@ -1,7 +1,7 @@
-"""The Transformer: both sides of CLIP, and the readers of captions in the text-to-picture models, are made of it.
+"""The Transformer, used by both sides of CLIP and by the caption readers of the text-to-picture models.
 
-Blocks in the order of Radford et al. 2019 (GPT-2), as CLIP takes them over: first normalise, then attend or transform,
-then add to what was there.
+The order within a block is that of Radford et al. 2019 (GPT-2), as in CLIP: first normalise, then attend or transform,
+then add to the input.
 """
 
 import torch.nn.functional as F
@@ -41,23 +41,23 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """`depth` blocks over a sequence (B, n, width); positions and the norm after the last block are the caller's.
+    """`depth` blocks over a sequence (B, n, width); the caller adds positions and the norm after the last block.
 
-    heads       attention heads; they share out the width
-    causal      a place sees itself and what stands before it, and nothing after it
+    heads       attention heads, among which the width is divided
+    causal      a position attends to itself and to what comes before it, not to what comes after it
     activation  between the layers of each MLP: "quick_gelu" as OpenAI's CLIP, or "gelu"
 
-    First weights: normal, with the deviations of CLIP's code (after Radford et al. 2019, section 2.3): width^-1/2 into the
-    attention, (2 width)^-1/2 into the MLP, and width^-1/2 (2 depth)^-1/2 for the two layers that add to the sequence, so
-    that their sum over all blocks does not grow with the depth. Biases are 0.
+    Initial weights: normal, with the standard deviations of CLIP's code (after Radford et al. 2019, section 2.3): width^-1/2
+    into the attention, (2 width)^-1/2 into the MLP, and width^-1/2 (2 depth)^-1/2 for the two layers that add to the
+    sequence, so that their sum over all blocks does not grow with the depth. Biases are 0.
 
-    ValueError for a width that the heads cannot share or an unknown activation.
+    ValueError for a width that is not divisible by heads, or an unknown activation.
     """
 
     def __init__(self, width: int, depth: int, heads: int, causal: bool = False, activation: str = "quick_gelu"):
         super().__init__()
         if width % heads:
-            raise ValueError(f"width = {width} cannot be shared by {heads} heads: it must divide by their number.")
+            raise ValueError(f"width = {width} must be divisible by the number of heads, {heads}.")
         if activation not in ACTIVATIONS:
             raise ValueError(f"There is no activation {activation!r}: use one of {', '.join(ACTIVATIONS)}.")
         self.causal = causal
@@ -74,7 +74,7 @@ class Transformer(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, x: Float[Tensor, "b n width"], visible: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b n width"]:
-        """visible marks the places that may be looked at (False: padding); None shows all. Each row needs one in sight."""
+        """visible marks the positions that may be attended to (False: padding), at least one in each row; None marks all."""
         mask = None if visible is None else visible[:, None, None, :]
         for block in self.blocks:
             x = block(x, mask)

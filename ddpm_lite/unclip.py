@@ -16,18 +16,18 @@ from .transformer import Transformer
 
 
 class Prior(nn.Module):
-    """x0_hat(x_t, t, c): the clean image embedding in a noisy one, given a caption and its text embedding.
+    """x0_hat(x_t, t, c): the clean image embedding, predicted from a noisy one, a caption and its text embedding.
 
     A causal Transformer over the caption's tokens, the text embedding, the time, the noisy image embedding, and a query
-    whose output is the answer: the embedding itself and not the noise in it (Ramesh et al. 2022, section 2.2).
+    whose output is the prediction: the embedding itself, not the noise in it (Ramesh et al. 2022, section 2.2).
 
     vocabulary, length    of the captions
-    dim                   of the embeddings, which are CLIP's unit vectors times sqrt(dim): a variance of about 1 for each
-                          number, as the schedules expect (a scaling of ours: cosines do not see it, the decoder takes it so)
+    dim                   of the embeddings, which are CLIP's unit vectors times sqrt(dim): each number has a variance of
+                          about 1, as the schedules expect (our own scaling: it changes no cosine, and the decoder shares it)
     width, depth, heads   of the Transformer
 
-    cond is one row a caption, (B, length + dim) numbers: its tokens, then its text embedding; `null` is the row for no
-    condition, the empty caption and zeros. None is `null` for a whole batch. ValueError for inputs of another shape.
+    cond has one row per caption, (B, length + dim) numbers: its tokens, then its text embedding; `null` is the row for "no
+    condition", the empty caption and zeros. None is `null` for a whole batch. ValueError for inputs of another shape.
     """
 
     def __init__(self, vocabulary: int, length: int, dim: int, width: int, depth: int, heads: int):
@@ -63,24 +63,24 @@ class Prior(nn.Module):
 
 
 def embed(features: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
-    """CLIP's unit vectors as prior and decoder take them: times sqrt(dim)."""
+    """CLIP's unit vectors, scaled as the prior and the decoder expect them: times sqrt(dim)."""
     require_floating(features=features)
     return features * features.shape[1] ** 0.5
 
 
 def conditions(tokens: Int[Tensor, "n length"], embedding: Float[Tensor, "n dim"]) -> Float[Tensor, "n length+dim"]:
-    """Captions and embeddings as one row each: the cond of the prior (text embeddings) and of the decoder (image ones)."""
+    """Tokens and embeddings joined, one row per caption: the cond of the prior (text embeddings) and the decoder (image ones)."""
     require_floating(embedding=embedding)
     return torch.cat([tokens.to(embedding.dtype), embedding], dim=1)
 
 
 def null_condition(length: int, dim: int) -> Float[Tensor, " {length+dim}"]:
-    """The cond that means none: the empty caption and no embedding."""
+    """The cond that means "no condition": the empty caption and no embedding."""
     return conditions(empty_row(length)[None], torch.zeros(1, dim))[0]
 
 
 def closest(candidates: Float[Tensor, "k n dim"], text: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
-    """Of the k embeddings imagined for each caption the one with the largest dot product with the caption's own, its text
+    """Of the k image embeddings drawn for each caption, the one with the largest dot product with the caption's text
     embedding (Ramesh et al. 2022, section 2.2, with k = 2)."""
     require_floating(candidates=candidates, text=text)
     best = (candidates * text).sum(2).argmax(0)
@@ -90,13 +90,13 @@ def closest(candidates: Float[Tensor, "k n dim"], text: Float[Tensor, "n dim"]) 
 def slerp(a: Float[Tensor, "*n d"], b: Float[Tensor, "*n d"], share: float) -> Float[Tensor, "*n d"]:
     """From a (share = 0) to b (share = 1) along the great circle, at constant speed (Shoemake 1985):
 
-    (sin((1 - share) w) a + sin(share w) b) / sin w, with w the angle between a and b, whose lengths are taken to be equal.
-    Where they point the same way it is a itself. ValueError for opposite ones, between which no circle is the shortest.
+    (sin((1 - share) w) a + sin(share w) b) / sin w, where w is the angle between a and b, which must be of equal length.
+    Where they point the same way, the result is a. ValueError for opposite vectors, between which there is no shortest arc.
     """
     require_floating(a=a, b=b)
     cosine = F.cosine_similarity(a, b, dim=-1).clamp(-1, 1)[..., None]
     if (cosine < -1 + 1e-6).any():
-        raise ValueError("Two opposite embeddings have no shortest way between them.")
+        raise ValueError("Two opposite embeddings have no shortest path between them.")
     w = cosine.acos()
     mixed = (((1 - share) * w).sin() * a + (share * w).sin() * b) / w.sin()
     return torch.where(w < 1e-4, a, mixed)
@@ -105,23 +105,23 @@ def slerp(a: Float[Tensor, "*n d"], b: Float[Tensor, "*n d"], share: float) -> F
 def text_difference(
     image: Float[Tensor, "n d"], before: Float[Tensor, "n d"], after: Float[Tensor, "n d"], share: float
 ) -> Float[Tensor, "n d"]:
-    """The image embedding turned towards what leads from one caption to another (Ramesh et al. 2022, section 3.3):
+    """The image embedding turned towards the difference between two captions (Ramesh et al. 2022, section 3.3):
 
-    slerp(image, (after - before) / |after - before|, share), at the image's length. The paper turns by 0.25 to 0.5.
-    ValueError for two captions with the same embedding, which say no difference.
+    slerp(image, (after - before) / |after - before|, share), at the image's length. The paper uses shares of 0.25 to 0.5.
+    ValueError for two captions with the same embedding, which have no difference.
     """
     require_floating(image=image, before=before, after=after)
     difference = after - before
     length = difference.norm(dim=1, keepdim=True)
     if (length < 1e-6).any():
-        raise ValueError("The two captions have the same embedding, so there is no difference to turn to.")
+        raise ValueError("The two captions have the same embedding, so there is no difference to turn towards.")
     return slerp(image, difference / length * image.norm(dim=1, keepdim=True), share)
 
 
 def principal(embedding: Float[Tensor, "n d"], among: Float[Tensor, "m d"], k: int) -> Float[Tensor, "n d"]:
-    """What is left of embeddings when only the k largest principal components of `among` are kept (Ramesh et al. 2022,
-    section 4): m + (embedding - m) V_k V_k^T, with m the mean of `among` and V_k its first k directions, at the length
-    that the embedding had. ValueError for a k outside 0..d, or larger than m, the number of embeddings in `among`.
+    """The embeddings with only the k largest principal components of `among` kept (Ramesh et al. 2022, section 4):
+    m + (embedding - m) V_k V_k^T, where m is the mean of `among` and V_k its first k directions, scaled back to the length
+    that each embedding had. ValueError for a k outside 0..d, or larger than m, the number of embeddings in `among`.
     """
     require_floating(embedding=embedding, among=among)
     most = min(among.shape)

@@ -1,7 +1,7 @@
-"""The U-Net of Ho et al. 2020 (appendix B): what predicts the noise in a picture.
+"""The U-Net of Ho et al. 2020 (appendix B), which predicts the noise in a picture.
 
-Pictures go down through levels of half the size each, then up again; every block on the way up also reads what the
-block of the same size on the way down had found. Time (and condition) enters every residual block, and the words of a
+Pictures go down through levels, each of half the size, then up again; every block on the way up also reads the output of
+the block of the same size on the way down. Time (and condition) enters every residual block, and the words of a
 caption every attention block.
 """
 
@@ -19,15 +19,15 @@ from .schedule import require_floating
 
 
 class Norm(nn.GroupNorm):
-    """GroupNorm computed in float32 whatever comes in: in bf16 it is less exact and, on a CPU, several times slower.
-    The result goes back to the dtype of the input, so that what follows moves half the memory."""
+    """GroupNorm, always computed in float32: in bf16 it is less exact and, on a CPU, several times slower.
+    The result is cast back to the dtype of the input, so that the next layers move half as much memory."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.group_norm(x.float(), self.num_groups, self.weight, self.bias, self.eps).to(x.dtype)
 
 
 class ResBlock(nn.Module):
-    """x + conv(silu(norm(conv(silu(norm(x))) + emb))), the second convolution zero at first: a block begins as x."""
+    """x + conv(silu(norm(conv(silu(norm(x))) + emb))), the second convolution zero at first, so a block starts as x."""
 
     def __init__(self, channels_in: int, channels_out: int, emb_dim: int, groups: int, dropout: float):
         super().__init__()
@@ -49,10 +49,10 @@ class ResBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Every pixel looks at every other: x + W softmax(q k^T / sqrt(d)) v, with W zero at first.
+    """Every pixel attends to every other: x + W softmax(q k^T / sqrt(d)) v, with W zero at first.
 
-    With context_width, it looks at the words of a caption too: their features give further keys and values, side by side
-    with those of the pixels (Nichol et al. 2022, section 3.1), so each pixel weighs words against pixels in one softmax.
+    With context_width, it also attends to the words of a caption: their features give further keys and values, next to
+    those of the pixels (Nichol et al. 2022, section 3.1), so each pixel weighs words against pixels in one softmax.
     """
 
     def __init__(self, channels: int, groups: int, heads: int, context_width: int | None = None):
@@ -81,7 +81,7 @@ class Attention(nn.Module):
 
 
 class Downsample(nn.Conv2d):
-    """Half the size by a convolution of stride 2, padded at the right and the bottom only, as in Ho et al.'s code."""
+    """Halves the size by a convolution of stride 2, padded at the right and the bottom only, as in Ho et al.'s code."""
 
     def __init__(self, channels: int):
         super().__init__(channels, channels, 3, stride=2)
@@ -93,7 +93,7 @@ class Downsample(nn.Conv2d):
 
 
 class Upsample(nn.Conv2d):
-    """Twice the size: each pixel four times, then a convolution."""
+    """Doubles the size: repeats each pixel four times, then applies a convolution."""
 
     def __init__(self, channels: int):
         super().__init__(channels, channels, 3, padding=1)
@@ -108,15 +108,15 @@ class UNet(nn.Module):
     """eps_theta(x_t, t, c) for pictures (B, channels, size, size), t (B,) steps, c a condition or None.
 
     width      channels at full size; level i has width * mults[i]
-    depth      residual blocks a level on the way down (one more on the way up)
+    depth      residual blocks per level on the way down (one more on the way up)
     attention  the sizes, in pixels, at which self-attention follows each residual block (and once in the middle)
     heads, groups, dropout   attention heads, GroupNorm groups, dropout rate
     num_classes or cond_dim  class labels or vectors as condition: see `nets.Condition`
     caption    captions as condition, cond = tokens (B, length): {"vocabulary", "length", "width", "depth", "heads"} of
                `caption.Caption`
-    extra      channels of a picture that is given beside x_t, as further channels of the input: see `beside`
+    extra      channels of a picture that is given with x_t, as further channels of the input: see `beside`
 
-    ValueError for sizes that do not fit each other, at construction, and for inputs of another shape.
+    ValueError for sizes that do not fit together, and for inputs of another shape.
     """
 
     precision: torch.dtype | None = None  # set by `device.place`
@@ -146,7 +146,7 @@ class UNet(nn.Module):
             )
         if any(width * m % groups or width * m % heads for m in mults):
             raise ValueError(
-                f"Every level's channels, {[width * m for m in mults]}, must divide by groups = {groups} and heads = {heads}."
+                f"The channels, {[width * m for m in mults]}, must be multiples of groups = {groups} and of heads = {heads}."
             )
         self.shape, self.extra = (channels, size, size), extra
         self.null_label = num_classes
@@ -163,7 +163,7 @@ class UNet(nn.Module):
                     layers.append(Attention(c_out, groups, heads, words))
             return layers
 
-        # The way down. `left` lists the channels of every result that the way up will read, last first out.
+        # The way down. `left` lists the channels of every result that the way up will read, the last one first.
         self.first = nn.Conv2d(channels + extra, width, 3, padding=1)
         self.down, left, c = nn.ModuleList(), [width], width
         for i, mult in enumerate(mults):
@@ -200,7 +200,7 @@ class UNet(nn.Module):
         channels, *sides = self.shape
         if tuple(x_t.shape[1:]) != (channels + self.extra, *sides):
             wanted = ", ".join(map(str, (channels + self.extra, *sides)))
-            more = f", the last {self.extra} channels given beside x_t" if self.extra else ""
+            more = f", of which the last {self.extra} channels are given with x_t" if self.extra else ""
             raise ValueError(f"This network takes pictures of shape (B, {wanted}){more}, not {tuple(x_t.shape)}.")
         with autocast(x_t.device, self.precision):
             if self.caption is None:
@@ -225,14 +225,14 @@ class UNet(nn.Module):
 
 
 def beside(model: Callable[..., Tensor], extra: Float[Tensor, "b c h w"]) -> Callable[..., Tensor]:
-    """The network of a U-Net with extra channels as model(x_t, t, cond), which samplers and losses take: it sees x_t and
-    `extra`, one above the other. So GLIDE's upsampler sees the small picture, and its inpainting the rest of the picture.
+    """A U-Net with extra channels as model(x_t, t, cond), which samplers and losses take: it sees x_t and `extra` as the
+    channels of one picture. So GLIDE's upsampler sees the small picture, and its inpainting network the rest of the picture.
     """
     require_floating(extra=extra)
 
     def eps(x_t: Float[Tensor, "n c_t h w"], t: Int[Tensor, " n"], cond: Tensor | None = None) -> Float[Tensor, "n c_t h w"]:
         require_floating(x_t=x_t)
-        # Guidance asks for two predictions at once: then each extra picture stands beside two.
+        # Guidance asks for two predictions at once: then each extra picture is used twice.
         return model(torch.cat([x_t, extra.repeat(len(x_t) // len(extra), 1, 1, 1)], dim=1), t, cond)
 
     eps.training = getattr(model, "training", False)  # for samplers, which refuse to draw in training mode
@@ -240,13 +240,13 @@ def beside(model: Callable[..., Tensor], extra: Float[Tensor, "b c h w"]) -> Cal
 
 
 def widen(state: dict[str, Tensor], extra: int) -> dict[str, Tensor]:
-    """The weights of a U-Net for one with `extra` more channels in its input, whose weights are 0: it begins as the network
-    that it was, and learns to use them (Nichol et al. 2022, section 3.3)."""
+    """The weights of a U-Net for one with `extra` more input channels, whose weights are 0: it starts as the same network
+    and learns to use the new channels (Nichol et al. 2022, section 3.3)."""
     return state | {"first.weight": F.pad(state["first.weight"], (0, 0, 0, 0, 0, extra))}
 
 
 def zero(layer: nn.Module) -> nn.Module:
-    """The layer with all its parameters 0."""
+    """The layer, with all its parameters set to 0."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer

@@ -130,7 +130,7 @@ def test_an_extra_picture_is_seen_and_a_widened_network_ignores_it_at_first(g):
         ),
         (
             lambda: UNet(**SMALL, extra=4)(torch.zeros(2, 3, 8, 8), torch.tensor([1, 2])),
-            r"\(B, 7, 8, 8\), the last 4 channels given beside x_t, not \(2, 3, 8, 8\)",
+            r"\(B, 7, 8, 8\), of which the last 4 channels are given with x_t, not \(2, 3, 8, 8\)",
         ),
     ],
 )
@@ -369,12 +369,12 @@ def test_sample_draws_captions_and_says_in_a_line_what_it_ignores(run_folder, tm
     assert Image.open(out).size == (8 * (3 * 9 + 1), 8 * 10)
     assert said() == said("", "-n", "2") == []
     (line,) = said("a big red circle")
-    assert line == "ddpm_lite: This caption has words that the model never saw, they are ignored: 'a', 'big'"
+    assert line == "ddpm_lite: This caption has words that the model never saw and ignores: 'a', 'big'"
     (line,) = said("red circle", "🐱")
-    left = "which leaves the empty caption, 'no condition': '🐱'"
-    assert line == f"ddpm_lite: Some captions have no word that the model knows, {left}"
+    sees = "so the model sees the empty caption ('no condition'): '🐱'"
+    assert line == f"ddpm_lite: Some captions have no word that the model knows, {sees}"
     (line,) = said("red " * 10_000)
-    assert line.startswith("ddpm_lite: This caption has 10,000 words, the model reads the first 4")
+    assert line.startswith("ddpm_lite: This caption has 10,000 words, but the model reads only the first 4")
 
 
 def test_what_cannot_be_drawn_is_named(run_folder, tmp_path, capsys):

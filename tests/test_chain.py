@@ -145,10 +145,10 @@ def test_the_command_line_draws_by_the_chain_and_varies_a_picture(tmp_path, caps
     said = capsys.readouterr()
     assert Image.open(out).width == 4 * (4 * 33 + 1) and "4 pictures" in said.out and said.err == ""
     assert main(["sample", "unclip-emoji", "🐱", "--steps", "2", "-o", str(tmp_path / "a.png")]) == 0
-    assert capsys.readouterr().err.count("which leaves the empty caption") == 1  # the prior reads it, and the decoder
+    assert capsys.readouterr().err.count("so the model sees the empty caption") == 1  # the prior reads it, and the decoder
     (tmp_path / "c.png").write_text("no picture")
     assert main(["variations", str(tmp_path / "c.png"), "-o", str(out)]) == 2
-    assert "c.png cannot be read: it is not a picture in a format that is known" in capsys.readouterr().err
+    assert "c.png cannot be read: it is not a picture in a known format" in capsys.readouterr().err
 
 
 def test_the_table_has_a_meaning_for_each_number_and_the_same_noise_in_each_column(chain, monkeypatch):

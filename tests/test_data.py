@@ -51,7 +51,7 @@ def test_letters_lie_on_their_ink(g):
     ring = points.letters("o", 2000, g)
     assert ring.norm(dim=1).min() > 0.5  # the hole of an "o" is not ink
     for empty in ("", " ", "\u200b"):
-        with pytest.raises(ValueError, match="no ink"):
+        with pytest.raises(ValueError, match="has no visible letters"):
             points.letters(empty, 10, g)
 
 

@@ -183,7 +183,7 @@ def test_with_everything_erased_a_widened_network_is_its_parent_and_with_nothing
     [
         ({"known": torch.zeros(2, 8, 8)}, r"need masks of shape \(2, 1, 8, 8\), not \(2, 8, 8\)"),
         ({"known": torch.zeros(1, 1, 8, 8)}, r"need masks of shape \(2, 1, 8, 8\), not \(1, 1, 8, 8\)"),
-        ({"known": torch.full((2, 1, 8, 8), 0.5)}, "no other values"),
+        ({"known": torch.full((2, 1, 8, 8), 0.5)}, "A mask must be 1 where the picture stays and 0 elsewhere"),
         ({"model": UNet(**SMALL, extra=4)}, "training mode"),
         ({"pictures": torch.zeros(2, 3, 4, 4), "known": torch.zeros(2, 1, 4, 4)}, "must have the same shape"),
     ],

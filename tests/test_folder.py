@@ -266,10 +266,10 @@ def test_captions_from_a_table(text, three):
     ("file;caption\ncat.png;a cat\n", "must be file,caption, not 'file;caption'"),
     (FULL + "cow.png,a cow\n", r"captions\.csv, line 6: there is no picture 'cow\.png' in the folder"),
     (FULL + "../captions.csv,a cow\n", r"line 6: there is no picture '\.\./captions\.csv' in the folder"),
-    (FULL + "dog.png,a dog, awake\n", "line 6: 3 fields instead of 2; a caption with a comma stands in double quotes"),
-    (FULL + "dog.png\n", "line 6: 1 fields instead of 2"),
+    (FULL + "dog.png,a dog, awake\n", "line 6: found 3 instead of 2 fields; put a caption with a comma in double quotes"),
+    (FULL + "dog.png\n", "line 6: found 1 instead of 2 fields"),
     (FULL + "dog.png, \n", r"line 6: the caption of 'dog\.png' is empty"),
-    (FULL + "dog.png,🐶\n", r"line 6: the caption of 'dog\.png' holds no word \('🐶'\), so nothing could be learned"),
+    (FULL + "dog.png,🐶\n", r"line 6: the caption of 'dog\.png' holds no word \('🐶'\), so nothing can be learned"),
     (FULL + "dog.png,!?…\n", r"line 6: the caption of 'dog\.png' holds no word"),
     ("file,caption\ndog.png,a dog\n", r"captions\.csv has no caption for cat\.png, more/owl\.png\."),
     ("file,caption\ndog.png," + "x" * 200_000 + "\n", r"captions\.csv is not a CSV file: field larger than"),
@@ -300,7 +300,7 @@ def damaged(three):
     return three
 
 
-WHY = r"big\.png \(it is damaged: .+\), empty\.jpg \(the file is empty\), text\.gif \(it is not a picture in a format .+\)"
+WHY = r"big\.png \(it is damaged: .+\), empty\.jpg \(the file is empty\), text\.gif \(it is not a picture in a known format, .+\)"
 
 
 def test_broken_files_are_refused_by_name_with_the_reason(damaged):
@@ -325,13 +325,17 @@ def test_half_a_file_is_refused_in_every_format(ending, tmp_path):
 
 def refused_files():
     """What a file holds, and why it is refused."""
-    yield "a.tiff", Image.fromarray(GREY.astype(np.float32)), "its pixels are of the kind F, so save it with 8 or 16 bits"
-    yield "a.tiff", Image.new("LAB", (8, 8)), "its pixels are of the kind LAB, so save it with 8 or 16 bits of grey or RGB"
+    yield (
+        "a.tiff",
+        Image.fromarray(GREY.astype(np.float32)),
+        "its pixels are of the kind F: save it as grey or RGB with 8 or 16 bits",
+    )
+    yield "a.tiff", Image.new("LAB", (8, 8)), "its pixels are of the kind LAB: save it as grey or RGB"
     yield "a.tiff", Image.fromarray(GREY.astype(np.int32) * 65537), r"its grey values run from \d+ to \d{6,}, beyond 16 bits"
     yield "a.tiff", Image.fromarray(GREY.astype(np.int32) - 256), r"its grey values run from -\d+ to -\d+, beyond 16 bits"
     large = png(GREY[..., None], 8, 0, size=(20_000, 10_000))
-    yield "a.png", large, "it has more than 178 megapixels, make it smaller"
-    yield "a.png", png(GREY[..., None], 8, 0, size=(0, 0)), "it is not a picture in a format that is known"
+    yield "a.png", large, "it has more than 178 megapixels: make it smaller"
+    yield "a.png", png(GREY[..., None], 8, 0, size=(0, 0)), "it is not a picture in a known format"
     yield "a.png", "nowhere", "No such file or directory"
 
 

@@ -87,7 +87,7 @@ def zero(x_t, t, cond=None):
     [
         ({"scale": float("inf")}, "scale = inf, but guidance needs a number from"),
         ({"model": nn.Linear(2, 2)}, "training mode"),
-        ({"clip": CLIP(**SMALL)}, r"takes no t \(noisy=True makes one that does\)"),
+        ({"clip": CLIP(**SMALL)}, r"takes no t: noisy=True builds one that does"),
         ({"tokens": torch.tensor([[1, 5, 2]])}, "one caption for each picture, not 1 for 3"),
     ],
 )

@@ -97,7 +97,7 @@ CHANGES = [
     *((has(value, "schedule", "T"), "schedule = ") for value in ("1000", 0, -5, None, 1e3, 10**15)),
     (has(1, "schedule", "beta"), "unexpected keyword argument 'beta'"),
     *((has(value, "words"), "words = ") for value in (None, "red", {}, [1], [["red"]])),
-    (has(["red", "red"], "words"), "The vocabulary holds a word twice"),
+    (has(["red", "red"], "words"), "The vocabulary contains a word twice"),
     *((has(value, "loss"), "loss = ") for value in (None, [], {}, {"drop": "much", "word_drop": 0})),
     *((has(value, "clip"), "clip = ") for value in (None, 3)),
 ]

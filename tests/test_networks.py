@@ -138,7 +138,7 @@ def test_any_depth_and_number_of_levels_fits_together(g):
     ("make", "words"),
     [
         (lambda: UNet(**{**SMALL, "size": 7}), "cannot be halved"),
-        (lambda: UNet(**{**SMALL, "groups": 3}), "divide by groups = 3"),
+        (lambda: UNet(**{**SMALL, "groups": 3}), r"must be multiples of groups = 3"),
         (lambda: UNet(**SMALL, num_classes=3, cond_dim=2), "not both"),
         (lambda: UNet(**SMALL)(torch.zeros(2, 1, 16, 16), torch.tensor([1, 2])), r"\(B, 1, 8, 8\), not \(2, 1, 16, 16\)"),
         (lambda: UNet(**SMALL)(torch.zeros(2, 1, 8, 8), torch.tensor([1, 2]), torch.tensor([0, 1])), "without a condition"),

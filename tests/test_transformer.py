@@ -93,7 +93,7 @@ def test_it_stays_on_its_device():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"width": 10, "heads": 3}, "cannot be shared by 3 heads"),
+        ({"width": 10, "heads": 3}, "width = 10 must be divisible by the number of heads, 3"),
         ({"activation": "tanh"}, "no activation 'tanh': use one of quick"),
     ],
 )

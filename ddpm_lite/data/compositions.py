@@ -1,6 +1,6 @@
-"""Captions of emoji that nobody drew: what a model has put together, it cannot have memorised.
+"""Captions of emoji that do not exist, so a model that draws them cannot have memorised them.
 
-`exchanged` makes a hundred by a rule, to be counted; SHEET is forty to be looked at.
+`exchanged` makes a hundred of them by a rule, for the scores; SHEET lists forty to look at.
 """
 
 import re
@@ -15,7 +15,7 @@ from . import emoji
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "brown", "black", "white", "pink")
 ANIMALS = ("cat", "dog", "bear", "monkey", "pig", "mouse", "rabbit", "fox", "lion", "tiger", "cow", "horse", "panda", "frog")
 MOODS = ("grinning", "crying", "weary", "kissing", "smiling", "winking", "thinking", "angry", "sleepy", "dizzy")
-# Of each kind: where in a name a word of it may be exchanged (not in "computer mouse"), and how many of the hundred it gives.
+# For each kind: where in a name its words may be exchanged (not in "computer mouse"), and how many of the hundred are of it.
 EXCHANGES = ((COLOURS, r"\b{}\b", 34), (ANIMALS, r"\b{}(?= face)", 33), (MOODS, r"\b{}(?= (?:cat )?face)", 33))
 
 SHEET = (
@@ -30,7 +30,7 @@ SHEET = (
 
 
 class Exchange(NamedTuple):
-    """A caption of no emoji, the name it is made from, and a name that holds the new word."""
+    """A caption that no emoji has, the name it is made from, and a name that contains the new word."""
 
     asked: str
     made_from: str
@@ -40,7 +40,7 @@ class Exchange(NamedTuple):
 @cache
 def exchanged() -> tuple[Exchange, ...]:
     """A hundred captions made from names of training emoji by exchanging one word for another of its kind: a colour, an animal
-    or a mood. None is a caption of any emoji. Which hundred of all is fixed."""
+    or a mood. None is a caption of any emoji. The choice of the hundred is fixed."""
     train, held_out = emoji.load(16)
     known = {caption for part in (train, held_out) for captions in part.captions for caption in captions}
     found, g = [], torch.Generator().manual_seed(0)

@@ -1,6 +1,6 @@
 """Real handwriting: the 1,797 digits of scikit-learn's `load_digits`, 8 x 8 pixels, 17 grey levels.
 
-From the UCI repository (E. Alpaydin and C. Kaynak 1998, CC BY 4.0); scikit-learn carries them, so nothing is downloaded.
+From the UCI repository (E. Alpaydin and C. Kaynak 1998, CC BY 4.0); they come with scikit-learn, so nothing is downloaded.
 """
 
 from typing import NamedTuple
@@ -21,8 +21,8 @@ class Digits(NamedTuple):
 
 
 def load() -> tuple[Digits, Digits]:
-    """The digits as (train, held_out), 1,437 and 360 of them: a stratified split fixed for good, no picture in both."""
-    # scikit-learn takes a second to import, and who only trains on points should not wait for it.
+    """The digits as (train, held_out), 1,437 and 360 of them: a fixed stratified split with no picture in both."""
+    # scikit-learn takes a second to import, and code that only trains on points should not wait for it.
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 

@@ -1,6 +1,6 @@
-"""One flat shape on white paper, drawn from its signed distance; and which drawing a picture is nearest to.
+"""Flat shapes on white paper, drawn from their signed distances, and the search for the drawing nearest to a picture.
 
-What is common to `shapes` (one object) and `scenes` (two): the colours, the outlines, the pixels, the distances.
+`shapes` (one object) and `scenes` (two) share what is here: the colours, the outlines, the pixels, the distances.
 """
 
 from collections.abc import Callable
@@ -25,12 +25,12 @@ COLOURS = {  # red, green and blue in [0, 1], chosen far apart from each other a
     "black": (0.08, 0.08, 0.08),
 }
 COLOUR_JITTER = 0.04  # how far each channel of a drawing may lie from these values
-SIZE_JITTER = 0.06  # how far its radius may lie from the named one, as a share of it
+SIZE_JITTER = 0.06  # how far its radius may lie from the nominal one, as a share of it
 
-NOISE_STD = 0.1  # the noise, in units of the pictures' [-1, 1], that a judge allows for when it says how sure it is
+NOISE_STD = 0.1  # the noise, in the units of pictures in [-1, 1], that a judge allows for in its confidence
 SURE = 0.9  # a judge refuses below this confidence
-TOLERANCE = 0.25  # and where the mean over a patch of 3/16 of the side lies farther than this from the nearest drawing
-AT_ONCE = 128  # pictures that are judged in one go
+TOLERANCE = 0.25  # or where the mean over a patch of 3/16 of the side lies farther than this from the nearest drawing
+AT_ONCE = 128  # pictures that are judged at a time
 
 
 def _box(x: Tensor, y: Tensor, width: float, height: float) -> Tensor:
@@ -38,7 +38,7 @@ def _box(x: Tensor, y: Tensor, width: float, height: float) -> Tensor:
 
 
 # The signed distance to the outline of a shape of radius 1 around (0, 0), negative inside; y points downward.
-# Outside a corner it is the distance to the straight edges drawn on, which leaves corners sharp.
+# Outside a corner it is the distance to the extended straight edges, which keeps corners sharp.
 SHAPES = {
     "circle": lambda x, y: (x.square() + y.square()).sqrt() - 1,
     "square": lambda x, y: _box(x, y, 1.0, 1.0),
@@ -61,7 +61,7 @@ def check_numbers(index: Int64[Tensor, " n"], count: int) -> None:
 
 
 def choose(n: int, parts: dict[str, Tensor], part: str, generator: torch.Generator) -> Int64[Tensor, " n"]:
-    """n numbers drawn evenly from a part, on the generator's device. ValueError for a part that is not there."""
+    """n numbers drawn uniformly from a part, on the generator's device. ValueError for an unknown part."""
     if part not in parts:
         raise ValueError(f"There is no part {part!r}: it is one of {', '.join(parts)}.")
     among = parts[part].to(generator.device)
@@ -79,7 +79,7 @@ def coverage(
 ) -> Float32[Tensor, "n size size"]:
     """How much of each pixel a shape covers, in [0, 1]: a ramp one pixel wide across the outline.
 
-    The numbers of the shapes are their order in SHAPES; centre (x, y) and radius are in sides of the picture.
+    Shapes are numbered in their order in SHAPES; centre (x, y) and radius are fractions of the picture's side.
     """
     pixel = (torch.arange(size, device=radius.device) + 0.5) / size
     x, y = ((pixel - c[:, None]) / radius[:, None] for c in centre.unbind(1))
@@ -91,7 +91,7 @@ def coverage(
 
 
 class Objects(NamedTuple):
-    """Objects, a row each: the number of the shape, centre and radius, and how far the centre may move in x and y."""
+    """Objects, one row each: the number of the shape, centre and radius, and how far the centre may move in x and y."""
 
     shape: Int64[Tensor, " n"]
     centre: Float32[Tensor, "n 2"]
@@ -99,17 +99,17 @@ class Objects(NamedTuple):
     reach: Float32[Tensor, "n 2"]
 
     def masks(self, jitter: Float32[Tensor, "n 3"], size: int) -> Float32[Tensor, "n size size"]:
-        """The coverage of each, its x, y and radius off by jitter, in [-1, 1]."""
+        """The coverage of each, with x, y and radius changed by jitter, which is in [-1, 1]."""
         centre = self.centre + self.reach * jitter[:, :2]
         return coverage(self.shape, centre, self.radius * (1 + SIZE_JITTER * jitter[:, 2]), size)
 
 
 class Atlas:
-    """Everything that can be drawn with some kinds of object, to find what is nearest to a picture.
+    """Everything that can be drawn with some kinds of object, to find the drawing nearest to a picture.
 
     The colour needs no search: given the mask, the best ink is that of least squares, <1 - image, mask> / |mask|^2,
-    moved into the range of a colour. Place and radius are searched on a grid of `steps` values of x, y and radius, and
-    for the nearest drawing of all on a finer one.
+    clamped to the range of a colour. Place and radius are searched on a grid of `steps` values of x, y and radius, then,
+    around the nearest drawing, on a finer one.
     """
 
     def __init__(self, kinds: Objects, steps: tuple[int, int, int], size: int):
@@ -148,7 +148,7 @@ class Atlas:
         kind: Int64[Tensor, " n"],
         place: Int64[Tensor, " n"],
     ) -> Float32[Tensor, "n 3 h w"]:
-        """Pictures less the nearest drawing of this colour and kind around this place on the grid."""
+        """Pictures minus the nearest drawing of this colour and kind around this place on the grid."""
         jitter = (self.grid[place][:, None] + self.fine).clamp(-1, 1)
         several = Objects(*(a[kind].repeat_interleave(len(self.fine), 0) for a in self.kinds))
         masks = several.masks(jitter.flatten(0, 1), self.size).unflatten(0, jitter.shape[:2])
@@ -164,8 +164,8 @@ def decide(
 ) -> tuple[Int64[Tensor, " n"], Float32[Tensor, " n"]]:
     """The number of the nearest drawing and how sure that is, from the squared distances; -1 and 0 where refused.
 
-    residual: the pictures less the drawings of the numbers given. Noise and blurred edges cancel in its mean over a
-    patch, a second object or a wrong shape does not.
+    residual: the pictures minus the drawings with the given numbers. Noise and blurred edges cancel in its mean over a
+    patch; a second object or a wrong shape does not.
     """
     sure, nearest = (-distance / (2 * NOISE_STD**2)).softmax(1).max(1)
     off = residual(nearest)
@@ -175,7 +175,7 @@ def decide(
 
 
 def judge_all(images: Float[Tensor, "n 3 size size"], judge: Callable) -> tuple[Int64[Tensor, " n"], Float32[Tensor, " n"]]:
-    """Judge pictures 128 at a time. ValueError for pictures of another size than 16 and 32."""
+    """Judge pictures, 128 at a time. ValueError for pictures of a size other than 16 and 32."""
     require_floating(images=images)
     check_size(images.shape[-1])
     index, confidence = zip(*(judge(part) for part in images.float().split(AT_ONCE)), strict=True)

@@ -1,4 +1,4 @@
-"""1,911 emoji with their names: Noto Emoji by Google (Apache 2.0), by way of the npm package emoji-datasource-google 16.0.0.
+"""1,911 emoji with their names: Noto Emoji by Google (Apache 2.0), from the npm package emoji-datasource-google 16.0.0.
 
 assets/emoji.npz holds them at 32 x 32 pixels on white, `emoji_build` makes it, assets/emoji.md says where they are from.
 """
@@ -43,13 +43,13 @@ def _stored() -> tuple[Tensor, list[list[str]], Tensor, Tensor]:
 
 
 def load(size: int = 16) -> tuple[Emoji, Emoji]:
-    """The emoji as (train, held_out), 1,816 and 95 of them, a split fixed for good; no name and no picture is in both.
+    """The emoji as (train, held_out), 1,816 and 95 of them, a fixed split; no name and no picture is in both.
 
-    Each word of a held-out name is in captions of the training part: only the combination is new. At 16 x 16 a pixel is
+    Each word of a held-out name occurs in captions of the training part: only the combination is new. At 16 x 16 a pixel is
     the mean of four at 32 x 32. ValueError for a size other than 16 and 32.
     """
     if size not in (16, 32):
-        raise ValueError(f"size = {size}, but the emoji are there at 16 x 16 and 32 x 32 pixels.")
+        raise ValueError(f"size = {size}, but the emoji come at 16 x 16 and 32 x 32 pixels.")
     pictures, captions, mirrorable, held_out = _stored()
     images = torch.nn.functional.avg_pool2d(pictures.float(), 32 // size) / 127.5 - 1
 

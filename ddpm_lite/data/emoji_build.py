@@ -1,4 +1,4 @@
-"""Builds assets/emoji.npz from the npm package `emoji-datasource-google` 16.0.0. Only needed to build it anew:
+"""Builds assets/emoji.npz from the npm package `emoji-datasource-google` 16.0.0. Only needed to rebuild it:
 
     npm pack emoji-datasource-google@16.0.0 && tar xzf emoji-datasource-google-16.0.0.tgz
     python -m ddpm_lite.data.emoji_build package
@@ -21,7 +21,7 @@ SIDE = 32
 HELD_OUT = 20  # one in this many
 ALIKE = 10  # root mean square difference in 8-bit levels at 16 x 16, below which two pictures count as the same one
 
-# Unicode says black for filled, white for outlined and heavy for bold: only in these groups are they meant.
+# Unicode says black for filled, white for outlined and heavy for bold: only in these groups are the words meant literally.
 MEANT = {"animal-bird", "animal-mammal", "flag", "geometric", "heart", "person", "person-activity"}
 # Names that are wrong for the picture, ambiguous, or the same as another one once black, white and heavy are gone.
 NAMES = {
@@ -35,9 +35,9 @@ NAMES = {
     "1f53c.png": "upwards button",
     "1f53d.png": "downwards button",
 }
-NOT_NAMES = {"blue car", "hankey", "shit"}  # short names that are wrong for the picture, or not for a class
+NOT_NAMES = {"blue car", "hankey", "shit"}  # short names that are wrong for the picture, or unfit for a class
 
-# What does not keep its name in a mirror: groups with letters, digits, maps or directions, and words that say so.
+# What does not keep its name when mirrored: groups with letters, digits, maps or directions, and words that imply them.
 ONE_WAY_GROUPS = {
     "alphanum", "arrow", "av-symbol", "award-medal", "country-flag", "currency", "flag", "gender", "keycap", "math", "money",
     "music", "other-symbol", "place-map", "punctuation", "religion", "subdivision-flag", "time", "transport-sign", "warning",
@@ -108,10 +108,10 @@ def keeps_its_name(captions: list[str], group: str) -> bool:
 
 
 def hold_out(entries: list[dict], captions: list[list[str]], small: np.ndarray) -> np.ndarray:
-    """A twentieth of the emoji, in the order of a hash of their code, so that none of them can have been picked.
+    """A twentieth of the emoji, in the order of a hash of their code, so that nobody chose them.
 
-    Names are of two words or more, and each of the words stays in the captions of two others that are not held out:
-    what is new is how the words go together. No other picture is like a held-out one.
+    Their names have two words or more, and each word also occurs in the captions of two others that are not held out:
+    only the combination of words is new. No other picture is like a held-out one.
     """
     flat = small.reshape(len(small), -1).astype(np.float64)
     square = (flat**2).sum(1)

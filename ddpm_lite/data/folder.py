@@ -31,8 +31,8 @@ class Folder(NamedTuple):
 def load(path: str | Path, size: int, captions: str | Path | None = None, broken: Literal["refuse", "skip"] = "refuse") -> Folder:
     """The pictures in a folder and in the folders inside it, in the order of their names, as squares of one size.
 
-    captions   a CSV file in UTF-8 whose first line is file,caption; files are named from the folder on, one in several rows
-               has several captions. Without it the name is the caption: "red_car-012.jpg" is "red car"
+    captions   a CSV file in UTF-8 whose first line is file,caption; files are named relative to the folder, and a file in
+               several rows has several captions. Without it the name is the caption: "red_car-012.jpg" is "red car"
     broken     what to do about files that cannot be read: "refuse" all with a ValueError, or "skip" them with a warning
 
     Both name the files and the reasons. Of an animation, the first picture is taken. Names are compared in Unicode's
@@ -49,7 +49,7 @@ def load(path: str | Path, size: int, captions: str | Path | None = None, broken
     found: dict[str, Path] = {}
     for file in path.rglob("*"):
         name = composed(file.relative_to(path).as_posix())
-        hidden = re.search(r"(^|/)\.", name)  # these are the system's
+        hidden = re.search(r"(^|/)\.", name)  # hidden files belong to the system
         if file.suffix.lower() in ENDINGS and not file.is_dir() and not hidden:
             if name in found:
                 raise ValueError(f"Two pictures in {str(path)!r} have the name {name!r}, in two Unicode forms: rename one.")
@@ -76,28 +76,28 @@ def load(path: str | Path, size: int, captions: str | Path | None = None, broken
 
 
 def read(file: Path, size: int) -> np.ndarray:
-    """`square` of the picture in a file. ValueError, its reason in a few words, for what cannot be read."""
+    """`square` of the picture in a file. ValueError, with the reason in a few words, for what cannot be read."""
     try:
         if not file.stat().st_size:
             raise ValueError("the file is empty")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own, of large pictures and of odd metadata: it reads them all the same
+            warnings.simplefilter("ignore")  # about large pictures and odd metadata, which Pillow reads all the same
             with Image.open(file) as image:
                 return square(image, size)
     except (ValueError, MemoryError):
         raise
     except Image.DecompressionBombError:
         most = 2 * Image.MAX_IMAGE_PIXELS // 1_000_000
-        raise ValueError(f"it has more than {most} megapixels, make it smaller") from None
+        raise ValueError(f"it has more than {most} megapixels: make it smaller") from None
     except UnidentifiedImageError:
-        raise ValueError("it is not a picture in a format that is known, as PNG or JPEG") from None
-    except Exception as error:  # the readers of damaged files raise all kinds
-        reason = getattr(error, "strerror", None)  # of the system, as "Permission denied"
+        raise ValueError("it is not a picture in a known format, such as PNG or JPEG") from None
+    except Exception as error:  # damaged files raise errors of many kinds
+        reason = getattr(error, "strerror", None)  # from the system, such as "Permission denied"
         raise ValueError(reason or f"it is damaged: {str(error).strip('.') or type(error).__name__}") from error
 
 
 def square(image: Image.Image, size: int) -> np.ndarray:
-    """The middle square of a picture, size x size x 3 in 8 bits: upright as its EXIF data say, on white where transparent.
+    """The middle square of a picture, size x size x 3 in 8 bits: upright by its EXIF data, on white where transparent.
 
     ValueError for grey values in floating point or beyond 16 bits, since nothing says which of them is white, and for the
     colours of LAB.
@@ -106,7 +106,7 @@ def square(image: Image.Image, size: int) -> np.ndarray:
     image.draft(None, (4 * size, 4 * size))  # a large JPEG is decoded no finer than needed
     image = ImageOps.exif_transpose(image)
     if image.mode in ("F", "LAB"):
-        raise ValueError(f"its pixels are of the kind {image.mode}, so save it with 8 or 16 bits of grey or RGB")
+        raise ValueError(f"its pixels are of the kind {image.mode}: save it as grey or RGB with 8 or 16 bits")
     if image.mode.startswith("I"):  # 16 bits of grey
         grey = np.asarray(image).astype(np.int64)
         if grey.min() < 0 or grey.max() > 65535:
@@ -125,7 +125,7 @@ def square(image: Image.Image, size: int) -> np.ndarray:
 
 
 def _depth(image: Image.Image) -> int:
-    """The bits of a number in a PNG file, which Pillow's name for its pixels ends in ("L;2", "RGB;16B"); 8 for other files."""
+    """The bits per number in a PNG file, from Pillow's name for its layout ("L;2", "RGB;16B"); 8 for other files."""
     layout = image.tile[0][3] if image.format == "PNG" and image.tile else ""
     return int(re.sub(r"\D", "", str(layout)) or 8)
 
@@ -145,7 +145,7 @@ def from_names(names: list[str]) -> dict[str, list[str]]:
 
 
 def from_csv(file: Path, names: list[str]) -> dict[str, list[str]]:
-    """The captions of each file from a CSV file; ValueError unless rows and files fit each other."""
+    """The captions of each file from a CSV file; ValueError unless rows and files match."""
     if not file.is_file():
         raise FileNotFoundError(f"There is no file of captions {str(file)!r}.")
     try:
@@ -163,14 +163,14 @@ def from_csv(file: Path, names: list[str]) -> dict[str, list[str]]:
     for line, row in rows[1:]:
         if len(row) != 2:
             raise ValueError(
-                f"{file.name}, line {line}: {len(row)} fields instead of 2; a caption with a comma stands in double quotes."
+                f"{file.name}, line {line}: found {len(row)} instead of 2 fields; put a caption with a comma in double quotes."
             )
         name, caption = composed(row[0]), row[1]
         if name not in said:
             raise ValueError(f"{file.name}, line {line}: there is no picture {name!r} in the folder.")
         if not split(caption):
             what = f"holds no word ({caption[:40]!r})" if caption else "is empty"
-            raise ValueError(f"{file.name}, line {line}: the caption of {name!r} {what}, so nothing could be learned from it.")
+            raise ValueError(f"{file.name}, line {line}: the caption of {name!r} {what}, so nothing can be learned from it.")
         said[name].append(caption)
     without = [name for name, captions in said.items() if not captions]
     if without:
@@ -179,5 +179,5 @@ def from_csv(file: Path, names: list[str]) -> dict[str, list[str]]:
 
 
 def listed(names: list[str]) -> str:
-    """Names for a message: the first ten, and how many more."""
+    """The first ten names, and how many more, for a message."""
     return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")

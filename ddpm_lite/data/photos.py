@@ -1,4 +1,4 @@
-"""A photograph to destroy: the flower that scikit-learn carries (by vultilion, CC BY 2.0), so nothing is downloaded."""
+"""A photograph to destroy: the flower that comes with scikit-learn (by vultilion, CC BY 2.0), so nothing is downloaded."""
 
 import torch
 from jaxtyping import Float32
@@ -11,7 +11,7 @@ def flower(size: int = 64) -> Float32[Tensor, "3 size size"]:
     """The flower as (3, size, size) in [-1, 1], each pixel the mean of a square of the photograph; size divides 384."""
     if size < 1 or SIDE % size:
         raise ValueError(f"size = {size}, but it must divide {SIDE}, for example 32, 64 or 96.")
-    # scikit-learn takes a second to import, and who does not need the picture should not wait for it.
+    # scikit-learn takes a second to import, and code that does not need the picture should not wait for it.
     from sklearn.datasets import load_sample_image
 
     photo = torch.tensor(load_sample_image("flower.jpg"), dtype=torch.float32).permute(2, 0, 1)

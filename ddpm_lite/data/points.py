@@ -1,4 +1,4 @@
-"""Densities on a line and in the plane, of about unit variance, to watch diffusion where everything can be computed.
+"""Densities on a line and in the plane, of about unit variance, where everything about diffusion can be computed.
 
 The mixtures are exact (`GaussianMixture` knows their best denoiser); moons, spiral and letters are drawn points, whose
 exact denoiser is `FiniteData`'s.
@@ -36,7 +36,7 @@ def ring(components: int = 8, radius: float = 1.3, std: float = 0.15) -> Gaussia
 
 
 def moons(n: int, generator: torch.Generator | None = None, noise: float = 0.05) -> Float[Tensor, "n 2"]:
-    """Two half circles that reach into each other."""
+    """Two interlocking half circles."""
     angle = math.pi * torch.rand(n, generator=generator)
     lower = (torch.rand(n, generator=generator) < 0.5).float()
     x = torch.stack([angle.cos() * (1 - 2 * lower) + lower - 0.5, angle.sin() * (1 - 2 * lower) + 0.5 * lower - 0.25], dim=1)
@@ -44,23 +44,25 @@ def moons(n: int, generator: torch.Generator | None = None, noise: float = 0.05)
 
 
 def swiss_roll(n: int, generator: torch.Generator | None = None, noise: float = 0.03) -> Float[Tensor, "n 2"]:
-    """A spiral of one and a half turns, equally dense along its angle."""
+    """A spiral of one and a half turns, with uniform density along its angle."""
     angle = math.pi * (1.5 + 3 * torch.rand(n, generator=generator))
     x = torch.stack([angle * angle.cos(), angle * angle.sin()], dim=1) / 8
     return x + noise * torch.randn(n, 2, generator=generator)
 
 
 def letters(text: str, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n 2"]:
-    """Points spread evenly over the ink of a word. ValueError for a text without ink."""
-    # Only who draws letters waits for matplotlib.
+    """Points spread evenly over the ink of a word. ValueError for a text without visible letters."""
+    # Only code that draws letters waits for matplotlib.
     from matplotlib.font_manager import FontProperties
     from matplotlib.path import Path
     from matplotlib.textpath import TextPath
 
     if not any(letter.isprintable() and not letter.isspace() for letter in text):
-        raise ValueError(f"{text!r} has no ink to put points on.")
+        raise ValueError(f"{text!r} has no visible letters to put points on.")
     path = TextPath((0, 0), text, size=1, prop=FontProperties(family="DejaVu Sans", weight="bold"))
-    outlines = [Path(outline) for outline in path.to_polygons()]  # an "o" has two: inside one of them is ink, inside both a hole
+    outlines = [
+        Path(outline) for outline in path.to_polygons()
+    ]  # an "o" has two: the inside of one is ink, the inside of both a hole
     (left, bottom), (right, top) = path.get_extents().get_points()
     low, size = torch.tensor([left, bottom]), torch.tensor([right - left, top - bottom])
     points = torch.zeros(0, 2, dtype=torch.float64)

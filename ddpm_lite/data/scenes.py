@@ -1,8 +1,8 @@
-"""Two objects and how they lie to each other, the hard set: "a red circle left of a blue square".
+"""Two objects and their relation, the hard set: "a red circle left of a blue square".
 
-What makes it hard is the binding: which colour belongs to which shape, and who is on which side. A picture of a circle
-left of a square is also one of a square right of a circle: that is one scene with two wordings. So a scene has
-one of two relations, left of or above, and `captions` words it from both sides.
+What makes it hard is the binding: which colour belongs to which shape, and which object is on which side. A picture of a
+circle left of a square is also one of a square right of a circle: that is one scene with two wordings. So a scene has
+one of two relations, left of or above, and `captions` describes it from both sides.
 """
 
 from functools import cache
@@ -22,7 +22,7 @@ RADIUS = 0.18
 CENTRES = (((0.25, 0.5), (0.75, 0.5)), ((0.5, 0.25), (0.5, 0.75)))
 REACH = ((0.03, 0.1), (0.1, 0.03))
 
-# Row i: the colour and shape of the first object, the relation, the colour and shape of the second. Never twice the same.
+# Row i: the colour and shape of the first object, the relation, the colour and shape of the second. The two differ.
 _ALL = torch.cartesian_prod(*(torch.arange(len(a)) for a in (COLOURS, SHAPES, RELATIONS, COLOURS, SHAPES)))
 _DIFFERENT = (_ALL[:, :2] != _ALL[:, 3:]).any(1)
 SCENES = _ALL[_DIFFERENT]
@@ -82,13 +82,13 @@ def render(
 
 
 def draw(n: int, generator: torch.Generator, size: int = 16, part: Literal["train", "heldout", "all"] = "train") -> Pictures:
-    """n drawings, their scenes drawn evenly from a part, on the generator's device."""
+    """n drawings of scenes drawn uniformly from a part, on the generator's device."""
     index = choose(n, PARTS, part, generator)
     return Pictures(render(index, size, generator), index)
 
 
 def captions(index: int) -> list[str]:
-    """The captions of a scene, from both sides; the first is the usual one. ValueError if there is no such scene."""
+    """The captions of a scene, from both sides; the first is the usual one. ValueError for a number without a scene."""
     check_numbers(torch.tensor([index]), len(SCENES))
     colour1, shape1, relation, colour2, shape2 = SCENES[index].tolist()
     words = {}
@@ -101,7 +101,7 @@ def captions(index: int) -> list[str]:
 
 @cache
 def _halves(size: int, device: torch.device) -> list[list[tuple[Tensor, Atlas]]]:
-    """For each relation, for its first and second object: the half of the picture it is in, and all it can be there."""
+    """For each relation, for its first and second object: the half of the picture it is in, and everything it can be there."""
     near = torch.arange(size, device=device) < size // 2
     shape = torch.arange(len(SHAPES), device=device)
     halves = []
@@ -115,7 +115,7 @@ def _halves(size: int, device: torch.device) -> list[list[tuple[Tensor, Atlas]]]
 def judge(images: Float[Tensor, "n 3 size size"]) -> Verdict:
     """The scene of the nearest drawing of each picture in [-1, 1], over all scenes and all jitter; refused as in `shapes`.
 
-    The objects of a scene lie in two halves of the picture, so each half is compared with all that can be in it.
+    The objects of a scene lie in two halves of the picture, so each half is compared with everything that can be in it.
     """
 
     def judge_some(images: Tensor) -> tuple[Tensor, Tensor]:

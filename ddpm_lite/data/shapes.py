@@ -1,8 +1,8 @@
 """Pictures drawn on the fly with captions: one shape on white, colour x shape x size x place = 256 combinations.
 
-A fifth of the combinations is held out of all training, so that composing can be measured: a model that draws "a small
-red circle at the top left" and never saw one has put it together. Whether it did, `judge` decides: it compares a
-picture with all that `render` can draw.
+A fifth of the combinations is held out of all training, so that composition can be measured: a model that draws "a small
+red circle at the top left" without having seen one has put it together. `judge` decides whether it did: it compares a
+picture with everything that `render` can draw.
 """
 
 from functools import cache
@@ -26,7 +26,7 @@ PLACE_JITTER = 0.04  # how far the centre may lie from there, in x and in y
 # Row i: the numbers of colour, shape, size and place of combination i.
 COMBINATIONS = torch.cartesian_prod(*(torch.arange(len(a)) for a in (COLOURS, SHAPES, SIZES, PLACES)))
 # Held out are the combinations whose four numbers add up to a multiple of 5. One attribute changed to its neighbour
-# changes the sum, so every two and every three attributes still meet in training: new is only all four together.
+# changes the sum, so all pairs and triples of attributes still occur in training: only all four together are new.
 _HELD_OUT = COMBINATIONS.sum(1) % 5 == 0
 PARTS = {"train": (~_HELD_OUT).nonzero()[:, 0], "heldout": _HELD_OUT.nonzero()[:, 0], "all": torch.arange(len(COMBINATIONS))}
 TRAIN, HELDOUT = PARTS["train"], PARTS["heldout"]
@@ -75,8 +75,8 @@ def render(
 ) -> Float32[Tensor, "n 3 size size"]:
     """Drawings of combinations in [-1, 1], on the device of `index`.
 
-    The generator moves each a little in place, size and colour; without one each is in the middle of its range.
-    ValueError for a size other than 16 and 32, or for a number that is no combination.
+    The generator varies place, size and colour a little; without one, each is in the middle of its range.
+    ValueError for a size other than 16 and 32, or for a number without a combination.
     """
     check_size(size)
     check_numbers(index, len(COMBINATIONS))
@@ -88,13 +88,13 @@ def render(
 
 
 def draw(n: int, generator: torch.Generator, size: int = 16, part: Literal["train", "heldout", "all"] = "train") -> Pictures:
-    """n drawings, their combinations drawn evenly from a part, on the generator's device."""
+    """n drawings of combinations drawn uniformly from a part, on the generator's device."""
     index = choose(n, PARTS, part, generator)
     return Pictures(render(index, size, generator), index)
 
 
 def captions(index: int) -> list[str]:
-    """The captions of a combination, one for each of PHRASES; the first is the usual one. ValueError if there is none."""
+    """The captions of a combination, one for each of PHRASES; the first is the usual one. ValueError if there is no such row."""
     check_numbers(torch.tensor([index]), len(COMBINATIONS))
     attributes = zip((COLOURS, SHAPES, SIZES, PLACES), COMBINATIONS[index].tolist(), strict=True)
     words = dict(zip(("colour", "shape", "size", "place"), (list(values)[i] for values, i in attributes), strict=True))
@@ -111,9 +111,9 @@ def _atlas(size: int, device: torch.device) -> Atlas:
 def judge(images: Float[Tensor, "n 3 size size"]) -> Verdict:
     """What pictures in [-1, 1] show: the combination of the nearest drawing, over all attributes and all jitter.
 
-    confidence is the probability of that combination among all, were the picture a drawing with Gaussian noise of
-    deviation 0.1. A picture is refused where that is below 0.9 (between two combinations) or where some patch is far
-    from the nearest drawing (noise, a blank sheet, two objects). ValueError for a size other than 16 and 32.
+    confidence is the probability of that combination among all, if the picture were a drawing with Gaussian noise of
+    standard deviation 0.1. A picture is refused if that is below 0.9 (between two combinations) or if some patch is far from the
+    nearest drawing (noise, a blank sheet, two objects). ValueError for a size other than 16 and 32.
     """
 
     def judge_some(images: Tensor) -> tuple[Tensor, Tensor]:
