@@ -1,7 +1,9 @@
 """Figures: arrays in, matplotlib axes out. The look of the course stands here once."""
 
+import base64
 import io
 from collections.abc import Sequence
+from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,6 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
+from .narrow import boxes_parts, chain_parts, narrowed, restack, strip_parts, table_parts
 from .schedule import require_floating
 
 # Okabe & Ito's eight colours, told apart with any colour vision; styles keep lines apart without colour.
@@ -30,7 +33,10 @@ STYLE = {
     "figure.constrained_layout.use": True,
     "savefig.dpi": 80,
 }
-HEAVY = 100_000  # bytes: pictures of noise do not compress, and with 256 colours they look the same at a third of the size
+NARROW = "application/vnd.ddpm_lite.narrow"  # where a notebook keeps the narrow form of a figure: a PNG in base64
+# (bytes, colours): a PNG that has more bytes is reduced to so many colours. Noise does not compress, and looks the same so.
+FEW_COLORS = ((100_000, 256),)
+FEW_COLORS_NARROW = ((0, 256), (40_000, 64))
 
 
 def use_style() -> None:
@@ -38,22 +44,27 @@ def use_style() -> None:
     plt.rcParams.update(STYLE)
 
 
-def png(fig: Figure) -> bytes:
-    """The figure as a PNG file; the figure is closed."""
+def png(fig: Figure, dpi: int = 80, few_colors: Sequence[tuple[int, int]] = FEW_COLORS) -> bytes:
+    """The figure as a PNG file."""
     file = io.BytesIO()
-    fig.savefig(file, format="png")
-    plt.close(fig)
-    if file.tell() > HEAVY:
-        few = Image.open(file).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-        file = io.BytesIO()
-        few.save(file, format="png", optimize=True)
-    return file.getvalue()
+    fig.savefig(file, format="png", dpi=dpi)
+    data = file.getvalue()
+    for size, colors in few_colors:
+        if len(data) > size:
+            few = io.BytesIO()
+            Image.open(file).convert("RGB").quantize(colors, dither=Image.Dither.NONE).save(few, format="png", optimize=True)
+            data = few.getvalue()
+    return data
 
 
 def bundles(fig: Figure, caption: str) -> list[tuple[dict, dict]]:
-    """A figure and its caption as (data, metadata) of two outputs of a notebook; the caption is the picture's text
-    alternative too."""
-    return [({"image/png": png(fig)}, {"image/png": {"alt": caption}}), ({"text/markdown": f"*{caption}*"}, {})]
+    """A figure and its caption as (data, metadata) of two outputs of a notebook; the caption is the picture's text alternative
+    too. The first holds the figure's narrow form as well, for the pages of the course on a phone. The figure is closed."""
+    data = {"image/png": png(fig)}
+    restack(fig)
+    data[NARROW] = base64.b64encode(png(fig, 160, FEW_COLORS_NARROW)).decode()
+    plt.close(fig)
+    return [(data, {"image/png": {"alt": caption}}), ({"text/markdown": f"*{caption}*"}, {})]
 
 
 def show(fig: Figure, caption: str) -> None:
@@ -76,16 +87,18 @@ def tiles(images: Float[Tensor, "n c h w"], columns: int, zoom: int = 1, gap: in
     return sheet.repeat(zoom, axis=0).repeat(zoom, axis=1)
 
 
-def show_strip(ax: Axes, rows: dict[str, Float[Tensor, "n c h w"]], below: Sequence[str]) -> Axes:
-    """A filmstrip: each row of pictures has its name at the left, each column its caption underneath."""
+def show_strip(ax: Axes, rows: dict[str, Float[Tensor, "n c h w"]], below: Sequence[str], columns: int = 0) -> Axes:
+    """A filmstrip: each row of pictures has its name at the left, each column its caption underneath; there is room for so many
+    columns, if they are not that many."""
     pictures = list(rows.values())
     n, _, h, w = pictures[0].shape
     ax.imshow(tiles(torch.cat(pictures), columns=n), interpolation="nearest")
     ax.set_xticks([1 + w / 2 - 0.5 + i * (w + 1) for i in range(n)], below)
     ax.set_yticks([1 + h / 2 - 0.5 + i * (h + 1) for i in range(len(rows))], list(rows))
     ax.tick_params(length=0)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    ax.spines[:].set_visible(False)
+    ax.set_xlim(-0.5, max(n, columns) * (w + 1) + 0.5)
+    narrowed(ax, partial(strip_parts, show_strip, rows, below))
     return ax
 
 
@@ -111,6 +124,18 @@ def show_quality(axes: Sequence[Axes], rows: Sequence[dict], frechet_real: float
     axes[1].legend(frameon=False)
 
 
+def _show_stop(ax: Axes, what: str | Tensor) -> None:
+    ax.spines[:].set_visible(False)
+    ax.set(xticks=[], yticks=[])
+    if isinstance(what, str):
+        ax.text(0.5, 0.5, what, ha="center", va="center", fontsize=16)
+    elif what.ndim == 2:
+        side = round(what.shape[1] ** 0.5)
+        ax.imshow(what.reshape(side, side).cpu().numpy(), cmap="gray")
+    else:
+        ax.imshow(tiles(what, 1, gap=0))
+
+
 def show_chain(ax: Axes, stops: dict[str, str | Tensor], steps: Sequence[str]) -> Axes:
     """What becomes of something, from left to right: words, an embedding (1, n*n) as a grey square, a picture (1, c, h, w), each
     with its name below, and over the arrow to each next one what makes it."""
@@ -118,20 +143,27 @@ def show_chain(ax: Axes, stops: dict[str, str | Tensor], steps: Sequence[str]) -
     width = 1 / len(stops)
     for i, (name, what) in enumerate(stops.items()):
         inset = ax.inset_axes([width * (i + 0.2), 0.25, 0.55 * width, 0.55])
-        inset.spines[:].set_visible(False)
-        inset.set(xticks=[], yticks=[])
+        _show_stop(inset, what)
         inset.set_xlabel(name)
-        if isinstance(what, str):
-            inset.text(0.5, 0.5, what, ha="center", va="center", fontsize=16)
-        elif what.ndim == 2:
-            side = round(what.shape[1] ** 0.5)
-            inset.imshow(what.reshape(side, side).cpu(), cmap="gray")
-        else:
-            inset.imshow(tiles(what, 1, gap=0))
     for i, step in enumerate(steps, start=1):
         ax.annotate("", (width * (i + 0.16), 0.52), (width * (i - 0.21), 0.52), arrowprops={"arrowstyle": "->", "lw": 2})
         ax.text(width * (i - 0.025), 0.58, step, ha="center", fontsize=13)
+    narrowed(ax, partial(chain_parts, _show_chain_upright, stops, steps))
     return ax
+
+
+def _show_chain_upright(ax: Axes, stops: dict[str, str | Tensor], steps: Sequence[str]) -> None:
+    """The same from top to bottom, names and words at the right."""
+    ax.axis("off")
+    height = 1 / len(stops)
+    for i, (name, what) in enumerate(stops.items()):
+        top = 1 - height * i
+        _show_stop(ax.inset_axes([0, top - 0.65 * height, 0.45, 0.65 * height]), what)
+        ax.text(0.5, top - 0.33 * height, name, va="center")
+    for i, step in enumerate(steps, start=1):
+        top = 1 - height * i
+        ax.annotate("", (0.225, top + 0.03 * height), (0.225, top + 0.32 * height), arrowprops={"arrowstyle": "->", "lw": 2})
+        ax.text(0.27, top + 0.17 * height, step, va="center")
 
 
 def show_boxes(
@@ -152,11 +184,13 @@ def show_boxes(
         where = {"ha": "center", "va": "bottom"} if level else {"ha": "left", "va": "center"}
         ax.text(x + 0.15 * (not level), y + 0.08 * level, words, fontsize=13, **where)
     ax.autoscale_view()
+    narrowed(ax, partial(boxes_parts, show_boxes, boxes, arrows))
     return ax
 
 
-def show_table(ax: Axes, rows: Sequence[Sequence[str]], widths: Sequence[float]) -> Axes:
-    """A table of words; the first row and the first column are its heads, and the widths are shares of the figure's."""
+def show_table(ax: Axes, rows: Sequence[Sequence[str]], widths: Sequence[float], heights: Sequence[float] = ()) -> Axes:
+    """A table of words; the first row and the first column are its heads, and the widths are shares of the figure's, the heights
+    (all alike, if none are given) of one another's sum."""
     ax.axis("off")
     table = ax.table(rows[1:], colLabels=rows[0], colWidths=widths, loc="center", cellLoc="left", colLoc="left")
     table.auto_set_font_size(False)
@@ -164,6 +198,9 @@ def show_table(ax: Axes, rows: Sequence[Sequence[str]], widths: Sequence[float])
     table.scale(1, 3.4)
     for (row, column), cell in table.get_celld().items():
         cell.set(linewidth=0, facecolor="#f2f2f2" if row % 2 else "white")
+        if heights:
+            cell.set_height(heights[row] / sum(heights))
         if row == 0 or column == 0:
             cell.set_text_props(weight="bold")
+    narrowed(ax, partial(table_parts, show_table, rows))
     return ax

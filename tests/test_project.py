@@ -28,7 +28,7 @@ LAYERS = [
     ["weights", "device", "nets", "transformer", "tokenizer", "caption", "unet", "pretrained", "clip", "unclip"],
     ["distributed", "guidance", "run", "train", "batches", "sample", "editing", "metrics"],
     ["data", "presets", "recipe", "zoo", "chain", "scores"],
-    ["plots", "views", "exercises"],
+    ["narrow", "plots", "views", "exercises"],
     ["__init__", "site", "training", "sampling", "__main__"],
 ]
 ORDER = [name for layer in LAYERS for name in layer]

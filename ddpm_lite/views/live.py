@@ -263,8 +263,8 @@ class LiveTraining(View):
         _, rows = self._rows()
         floor, middle = np.frombuffer(self.floor, "<f4"), (np.arange(BINS) + 0.5) * self.T / BINS
         fig = plt.figure(figsize=(10, 7.2))
-        above, below = fig.subfigures(2, 1, height_ratios=(1, 1))
-        left, right = above.subplots(1, 2)
+        grid = fig.add_gridspec(2, 2)
+        left, right, below = (fig.add_subplot(place) for place in (grid[0, 0], grid[0, 1], grid[1, :]))
         left.plot(rows[:, 0], rows[:, 1], color=BLUE)
         left.axhline(floor.mean(), color=BLACK, linestyle="--", linewidth=1.5)
         left.set(xlabel="training step", xlim=(0, self.steps or self.step), ylim=(0, 0.5), title="loss per pixel, floor dashed")
@@ -273,8 +273,7 @@ class LiveTraining(View):
         right.set(xlabel="step t of the noise", xlim=(0, self.T), ylim=(0, 1), title="the same for each t")
         drawn = torch.from_numpy(np.frombuffer(self.drawn, "u1").reshape(-1, *self.shape) / 127.5 - 1)
         shown = sorted({round(i) for i in np.linspace(0, len(drawn) - 1, 4)})
-        ax = below.subplots()
-        show_strip(ax, {f"step {self.moments[i]}": drawn[i] for i in shown}, [""] * len(self._x_T))
+        show_strip(below, {f"step {self.moments[i]}": drawn[i] for i in shown}, [""] * len(self._x_T))
         return fig
 
 

@@ -1,0 +1,214 @@
+"""The narrow form of a figure: the same panels, laid out for a phone, with letters that can be read there.
+
+A figure of 800 px is shown 340 px wide on a phone, and its letters shrink with it. So `restack` lays a figure out again
+as wide as the phone: panels that stood side by side stand below each other. What is more than a panel with axes (a
+filmstrip, a table) says with `narrowed` of which parts its narrow form consists.
+"""
+
+import math
+import re
+import textwrap
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+from matplotlib.ticker import FixedLocator
+from torch import Tensor
+
+WIDTH = 4.5  # inches: 360 px at 80 dpi, which a phone of 390 px shows on 340
+SHRINK, LEAST = 10 / 14, 9.0  # the letters of the course, 14 pt, become 10 pt; none less than 9 pt, 9.4 px on the phone
+LETTER, LINE = 0.084, 0.19  # inches: the width of a letter of 10 pt, on average, and the height of a line of them
+
+Draw = Callable[[Axes], object]
+Part = tuple[float, Draw]  # a part of a narrow form: its height in inches, and what draws it into axes WIDTH wide
+Line = tuple[float, int, list[Axes | Draw]]  # panels side by side: their height, in how many columns, and they
+
+
+def narrowed(ax: Axes, parts: Callable[[Axes], list[Part]]) -> None:
+    """Say what the narrow form of some axes is: `parts(ax)`, one below the other."""
+    ax.narrow_parts = parts
+
+
+def wrap(text: str, letters: int) -> str:
+    """The text in lines of at most so many letters; formulas and words stay whole."""
+    whole = re.sub(r"\$[^$]*\$", lambda formula: formula[0].replace(" ", "\0"), text)
+    lines = [textwrap.fill(line, max(letters, 1), break_long_words=False, break_on_hyphens=False) for line in whole.split("\n")]
+    return "\n".join(lines).replace("\0", " ")
+
+
+def restack(fig: Figure) -> None:
+    """Lay a figure that has been drawn out again, WIDTH inches wide."""
+    fig.set_layout_engine("constrained")
+    inside = {text: (_length(text) / _size(ax)[0], _middle(text)) for ax in fig.axes for text in ax.texts}
+    lines = [line for table in _tables(fig.axes) for line in _lines(table)]
+    grid, placed = fig.add_gridspec(len(lines), 1), []
+    for i, (_, columns, panels) in enumerate(lines):
+        for cell, panel in zip(grid[i].subgridspec(1, columns), panels, strict=False):
+            if isinstance(panel, Axes):
+                panel.set_subplotspec(cell)
+                placed.append((i, panel))
+            else:
+                placed.append((i, fig.add_subplot(cell)))
+                panel(placed[-1][1])
+    for text in fig.findobj(Text):
+        text.set_fontsize(max(LEAST, SHRINK * text.get_fontsize()))
+    for line in fig.findobj(Line2D):
+        line.set(linewidth=SHRINK * line.get_linewidth(), markersize=SHRINK * line.get_markersize())
+    for _, ax in placed:
+        ax.tick_params(which="both", labelsize=SHRINK * 14)
+        _wrap_ticks(ax)
+    heights, above = [height for height, _, _ in lines], LINE * len(fig.texts)
+    for _ in range(3):  # each time the panels are laid out, what they hold has to fit, and they change by that
+        grid.set_height_ratios(heights)
+        fig.set_size_inches(WIDTH, sum(heights) + above)
+        fig.get_layout_engine().execute(fig)
+        above += LINE * sum(_fit(text, WIDTH - 0.2) for text in fig.texts)
+        lacks: list[list[float]] = [[] for _ in lines]  # inches of height, for each panel of a line
+        for i, ax in placed:
+            width, height = ax.get_position(original=True).size * fig.get_size_inches()
+            _fit(ax.xaxis.label, width)
+            _fit(ax.yaxis.label, height)
+            for text in ax.texts:
+                if text in inside:
+                    share, middle = inside[text]
+                    _fit(text, max(1.3, 1.3 * share * WIDTH / lines[i][1]))
+                    text.set_verticalalignment("center")
+                    text.set_y(text.get_transform().inverted().transform(ax.transAxes.transform((0, middle)))[1])
+            more = LINE * _fit(ax.title, width)
+            lacks[i].append(more if ax.get_aspect() == "auto" else width * ax.get_data_ratio() - height + 0.05)
+        heights = [height + max(lack) for height, lack in zip(heights, lacks, strict=True)]
+    grid.set_height_ratios(heights)
+    fig.set_size_inches(WIDTH, sum(heights) + above)
+
+
+def _tables(axes: list[Axes]) -> list[list[list[Axes]]]:
+    """The axes as tables of rows, each to be laid out by itself. Panels that all have titles follow one another, in one row; else
+    those of one column belong together."""
+    if any(hasattr(ax, "narrow_parts") for ax in axes):
+        return [[[ax]] for ax in axes]
+    rows: dict[int, list[Axes]] = {}
+    for ax in axes:
+        rows.setdefault(ax.get_subplotspec().rowspan.start, []).append(ax)
+    return [[axes]] if all(ax.get_title() for ax in axes) else [list(rows.values())]
+
+
+def _lines(table: list[list[Axes]]) -> list[Line]:
+    """A table in lines: as many columns side by side as may be while a panel shrinks by a fifth more than its letters."""
+    first = table[0][0]
+    if hasattr(first, "narrow_parts"):
+        (height, draw), *parts = first.narrow_parts(first)
+        title = first.get_title()
+        first.remove()
+        return [(height, 1, [lambda ax: (draw(ax), ax.set_title(title))]), *((height, 1, [draw]) for height, draw in parts)]
+    width, height = _size(first)
+    columns = min(len(table[0]), max(1, int(1.25 * WIDTH / (SHRINK * width))))
+    rows = [row[k : k + columns] for k in range(0, len(table[0]), columns) for row in table]
+    for row, below in zip(rows, [*rows[1:], []], strict=True):
+        for k, ax in enumerate(row):
+            if len(ax.get_shared_x_axes().get_siblings(ax)) > 1:
+                ax.tick_params(labelbottom=k >= len(below) or not ax.get_shared_x_axes().joined(ax, below[k]))
+            if len(ax.get_shared_y_axes().get_siblings(ax)) > 1:
+                ax.tick_params(labelleft=k == 0)
+                ax.set_ylabel("" if k else next(full[0].get_ylabel() for full in table if ax in full))
+    return [(SHRINK * height, columns, row) for row in rows]
+
+
+def _size(ax: Axes) -> tuple[float, float]:
+    """The width and the height of a panel's place in its figure, in inches."""
+    place, (width, height) = ax.get_subplotspec(), ax.get_figure().get_size_inches()
+    wide, high = place.get_gridspec().get_width_ratios(), place.get_gridspec().get_height_ratios()
+    return (
+        width * sum(wide[i] for i in place.colspan) / sum(wide),
+        height * sum(high[i] for i in place.rowspan) / sum(high),
+    )
+
+
+def _length(text: Text) -> float:
+    """How long a text is along its lines, in inches."""
+    box = text.get_window_extent()
+    return (box.height if text.get_rotation() == 90 else box.width) / text.get_figure(root=True).dpi
+
+
+def _middle(text: Text) -> float:
+    """At which share of its panel's height a text stands."""
+    box = text.get_window_extent()
+    return text.axes.transAxes.inverted().transform((box.x0, (box.y0 + box.y1) / 2))[1]
+
+
+def _fit(text: Text, inches: float) -> int:
+    """Break a text into lines until it is no longer than so many inches; returns how many lines that adds."""
+    words, before = text.get_text().replace("\n", " "), text.get_text().count("\n")
+    for lines in range(before + 1, 7):
+        if _length(text) <= inches:
+            break
+        text.set_text(wrap(words, math.ceil(1.15 * len(words) / lines)))
+    return text.get_text().count("\n") - before
+
+
+def _wrap_ticks(ax: Axes) -> None:
+    """Names at the ticks take several lines, and those that lean stand upright."""
+    if any(label.get_rotation() for label in ax.get_xticklabels()):
+        ax.tick_params(axis="x", labelrotation=90)
+    for axis, letters in ((ax.xaxis, 20), (ax.yaxis, 13)):
+        if isinstance(axis.get_major_locator(), FixedLocator):
+            names = [label.get_text() for label in axis.get_ticklabels()]
+            axis.set_ticks(axis.get_ticklocs(), [wrap(name, letters) for name in names])
+
+
+def strip_parts(show: Callable, rows: dict[str, Tensor], below: Sequence[str], ax: Axes) -> list[Part]:
+    """A filmstrip in pieces as wide as a phone, each drawn by show(ax, rows, below, columns).
+
+    A picture becomes half as wide at most; where several rows are to be compared it may become 44 px wide, so that they are
+    parted less often.
+    """
+    half = ax.get_position().width * ax.figure.get_figwidth() / len(below) / 2
+    rows = {wrap(name, 11): pictures for name, pictures in rows.items()}
+    n, _, h, w = next(iter(rows.values())).shape
+    room = WIDTH - 0.2 - LETTER * max(len(line) for name in rows for line in name.split("\n"))
+    longest = max((LETTER * len(word) for caption in below for word in caption.split()), default=0)
+    pieces = math.ceil(n / max(1, int(room / max(0.55, 0 if len(rows) > 2 else half, longest))))
+    columns = math.ceil(n / pieces)
+    parts = []
+    for k in range(0, n, columns):
+        piece = {name: pictures[k : k + columns] for name, pictures in rows.items()}
+        captions = [wrap(caption, int(room / columns / LETTER)) for caption in below[k : k + columns]]
+        height = len(rows) * room / columns * h / w + LINE * (1 + max(caption.count("\n") for caption in captions)) + 0.2
+        parts.append((height, partial(show, rows=piece, below=captions, columns=columns)))
+    return parts
+
+
+def chain_parts(show: Callable, stops: dict[str, str | Tensor], steps: Sequence[str], _: Axes) -> list[Part]:
+    """A chain from top to bottom, drawn by show(ax, stops, steps)."""
+    return [(1.1 * len(stops), partial(show, stops=stops, steps=steps))]
+
+
+def boxes_parts(show: Callable, boxes: dict, arrows: Sequence[tuple], _: Axes) -> list[Part]:
+    """Boxes with rows and columns exchanged and closer together, drawn by show(ax, boxes, arrows); an arrow keeps its distance
+    from the box that is nearest to its end."""
+
+    def turned(x: float, y: float) -> tuple[float, float]:
+        near_x, near_y, *_ = min(boxes.values(), key=lambda box: math.dist(box[:2], (x, y)))
+        return -1.15 * near_y - (y - near_y), -0.55 * near_x - (x - near_x)
+
+    moved = {name: (*turned(x, y), side, color) for name, (x, y, side, color) in boxes.items()}
+    between = [(turned(*start), turned(*end), wrap(words, 9)) for start, end, words in arrows]
+    width, height = (max(abs(box[k]) for box in moved.values()) + 2 for k in (0, 1))
+    return [(WIDTH * height / width, partial(show, boxes=moved, arrows=between))]
+
+
+def table_parts(show: Callable, rows: Sequence[Sequence[str]], _: Axes) -> list[Part]:
+    """A table of narrow columns, each at least as wide as its longest word, with as many lines in a cell as that takes, drawn by
+    show(ax, rows, widths, heights)."""
+    least, more = [], []
+    for column in zip(*rows, strict=True):
+        least.append(max(len(word) for cell in column for word in cell.split()) + 2)
+        more.append(max(len(line) for cell in column for line in cell.split("\n")) + 2 - least[-1])
+    room = WIDTH / (0.9 * LETTER) - sum(least)
+    letters = [short + room * extra / max(1, sum(more)) for short, extra in zip(least, more, strict=True)]
+    cells = [[wrap(cell.replace("\n", " "), int(k) - 2) for cell, k in zip(row, letters, strict=True)] for row in rows]
+    heights = [0.12 + LINE * max(cell.count("\n") + 1 for cell in row) for row in cells]
+    widths = [k / sum(letters) for k in letters]
+    return [(sum(heights), partial(show, rows=cells, widths=widths, heights=heights))]
