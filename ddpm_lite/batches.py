@@ -1,6 +1,7 @@
 """What a training step does to a batch of captioned pictures before the loss: pick one caption of each, drop some words,
 mirror some pictures, add a small picture or the part that is not erased. The generator draws all random numbers."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -9,9 +10,10 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from . import distributed
+from .checks import require_pictures, require_share
 from .schedule import require_floating
 from .tokenizer import END, PAD
-from .train import Loss, draw_caption
+from .train import Loss, draw_caption, look_at
 from .unclip import conditions, embed
 from .unet import beside
 
@@ -19,12 +21,14 @@ from .unet import beside
 def to_bytes(pictures: Float[Tensor, "*n c h w"]) -> Tensor:
     """Pictures in [-1, 1] as uint8, a quarter of the memory: `captioned` converts them back."""
     require_floating(pictures=pictures)
+    require_pictures(pictures=pictures)
     return ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte()
 
 
 def drop_words(tokens: Int[Tensor, "b length"], p: float, generator: torch.Generator | None = None) -> Int[Tensor, "b length"]:
     """Captions with each word left out with probability p, as if it had not been written: start and end stay, later words
     move up. A caption that would lose all its words keeps them, since the empty caption means "no condition"."""
+    require_share(p=p)
     words = tokens > END
     dropped = words & (torch.rand(tokens.shape, generator=generator, device=tokens.device) < p)
     dropped &= (words & ~dropped).any(1, keepdim=True)
@@ -43,13 +47,17 @@ def shifted(pictures: Float[Tensor, "b c h w"], most: int, generator: torch.Gene
     return wide[torch.arange(b, device=by.device)[:, None, None], rows[:, :, None], columns[:, None]].permute(0, 3, 1, 2)
 
 
-def captioned(loss: Callable[..., Loss], word_drop: float = 0.1, shift: int = 0) -> Callable[..., Loss]:
+def captioned(loss: Callable[..., Loss], word_drop: float | None = None, shift: int = 0) -> Callable[..., Loss]:
     """Turns a loss of (x0, tokens (b, length)) into one of captioned pictures: (pictures, mirror, tokens (b, captions, length)).
 
-    The pictures are uint8. One caption of each is drawn, and its words are dropped with probability word_drop, so that the
-    network also learns what each word means by itself. A picture whose `mirror` is True is mirrored half of the time:
-    nothing in its captions says left or right. All are moved by up to `shift` pixels. Without tokens, `loss` takes (x0,).
+    The pictures are uint8. One caption of each is drawn, and its words are dropped with probability word_drop (default 0.1),
+    so that the network also learns what each word means by itself. A picture whose `mirror` is True is mirrored half of the
+    time: nothing in its captions says left or right. All are moved by up to `shift` pixels. Without tokens, `loss` takes
+    (x0,), and a word_drop is refused.
     """
+    require_share(word_drop=0.1 if word_drop is None else word_drop)
+    if shift < 0:
+        raise ValueError(f"shift = {shift}, but pictures are moved by 0 or more pixels.")
 
     def with_caption(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         pictures, mirror, *tokens = batch
@@ -62,10 +70,13 @@ def captioned(loss: Callable[..., Loss], word_drop: float = 0.1, shift: int = 0)
         if shift:
             x0 = shifted(x0, shift, generator)
         if not tokens:
+            if word_drop is not None:
+                raise ValueError(f"word_drop = {word_drop} has no effect on pictures without captions: leave it out.")
             return loss(model, (x0,), generator)
         caption = draw_caption(tokens[0], generator).long()
-        return loss(model, (x0, drop_words(caption, word_drop, generator)), generator)
+        return loss(model, (x0, drop_words(caption, 0.1 if word_drop is None else word_drop, generator)), generator)
 
+    with_caption.check = getattr(loss, "check", None)
     return with_caption
 
 
@@ -82,6 +93,8 @@ def upsampling(loss: Callable[..., Loss], noise: float = 0.2) -> Callable[..., L
     upsampler learns not to trust every pixel: the small pictures that it will be given are drawn by a network and have
     faults (conditioning augmentation, Ho et al. 2022, section 4; here the network is not told how much noise there is).
     """
+    if not 0 <= noise < math.inf:
+        raise ValueError(f"noise = {noise}, but a standard deviation is finite and not below 0.")
 
     def with_small(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         x0 = batch[0]
@@ -104,6 +117,7 @@ def erasures(
 ) -> Float[Tensor, "n 1 height width"]:
     """Masks, 1 where a picture is known and 0 in a rectangle of random size and place, which is erased; with probability
     `everything` the rectangle is the whole picture."""
+    require_share(everything=everything)
 
     def run(side: int) -> Bool[Tensor, "n side"]:
         """A run of random length from 1 to side, at a random place."""
@@ -126,6 +140,7 @@ def erased(pictures: Float[Tensor, "n c h w"], known: Shaped[Tensor, "n 1 h w"])
 def inpainting(loss: Callable[..., Loss], everything: float = 0.1) -> Callable[..., Loss]:
     """A loss for a network that fills in the erased part of a picture (Nichol et al. 2022, section 3.3): besides x_t it
     sees the rest of the picture and the mask (see `erasures`). It predicts the noise everywhere."""
+    require_share(everything=everything)
 
     def with_rest(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         x0 = batch[0]
@@ -141,6 +156,7 @@ def imagining(loss: Callable[..., Loss], clip: nn.Module) -> Callable[..., Loss]
 
     def of_embeddings(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         x0, tokens = batch
+        look_at(x0=x0)
         with torch.no_grad():
             image, text = embed(clip.encode_image(x0)), embed(clip.encode_text(tokens))
         return loss(model, (image, conditions(tokens, text)), generator)
@@ -154,6 +170,7 @@ def decoding(
     """A loss for a decoder (Ramesh et al. 2022, section 2.1), which denoises the picture given its caption and its CLIP embedding
     (with probability `both`), only one of them (`caption`, `image`), or neither. So one network is both the decoder and,
     without an embedding, GLIDE, each with guidance."""
+    require_share(both=both, caption=caption, image=image, **{"both + caption + image": round(both + caption + image, 6)})
 
     def given(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         x0, tokens = batch

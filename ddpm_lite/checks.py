@@ -1,8 +1,10 @@
 """What a function refuses of its arguments, each in one sentence: numbers that are not finite, pictures outside of [-1, 1],
 shares outside of [0, 1]. Each looks at all numbers once, at the call; tensors on `meta` hold none."""
 
+import math
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 ROUNDING = 1e-3  # how far outside of [-1, 1] rounding may have put a pixel
 
@@ -17,7 +19,7 @@ def require_finite(**tensors: Tensor | None) -> None:
 
 
 def require_pictures(**tensors: Tensor) -> None:
-    """ValueError unless all numbers in each tensor lie in [-1, 1]."""
+    """ValueError unless all numbers in each tensor lie in [-1, 1], but for rounding."""
     for name, x in tensors.items():
         if x.numel() and not x.is_meta:
             low, high = map(float, x.aminmax())
@@ -50,6 +52,30 @@ def require_share(**numbers: float) -> None:
     for name, p in numbers.items():
         if not 0 <= p <= 1:
             raise ValueError(f"{name} = {p}, but a probability lies between 0 and 1.")
+
+
+def require_training(
+    model: nn.Module, data: tuple[Tensor, ...], generator: torch.Generator, settings: dict[str, int | float]
+) -> None:
+    """ValueError unless a network with weights to train, its data, generator and the settings of `train` fit each other."""
+    if not data or any(len(d) != len(data[0]) for d in data) or not len(data[0]):
+        raise ValueError(f"data must be tensors with the same number of rows, at least one, not {[len(d) for d in data]}.")
+    weights = dict(model.named_parameters())
+    if not any(p.requires_grad for p in weights.values()):
+        raise ValueError("No weight of this network can be trained: call model.requires_grad_() before.")
+    places = {str(x.device) for x in (*weights.values(), *data)} | {generator.device.type}
+    if len({place.split(":")[0] for place in places}) > 1:
+        raise ValueError(f"The network, its data and the generator must be on one device, not on {', '.join(sorted(places))}.")
+    require_finite(**weights)
+    require_data(**{f"data[{i}]": d for i, d in enumerate(data) if d.is_floating_point()})
+    if type(settings["warmup"]) is not int or type(settings["batch_size"]) is not int:
+        raise TypeError("warmup and batch_size are whole numbers.")
+    for name in ("lr", "warmup", "weight_decay"):
+        if not 0 <= settings[name] < math.inf:
+            raise ValueError(f"{name} = {settings[name]}, but it must be finite and not below 0.")
+    if not settings["clip_norm"] > 0:
+        raise ValueError(f"clip_norm = {settings['clip_norm']}, but it must be above 0.")
+    require_share(ema_decay=settings["ema_decay"])
 
 
 def _range(low: float, high: float) -> str:

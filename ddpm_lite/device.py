@@ -61,10 +61,12 @@ def place(model: nn.Module, device: torch.device, precision: torch.dtype | str |
     """Put a network on a device, in the precision and memory format that are fastest there; returns the same network.
 
     Parameters stay float32. A network that works in lower precision (the U-Net) has an attribute `precision` and reads
-    it at every call; a small one without it stays in float32 altogether.
+    it at every call; a small one without it stays in float32 altogether, and ValueError if a precision is asked of it.
     channels_last lays the channels of one pixel side by side, which is how the convolutions of low precision read them;
     in float32 on a CPU it only slows the normalisation down.
     """
+    if precision not in ("auto", None) and not hasattr(model, "precision"):
+        raise ValueError(f"A {type(model).__name__} works in float32 alone: leave precision = {precision} out.")
     precision = choose_precision(device) if precision == "auto" else precision
     model.to(device)
     if precision is not None:

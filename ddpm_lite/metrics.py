@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .checks import require_finite
 from .schedule import require_floating
 
 
@@ -20,6 +21,7 @@ def frechet(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> float:
     than features, where the covariance cannot be estimated.
     """
     require_floating(a=a, b=b)
+    require_finite(a=a, b=b)
     if min(len(a), len(b)) <= a.shape[1]:
         raise ValueError(
             f"A Frechet distance in {a.shape[1]} features needs more than {a.shape[1]} items each, not {len(a)} and {len(b)}."
@@ -44,6 +46,7 @@ def precision_recall(real: Float[Tensor, "n d"], generated: Float[Tensor, "m d"]
     """Improved precision and recall (Kynkäänniemi et al. 2019, eqs. 1 to 3): an item counts as part of a set if it lies
     no farther from some member than that member's k-th nearest neighbour in the set."""
     require_floating(real=real, generated=generated)
+    require_finite(real=real, generated=generated)
     if min(len(real), len(generated)) <= k:
         raise ValueError(
             f"k = {k} nearest neighbours need more than {k} items in each set, not {len(real)} and {len(generated)}."
@@ -61,10 +64,13 @@ def nearest(items: Float[Tensor, "n *d"], training: Float[Tensor, "m *d"]) -> tu
     """The distance of each item to its nearest training item, and that item's index. Copies have a distance near
     0: compare with the distances of held-out data."""
     require_floating(items=items, training=training)
+    require_finite(items=items, training=training)
     distance, index = torch.cdist(items.flatten(1).double(), training.flatten(1).double()).min(1)
     return distance, index
 
 
 def accuracy(predicted: Int[Tensor, " n"], asked: Int[Tensor, " n"]) -> float:
-    """The share of predictions that match what was asked for."""
+    """The share of predictions that match what was asked for. ValueError for none, and for different numbers of both."""
+    if predicted.shape != asked.shape or not len(asked):
+        raise ValueError(f"accuracy compares one prediction with each item asked for, not {len(predicted)} with {len(asked)}.")
     return float((predicted == asked).double().mean())

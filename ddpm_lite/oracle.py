@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .checks import require_finite, require_share
 from .gaussian import Steps, eps_from_x0, q_sample
 from .schedule import Schedule, gather, require_floating
 
@@ -74,6 +75,7 @@ class GaussianMixture(_Exact):
             raise ValueError(
                 f"means must be (K, D) and weights (K,), but they are {tuple(means.shape)} and {tuple(weights.shape)}."
             )
+        require_finite(weights=weights, means=means, covs=covs)
         K, D = means.shape
         if not (weights > 0).all():
             raise ValueError("Every weight of a mixture must be positive.")
@@ -137,6 +139,7 @@ class FiniteData(_Exact):
 
     def __init__(self, data: Float[Tensor, "N *d"], labels: Int[Tensor, " N"] | None = None, chunk: int = 4096):
         require_floating(data=data)
+        require_finite(data=data)
         if labels is not None and len(labels) != len(data):
             raise ValueError(f"There are {len(data)} items but {len(labels)} labels.")
         self.data, self.labels, self.chunk = data, labels, chunk
@@ -197,8 +200,7 @@ def loss_floor(
     0 the class-conditional one, and training with label dropout p has the floor p * unconditional + (1 - p) * conditional.
     A floor holds for the distribution it was computed on and for nothing else: read `Floor.of`.
     """
-    if not 0 <= drop <= 1:
-        raise ValueError(f"drop = {drop}, but a share lies between 0 and 1.")
+    require_share(drop=drop)
     x0, labels = exact.draw(n, generator)
     x0 = x0.double()
     eps = torch.randn(x0.shape, dtype=x0.dtype, device=x0.device, generator=generator)

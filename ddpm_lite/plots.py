@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
+from .checks import require_finite
 from .narrow import boxes_parts, chain_parts, narrowed, restack, strip_parts, table_parts
 from .schedule import require_floating
 
@@ -76,6 +77,7 @@ def show(fig: Figure, caption: str) -> None:
 def tiles(images: Float[Tensor, "n c h w"], columns: int, zoom: int = 1, gap: int = 1) -> np.ndarray:
     """Pictures in [-1, 1] side by side on white, as one uint8 array (H, W, 3); grey ones as dark ink on white paper."""
     require_floating(images=images)
+    require_finite(images=images)
     n, c, h, w = images.shape
     pixels = -images if c == 1 else images
     pixels = ((pixels.clamp(-1, 1) + 1) * 127.5).round().byte().expand(n, 3, h, w).permute(0, 2, 3, 1).cpu().numpy()

@@ -25,7 +25,10 @@ def read(
     name: str | Path, revision: str | None = None, local_files_only: bool = False
 ) -> tuple[dict[str, Any], dict[str, Tensor], "BytePairTokenizer", Callable[..., Tensor]]:
     """The arguments of `CLIP`, its weights, its tokenizer and its image preparation, from a folder or from the hub."""
-    folder = Path(name) if Path(name).is_dir() else fetch(str(name), revision, local_files_only)
+    local = Path(name).is_dir()
+    if local and revision is not None:
+        raise ValueError(f"{name} is a folder, and only the hub has revisions: leave revision = {revision!r} out.")
+    folder = Path(name) if local else fetch(str(name), revision, local_files_only)
     missing = [file for file in FILES if not (folder / file).is_file()]
     preparation = next((folder / file for file in PREPARATIONS if (folder / file).is_file()), None)
     if missing or preparation is None:

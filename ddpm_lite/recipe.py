@@ -34,7 +34,10 @@ def configure(name: str, pictures: dict[str, Any] | None = None) -> dict[str, An
         raise ValueError(f"{name} {need}.")
     config = {"name": name, **{k: chosen[k] for k in ("net", "schedule", "loss") if k in chosen}}
     if pictures is not None:
-        config |= {"pictures": pictures, "net": {**chosen["net"], "size": pictures["size"]}}
+        net = {**chosen["net"], "size": pictures["size"]}
+        if "attention" in net:  # where this size has such a level
+            net["attention"] = [n for n in net["attention"] if n in [net["size"] >> i for i in range(len(net["mults"]))]]
+        config |= {"pictures": pictures, "net": net}
     if _length(config) is not None:
         captions = (caption for each in material(chosen["data"], _size(config), pictures).captions for caption in each)
         config["words"] = Tokenizer.build(captions, _length(config)).words

@@ -1,7 +1,8 @@
 """Training: the loss of DDPM, and a loop that serves every network here.
 
-`train` is a generator over any loss(model, batch, generator): who calls it draws the progress bar, plots or stops.
-What it needs to go on after an interruption is in one checkpoint; see `run.Run`.
+`train` is a generator over any loss(model, batch, generator): the caller draws the progress bar, plots or stops. A loss may
+have an attribute check(data, batch_size), which raises ValueError for data from which it cannot learn. What a run needs to
+go on after an interruption is in one checkpoint; see `run.Run`.
 """
 
 import math
@@ -17,14 +18,14 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from . import distributed
-from .checks import require_labels
+from .checks import require_data, require_labels, require_share, require_training
 from .device import own_generator
 from .gaussian import q_sample
 from .guidance import drop_condition
 from .run import BINS, Run
 from .schedule import Schedule, require_floating
 
-TIMED = 50  # steps that are timed to turn minutes into a number of steps; the warm-up lasts at least as long
+TIMED = 50  # steps that are timed to turn minutes into a number of steps; the warm-up must last at least as long
 
 
 class Loss(NamedTuple):
@@ -54,27 +55,36 @@ def low_discrepancy_t(
     return (u * T).long().clamp(max=T - 1) + 1
 
 
-def eps_loss(schedule: Schedule, drop: float = 0.1, null: int | Tensor | None = None) -> Callable[..., Loss]:
+def eps_loss(schedule: Schedule, drop: float | None = None, null: int | Tensor | None = None) -> Callable[..., Loss]:
     """The loss of Ho et al. 2020 (eq. 14, Algorithm 1): E |eps - eps_theta(x_t, t, c)|^2 with x_t from `q_sample`.
 
-    A batch is (x0,) or (x0, cond); a cond is replaced by `null` with probability `drop`. The mean is over the
-    coordinates too. All random numbers are drawn for the whole batch before the processes share it out.
+    A batch is (x0,) or (x0, cond); a cond is replaced by `null` with probability `drop` (default 0.1), or kept where null is
+    None. The mean is over the coordinates too. All random numbers are drawn for the whole batch before the processes share it
+    out. ValueError for a drop without null or outside [0, 1], a null for a batch without cond, pictures outside [-1, 1].
     """
     return _denoising(lambda x0, eps: eps, schedule, drop, null)
 
 
-def x0_loss(schedule: Schedule, drop: float = 0.1, null: int | Tensor | None = None) -> Callable[..., Loss]:
+def x0_loss(schedule: Schedule, drop: float | None = None, null: int | Tensor | None = None) -> Callable[..., Loss]:
     """The same for a network that predicts the clean item and not the noise: E |x0 - x0_theta(x_t, t, c)|^2 (Ramesh et al.
     2022, section 2.2, for their prior). `sample.as_eps` makes of it what samplers take."""
     return _denoising(lambda x0, eps: x0, schedule, drop, null)
 
 
-def _denoising(target: Callable[..., Tensor], schedule: Schedule, drop: float, null: int | Tensor | None) -> Callable[..., Loss]:
+def _denoising(
+    target: Callable[..., Tensor], schedule: Schedule, drop: float | None, null: int | Tensor | None
+) -> Callable[..., Loss]:
     """The squared error of a network that sees x_t, t and cond and predicts target(x0, eps)."""
+    if drop is not None and null is None:
+        raise ValueError(f"drop = {drop} has no effect without null, the condition that means none: give both.")
+    drop = 0.1 if drop is None else drop
+    require_share(drop=drop)
 
     def loss(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         x0, cond = batch if len(batch) == 2 else (batch[0], None)
-        require_floating(x0=x0)
+        look_at(x0=x0)
+        if cond is None and null is not None:
+            raise ValueError("A null condition was given, but the batch has no condition that it could replace.")
         t = low_discrepancy_t(len(x0), schedule.T, generator, x0.device)
         eps = torch.randn(x0.shape, generator=generator, device=x0.device, dtype=x0.dtype)
         if cond is not None and null is not None:
@@ -87,14 +97,34 @@ def _denoising(target: Callable[..., Tensor], schedule: Schedule, drop: float, n
     return loss
 
 
+def look_at(**pictures: Tensor) -> None:
+    """Refuse integers, and on a CPU numbers out of range too: on a GPU that would make every step wait. `train` has looked at
+    all data before, wherever they lie."""
+    require_floating(**pictures)
+    require_data(**{name: x for name, x in pictures.items() if x.device.type == "cpu"})
+
+
 def class_loss(model: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
-    """Cross-entropy of a classifier on a batch (pictures, labels). ValueError for labels that are not classes of it."""
+    """Cross-entropy of a classifier on a batch (pictures, labels). It draws nothing: `train` hands every loss a generator.
+    ValueError for labels that are not classes of it."""
     pictures, labels = (distributed.shard(a) for a in batch)
-    require_floating(pictures=pictures)
+    look_at(pictures=pictures)
     logits = model(pictures)
     require_labels(logits.shape[1], labels=labels)
     per_item = nn.functional.cross_entropy(logits, labels.long(), reduction="none")
     return Loss(per_item.mean(), per_item.detach())
+
+
+def _different_classes(data: tuple[Tensor, ...], batch_size: int) -> None:
+    if _alike(data[1]):
+        raise ValueError("All labels are the same: a classifier learns from two or more classes.")
+
+
+class_loss.check = _different_classes
+
+
+def _alike(rows: Tensor) -> bool:
+    return bool((rows == rows[:1]).all())
 
 
 def draw_caption(tokens: Int[Tensor, "b captions length"], generator: torch.Generator | None = None) -> Int[Tensor, "b length"]:
@@ -112,12 +142,14 @@ def clip_loss(schedule: Schedule | None = None) -> Callable[..., Loss]:
     Pictures with the same caption need no care: the two columns of logits are then equal, and the loss is what it would be
     if both pictures counted as partners, each by half. Where two phrasings say the same, the one that counts as the partner
     was drawn at random: on average, the same again.
+    ValueError for a batch of one, or data without two different pictures and captions: their loss is 0, or stays at guessing.
     """
 
     def loss(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         pictures, tokens = batch
-        require_floating(pictures=pictures)
+        look_at(pictures=pictures)
         t, n, device = None, len(pictures), pictures.device
+        several(n)
         if tokens.ndim == 3:
             tokens = draw_caption(tokens, generator)
         if schedule is not None:
@@ -132,6 +164,17 @@ def clip_loss(schedule: Schedule | None = None) -> Callable[..., Loss]:
         bins = None if schedule is None else (t - 1) * BINS // schedule.T
         return Loss(per_item.mean(), distributed.shard(per_item.detach()), bins)
 
+    def several(n: int) -> None:
+        if n < 2:
+            raise ValueError(f"CLIP learns which caption of a batch fits: a batch of {n} leaves no choice, so use 2 or more.")
+
+    def check(data: tuple[Tensor, ...], batch_size: int) -> None:
+        several(batch_size)
+        for what, rows in (("pictures", data[0]), ("captions", data[-1])):
+            if _alike(rows):
+                raise ValueError(f"CLIP learns from two or more different {what}, but all of these are the same.")
+
+    loss.check = check
     return loss
 
 
@@ -164,31 +207,56 @@ def train(
     ema_decay: float = 0.999,
     clip_norm: float = 1.0,
     checkpoint: str | Path | None = None,
-    save_every: float = 60.0,
+    save_every: float | None = None,
     config: dict | None = None,
     compile: bool = False,
 ) -> Iterator[TrainStep]:
     """Train `model` on `data`, tensors of N rows each, on the model's device; yields a TrainStep after each step.
 
     steps or minutes   how long. Minutes become a number of steps once the first ones are timed.
-    checkpoint         a file: saved after the first step, every save_every seconds, at the end, and when the caller
-                       stops early. If it exists the run goes on from there, with bit-identical parameters to a run
+    warmup             steps over which the learning rate rises; with minutes at least as many as are timed
+    checkpoint         a file: saved after the first step, every save_every seconds (default 60), at the end, and when the
+                       caller stops early. If it exists the run goes on from there, with bit-identical parameters to a run
                        that was never interrupted (on a CPU with the same number of threads).
-    config             stored in the checkpoint, for who reads it
+    config             stored in the checkpoint, for its readers
     AdamW with warm-up and decay, clipped gradients, an exponential moving average of the weights (`step.run.ema`).
-    Rows are drawn with replacement, so that no epoch has to be remembered. ValueError for arguments that do not fit;
+    Rows are drawn with replacement, so that no epoch has to be remembered. The model is in training mode at every step,
+    whatever the caller has done with it since the last. ValueError, at the call, for arguments that do not fit or have no
+    effect, and for data that are not finite, pictures outside of [-1, 1], or nothing that the loss could learn from;
     FloatingPointError if the loss becomes NaN or infinite.
     """
     check_length(steps, minutes)
-    if not data or any(len(d) != len(data[0]) for d in data) or not len(data[0]):
-        raise ValueError(f"data must be tensors with the same number of rows, at least one, not {[len(d) for d in data]}.")
+    if minutes is not None and warmup < TIMED:
+        raise ValueError(f"warmup = {warmup}, but with minutes the first {TIMED} steps are timed: use {TIMED} or more.")
+    if checkpoint is None and (save_every is not None or config is not None):
+        raise ValueError("save_every and config are about the checkpoint: give one.")
     if batch_size < 1 or batch_size % distributed.world_size():
         raise ValueError(f"batch_size = {batch_size} must be a positive multiple of the {distributed.world_size()} processes.")
     settings = {"batch_size": batch_size, "lr": lr, "warmup": warmup, "weight_decay": weight_decay}
     settings |= {"ema_decay": ema_decay, "clip_norm": clip_norm}
+    require_training(model, data, generator, settings)
+    if check := getattr(loss, "check", None):
+        check(data, batch_size)
     run = Run(model, generator, steps, settings, config)
     if checkpoint is not None and Path(checkpoint).exists():
         run.load(checkpoint)
+    return _steps(run, data, loss, minutes, checkpoint, 60.0 if save_every is None else save_every, compile)
+
+
+def _steps(
+    run: Run,
+    data: tuple[Tensor, ...],
+    loss: Callable[..., Loss],
+    minutes: float | None,
+    checkpoint: str | Path | None,
+    save_every: float,
+    compile: bool,
+) -> Iterator[TrainStep]:
+    """The steps of `train`, whose arguments have been checked."""
+    model, generator = run.model, run.generator
+    batch_size, lr, warmup, clip_norm, ema_decay = (
+        run.settings[name] for name in ("batch_size", "lr", "warmup", "clip_norm", "ema_decay")
+    )
     device, good = data[0].device, run.step or None
     inside = torch.compile(model) if compile else model
     if distributed.running():
@@ -200,10 +268,10 @@ def train(
             run.save(checkpoint)
         return run.step if checkpoint is not None else None
 
-    model.train()
-    first, start, warmup = run.step, time.monotonic(), max(warmup, TIMED)
+    first, start = run.step, time.monotonic()
     last = saved = middle = start
     while run.steps is None or run.step < run.steps:
+        model.train()
         for group in run.optimizer.param_groups:
             group["lr"] = learning_rate(run.step, run.steps, lr, warmup)
         rows = torch.randint(len(data[0]), (batch_size,), generator=generator, device=device)

@@ -109,7 +109,8 @@ class UNet(nn.Module):
 
     width      channels at full size; level i has width * mults[i]
     depth      residual blocks per level on the way down (one more on the way up)
-    attention  the sizes, in pixels, at which self-attention follows each residual block (and once in the middle)
+    attention  the sizes, in pixels, at which self-attention follows each residual block (default 16, where a level has that
+               size); in the middle there is always one
     heads, groups, dropout   attention heads, GroupNorm groups, dropout rate
     num_classes or cond_dim  class labels or vectors as condition: see `nets.Condition`
     caption    captions as condition, cond = tokens (B, length): {"vocabulary", "length", "width", "depth", "heads"} of
@@ -128,7 +129,7 @@ class UNet(nn.Module):
         width: int,
         mults: Sequence[int] = (1, 2, 2, 2),
         depth: int = 2,
-        attention: Sequence[int] = (16,),
+        attention: Sequence[int] | None = None,
         heads: int = 1,
         groups: int = 32,
         dropout: float = 0.0,
@@ -144,6 +145,10 @@ class UNet(nn.Module):
             raise ValueError(
                 f"A {size} x {size} picture cannot be halved {len(mults) - 1} times: use fewer mults or another size."
             )
+        sizes = [size >> i for i in range(len(mults))]
+        if absent := set(attention or ()) - set(sizes):
+            raise ValueError(f"There is no level of {min(absent)} pixels for attention: the levels have {sizes}.")
+        attention = (16,) if attention is None else attention
         if any(width * m % groups or width * m % heads for m in mults):
             raise ValueError(
                 f"The channels, {[width * m for m in mults]}, must be multiples of groups = {groups} and of heads = {heads}."

@@ -95,7 +95,7 @@ def is_number(value: Any) -> bool:
 def fill(model: nn.Module, tensors: dict[str, Tensor], source: str = "the file") -> None:
     """Copy tensors into a model's parameters and buffers, cast to their dtype.
 
-    ValueError, and nothing copied, if a name is missing or unknown, or a shape or kind of number differs.
+    ValueError, and nothing copied, if a name is missing or unknown, a shape or kind of number differs, or a number is not finite.
     """
     own = model.state_dict()
     wrong = [f"{name} is missing" for name in own if name not in tensors]
@@ -106,6 +106,8 @@ def fill(model: nn.Module, tensors: dict[str, Tensor], source: str = "the file")
             wrong.append(f"{name} is {tuple(theirs.shape)} instead of {tuple(mine.shape)}")
         elif mine.is_floating_point() != theirs.is_floating_point():
             wrong.append(f"{name} is {theirs.dtype} instead of {mine.dtype}")
+        elif not theirs.isfinite().all():
+            wrong.append(f"{name} holds NaN or infinity")
     if wrong:
         more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise ValueError(f"{source} does not fit this network: {'; '.join(sorted(wrong)[:3])}{more}.")

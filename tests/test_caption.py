@@ -238,7 +238,7 @@ def toy():
 
 def test_a_small_network_learns_to_follow_captions():
     net, data, loss = toy()
-    options = {"steps": 160, "batch_size": 32, "lr": 1e-2, "warmup": 10, "ema_decay": 0.95}
+    options = {"steps": 160, "batch_size": 32, "lr": 1e-2, "warmup": 50, "ema_decay": 0.95}
     *_, step = train(net, data, loss, generator=seeded(), **options)
     ema = step.run.ema
     cond = TOKENS.encode(["red", "blue", "red circle", "blue circle"])

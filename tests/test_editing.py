@@ -127,7 +127,7 @@ def test_a_small_network_learns_to_fill_in(g):
     pictures = (torch.rand(4096, 1, 1, 1, generator=g) * 1.6 - 0.8).expand(-1, -1, 2, 2)
     torch.manual_seed(0)
     steep = Schedule.linear(100, 1e-3, 0.2)
-    options = {"steps": 300, "batch_size": 128, "lr": 1e-2, "warmup": 10, "ema_decay": 0.95}
+    options = {"steps": 300, "batch_size": 128, "lr": 1e-2, "warmup": 50, "ema_decay": 0.95}
     *_, step = train(Pixels(), (pictures,), inpainting(eps_loss(steep)), generator=g, **options)
     pictures, known = pictures[:256], torch.zeros(256, 1, 2, 2)
 
@@ -246,7 +246,7 @@ def test_an_editor_is_known_by_what_it_learnt_and_not_by_its_channels():
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
     """Presets of a small parent, shipped, and of its child, which does not learn anything: its learning rate is 0."""
-    net = {**SMALL, "size": 16, "caption": {"length": 16, "width": 8, "depth": 1, "heads": 2}}
+    net = {**SMALL, "size": 16, "attention": (8,), "caption": {"length": 16, "width": 8, "depth": 1, "heads": 2}}
     same = {"about": "", "kind": "unet", "data": "emoji", "schedule": {"kind": "cosine", "T": 100}}
     parent = {**same, "net": net, "loss": {"drop": 0.1, "word_drop": 0.1}}
     child = {**same, "net": {**net, "extra": 4}, "loss": {**parent["loss"], "everything": 0.1}, "begin": "parent"}

@@ -20,7 +20,9 @@ from ddpm_lite import (
     PointMLP,
     Schedule,
     UNet,
+    captioned,
     class_loss,
+    clip_loss,
     eps_loss,
     loss_floor,
     low_discrepancy_t,
@@ -29,7 +31,7 @@ from ddpm_lite import (
     weights,
 )
 from ddpm_lite.run import BINS
-from ddpm_lite.train import TIMED, learning_rate
+from ddpm_lite.train import TIMED, learning_rate, x0_loss
 
 schedule = Schedule.linear(100)
 
@@ -68,7 +70,7 @@ def test_eps_loss_is_the_mean_squared_error_on_the_closed_form():
         seen.update(x_t=x_t, t=t, cond=cond)
         return torch.zeros_like(x_t)
 
-    x0 = torch.randn(64, 1, 4, 4, generator=seeded(2), dtype=torch.float64)
+    x0 = torch.rand(64, 1, 4, 4, generator=seeded(2), dtype=torch.float64) * 2 - 1
     result = eps_loss(schedule)(model, (x0,), seeded(3))
     a = schedule.alpha_bar[seen["t"]].reshape(-1, 1, 1, 1)
     eps = (seen["x_t"] - a.sqrt() * x0) / (1 - a).sqrt()
@@ -186,7 +188,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, stop, kind):
             torch.manual_seed(0)
             return PointMLP(2, 16, 1) if kind == "mlp" else UNet(4, 1, 8, (1, 2), 1, (2,), groups=4, dropout=0.3)
 
-    data = POINTS if kind == "mlp" else (torch.randn(50, 1, 4, 4, generator=seeded(1)),)
+    data = POINTS if kind == "mlp" else (torch.rand(50, 1, 4, 4, generator=seeded(1)) * 2 - 1,)
     whole = run_to_end(net(), data=data)
     for step in train(net(), data, eps_loss(schedule), generator=seeded(), steps=30, batch_size=16, checkpoint=tmp_path / "run"):
         if step.step == stop:
@@ -203,7 +205,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, stop, kind):
 @pytest.mark.parametrize("precision", [None, torch.bfloat16, torch.float16], ids=str)
 def test_a_stopped_run_goes_on_on_the_gpu(tmp_path, precision):
     device = torch.device("cuda")
-    data = (torch.randn(64, 1, 8, 8, generator=seeded(1)).to(device),)
+    data = (torch.rand(64, 1, 8, 8, generator=seeded(1)).to(device),)
     for stop in (20, 60):
         net = place(UNet(8, 1, 16, (1, 2), 1, (4,), groups=8, dropout=0.1), device, precision)
         options = {"generator": torch.Generator(device), "steps": 60, "batch_size": 16, "checkpoint": tmp_path / "run"}
@@ -222,7 +224,7 @@ KILLED = """
     torch.set_num_threads(1)
     torch.manual_seed(0)
     net = UNet(8, 1, 16, (1, 2), 1, (4,), groups=8)
-    data = (torch.randn(100, 1, 8, 8, generator=torch.Generator().manual_seed(1)),)
+    data = (torch.rand(100, 1, 8, 8, generator=torch.Generator().manual_seed(1)),)
     for step in train(net, data, eps_loss(Schedule.linear(100)), generator=torch.Generator().manual_seed(2), steps=120,
                       batch_size=8, checkpoint=sys.argv[1], save_every=0.0):
         print(step.step, flush=True)
@@ -298,16 +300,83 @@ def test_an_infinite_gradient_stops_before_it_reaches_the_weights():
         ({"steps": 5, "minutes": 1.0}, "steps=N or minutes=M"),
         ({"steps": 0}, "more than 0"),
         ({"steps": 5, "batch_size": 0}, "batch_size = 0"),
+        ({"steps": 5, "lr": math.nan}, "lr = nan, but it must be finite and not below 0"),
+        ({"steps": 5, "weight_decay": -1.0}, "weight_decay = -1.0, but it must be finite"),
+        ({"steps": 5, "warmup": -1}, "warmup = -1"),
+        ({"steps": 5, "clip_norm": 0.0}, "clip_norm = 0.0, but it must be above 0"),
+        ({"steps": 5, "ema_decay": 1.5}, "ema_decay = 1.5, but"),
+        ({"minutes": 1.0, "warmup": TIMED - 1}, f"warmup = {TIMED - 1}, but with minutes the first {TIMED} steps are timed"),
+        ({"steps": 5, "save_every": 1.0}, "save_every and config are about the checkpoint: give one"),
+        ({"steps": 5, "config": {}}, "save_every and config are about the checkpoint"),
     ],
 )
-def test_wrong_arguments_are_named(options, words):
+def test_wrong_arguments_are_named_at_the_call(options, words):
     with pytest.raises(ValueError, match=words):
-        next(train(small_net(), POINTS, eps_loss(schedule), generator=seeded(), **options))
+        train(small_net(), POINTS, eps_loss(schedule), generator=seeded(), **options)
 
 
-def test_data_of_different_lengths_is_named():
+def test_data_that_do_not_fit_are_named_at_the_call():
+    def call(net, *data):
+        train(net, data, eps_loss(schedule), generator=seeded(), steps=5)
+
     with pytest.raises(ValueError, match=r"not \[200, 3\]"):
-        next(train(small_net(), (*POINTS, torch.zeros(3)), eps_loss(schedule), generator=seeded(), steps=5))
+        call(small_net(), *POINTS, torch.zeros(3))
+    with pytest.raises(ValueError, match=r"on one device, not on cpu, meta"):
+        call(small_net(), torch.zeros(3, 2, device="meta"))
+    with pytest.raises(ValueError, match="No weight of this network can be trained"):
+        call(small_net().requires_grad_(False), *POINTS)
+
+
+def test_a_warm_up_is_as_long_as_it_is_asked_to_be():
+    steps = train(small_net(), POINTS, eps_loss(schedule), generator=seeded(), steps=30, batch_size=16, lr=1e-2, warmup=4)
+    rates = [step.run.optimizer.param_groups[0]["lr"] for step in steps]
+    assert rates == [learning_rate(i, 30, 1e-2, 4) for i in range(30)] and rates[4] == 1e-2
+
+
+def test_the_network_trains_with_dropout_at_every_step_whatever_the_caller_does_between_them():
+    def losses(disturb):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            net = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 2))
+        data = (POINTS[0], (POINTS[0][:, 0] > 0).long())
+        for step in train(net, data, class_loss, generator=seeded(), steps=6, batch_size=16):
+            yield step.loss
+            if disturb:
+                net.eval() if step.step < 3 else net[1].eval()
+
+    assert list(losses(True)) == list(losses(False))
+
+
+@pytest.mark.parametrize(
+    ("loss", "data", "options", "words"),
+    [
+        (class_loss, (POINTS[0], torch.ones(200).long()), {}, "All labels are the same: a classifier learns from two or more"),
+        (clip_loss(), (torch.rand(9, 1, 4, 4), torch.arange(9)[:, None]), {"batch_size": 1}, "a batch of 1 leaves no choice"),
+        (clip_loss(), (torch.rand(9, 1, 4, 4), torch.ones(9, 3).long()), {}, "two or more different captions, but all"),
+        (clip_loss(), (torch.zeros(9, 1, 4, 4), torch.arange(9)[:, None]), {}, "two or more different pictures, but all"),
+        (clip_loss(), (torch.rand(1, 1, 4, 4), torch.ones(1, 3).long()), {}, "two or more different pictures, but all"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused_at_the_call(loss, data, options, words):
+    in_bytes = ((255 * data[0]).byte(), torch.zeros(len(data[0])).bool(), data[1])
+    for each, given in [(loss, data)] + [(captioned(loss), in_bytes)] * (loss is not class_loss):
+        with pytest.raises(ValueError, match=words):
+            train(small_net(), given, each, generator=seeded(), **{"steps": 3, **options})
+    if "batch_size" in options:
+        with pytest.raises(ValueError, match=words):
+            loss(small_net(), tuple(d[:1] for d in data), seeded())
+
+
+def test_options_of_a_loss_without_effect_are_refused():
+    points, labels = POINTS[0], torch.zeros(200).long()
+    with pytest.raises(ValueError, match=r"drop = 0\.2 has no effect without null"):
+        eps_loss(schedule, drop=0.2)
+    with pytest.raises(ValueError, match=r"drop = 2\.0, but a probability"):
+        x0_loss(schedule, drop=2.0, null=3)
+    with pytest.raises(ValueError, match="no condition that it could replace"):
+        eps_loss(schedule, null=3)(small_net(), (points,), seeded())
+    with pytest.raises(ValueError, match=r"word_drop = 0\.2 has no effect on pictures without captions"):
+        captioned(eps_loss(schedule), 0.2)(small_net(), (torch.zeros(2, 1, 4, 4).byte(), labels[:2].bool()), seeded())
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):

@@ -110,7 +110,7 @@ def test_the_prior_recovers_a_distribution_that_is_known():
 
 def test_with_dropout_1_or_guidance_0_a_condition_has_no_effect(g):
     """The prior and the decoder: what is always dropped in training is never seen, and guidance 0 leaves it out."""
-    clip, pictures, seen = small_clip(), torch.randn(3, 3, 8, 8, generator=g), []
+    clip, pictures, seen = small_clip(), torch.rand(3, 3, 8, 8, generator=g), []
 
     def model(x_t, t, cond=None):
         seen.append(cond)
@@ -129,7 +129,7 @@ def test_with_dropout_1_or_guidance_0_a_condition_has_no_effect(g):
 
 
 def test_imagining_denoises_the_picture_s_embedding_given_the_caption_s(g):
-    clip, pictures, tokens = small_clip(), torch.randn(3, 3, 8, 8, generator=g), WORDS.encode(["red circle"] * 3)
+    clip, pictures, tokens = small_clip(), torch.rand(3, 3, 8, 8, generator=g), WORDS.encode(["red circle"] * 3)
     log = []
     imagining(lambda model, batch, generator=None: log.append(batch) or Loss(torch.zeros(())), clip)(
         small_clip(), (pictures, tokens)
@@ -150,7 +150,7 @@ def test_decoding_gives_each_of_the_four_at_its_rate():
         0.4,
         0.3,
     )
-    loss(clip, (torch.randn(n, 3, 8, 8), tokens), torch.Generator().manual_seed(0))
+    loss(clip, (torch.rand(n, 3, 8, 8), tokens), torch.Generator().manual_seed(0))
     cond = log[0][1]
     caption, image = (cond[:, :5] == tokens).all(1), (cond[:, 5:] != 0).any(1)
     for got, want in ((caption & image, 0.2), (caption & ~image, 0.4), (~caption & image, 0.3), (~caption & ~image, 0.1)):

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .. import zoo
+from ..checks import require_pictures
 from ..data import emoji
 
 MEANING = {
@@ -17,6 +18,7 @@ MEANING = {
 
 def psnr(a: Float[Tensor, "*x"], b: Float[Tensor, "*x"]) -> float:
     """10 log10(4 / mean squared error) of pictures in [-1, 1], whose range is 2."""
+    require_pictures(a=a, b=b)
     return 10 * math.log10(4 / float((a - b).square().mean()))
 
 

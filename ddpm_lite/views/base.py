@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from .. import plots
+from ..checks import require_pictures
 from ..schedule import Schedule
 
 HERE = Path(__file__).parent
@@ -89,7 +90,8 @@ def float32(x: Tensor | np.ndarray) -> bytes:
 
 
 def uint8(x: Float[Tensor, "..."]) -> bytes:
-    """Pictures in [-1, 1] as bytes 0..255."""
+    """Pictures in [-1, 1] as bytes 0..255. ValueError for another range."""
+    require_pictures(x=x)
     return torch.round((x.double() + 1) * 127.5).byte().numpy().tobytes()
 
 

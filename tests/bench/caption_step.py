@@ -53,7 +53,7 @@ def main() -> None:
     net, schedule, g = PRESETS["glide-shapes"]["net"], Schedule.cosine(T), torch.Generator().manual_seed(args.seed)
     tokens = torch.randint(3, VOCABULARY, (1000, net["caption"]["length"]), generator=g)
     tokens[:, 0], tokens[:, 9], tokens[:, 10:] = START, END, PAD
-    data, racers = (torch.randn(1000, 3, net["size"], net["size"], generator=g), tokens), {}
+    data, racers = (torch.rand(1000, 3, net["size"], net["size"], generator=g) * 2 - 1, tokens), {}
     for precision in dict.fromkeys((choose_precision(CPU), None)):
         name = str(precision or torch.float32).removeprefix("torch.")
         model = place(UNet(**{**net, "caption": {"vocabulary": VOCABULARY, **net["caption"]}}), CPU, precision)

@@ -65,7 +65,7 @@ def configuration(name: str, args) -> None:
     generator, fast = torch.Generator().manual_seed(args.seed), choose_precision(CPU)
     tokens = torch.randint(3, VOCABULARY - 1, (1000, LENGTH), generator=generator)
     tokens[:, 0], tokens[:, 9], tokens[:, 10:] = START, END, PAD
-    data = torch.randn(1000, 3, size, size, generator=generator), tokens
+    data = torch.rand(1000, 3, size, size, generator=generator) * 2 - 1, tokens
     racers = {}
     for title, make, w in (("ours", ours, width), ("transformers", transformers, width), ("x-clip", xclip, xclip_width)):
         for precision in dict.fromkeys((fast, None)):
