@@ -55,7 +55,8 @@ def captioned(loss: Callable[..., Loss], word_drop: float | None = None, shift: 
     time: nothing in its captions says left or right. All are moved by up to `shift` pixels. Without tokens, `loss` takes
     (x0,), and a word_drop is refused.
     """
-    require_share(word_drop=0.1 if word_drop is None else word_drop)
+    rate = 0.1 if word_drop is None else word_drop
+    require_share(word_drop=rate)
     if shift < 0:
         raise ValueError(f"shift = {shift}, but pictures are moved by 0 or more pixels.")
 
@@ -74,7 +75,7 @@ def captioned(loss: Callable[..., Loss], word_drop: float | None = None, shift: 
                 raise ValueError(f"word_drop = {word_drop} has no effect on pictures without captions: leave it out.")
             return loss(model, (x0,), generator)
         caption = draw_caption(tokens[0], generator).long()
-        return loss(model, (x0, drop_words(caption, 0.1 if word_drop is None else word_drop, generator)), generator)
+        return loss(model, (x0, drop_words(caption, rate, generator)), generator)
 
     with_caption.check = getattr(loss, "check", None)
     return with_caption

@@ -22,13 +22,13 @@ train.py
   test_wiring_training.py::test_with_a_given_number_of_steps_or_minutes_the_learning_rate_falls_to_0
     learning_rate(run.step, run.steps, lr, warmup) => lr
     learning_rate(run.step, run.steps, lr, warmup) => learning_rate(run.step, None, lr, warmup)
-    learning_rate(run.step, run.steps, lr, warmup) => learning_rate(run.step, steps, lr, warmup)
+    learning_rate(run.step, run.steps, lr, warmup) => learning_rate(run.step, TIMED, lr, warmup)
   test_wiring_training.py::test_the_loop_is_the_one_written_by_hand[{'lr': 0.03}]
     learning_rate(run.step, run.steps, lr, warmup) => learning_rate(run.step, run.steps, 1e-2, warmup)
   test_wiring_training.py::test_the_loop_is_the_one_written_by_hand[{'warmup': 55}]
-    max(warmup, TIMED) => TIMED
+    learning_rate(run.step, run.steps, lr, warmup) => learning_rate(run.step, run.steps, lr, TIMED)
   test_wiring_training.py::test_the_loop_is_the_one_written_by_hand[{'warmup': 10}]
-    max(warmup, TIMED) => warmup
+    learning_rate(run.step, run.steps, lr, warmup) => learning_rate(run.step, run.steps, lr, max(warmup, TIMED))
   test_wiring_training.py::test_the_loop_is_the_one_written_by_hand[{'clip_norm': 0.1}]
     (model.parameters(), clip_norm) => (model.parameters(), 10 * clip_norm)
     (model.parameters(), clip_norm) => (model.parameters(), math.inf)
@@ -70,7 +70,7 @@ train.py
   test_wiring_training.py::test_a_classifier_s_loss_is_the_mean_cross_entropy
     Loss(per_item.mean(), per_item.detach()) => Loss(per_item.sum(), per_item.detach())
   test_wiring_presets.py::test_a_label_is_dropped_now_and_then_and_a_classifier_learns_all
-    def eps_loss(schedule: Schedule, drop: float = 0.1 => def eps_loss(schedule: Schedule, drop: float = 0.0
+    drop = 0.1 if drop is None => drop = 0.0 if drop is None
   test_wiring_presets.py::test_all_randomness_of_a_loss_is_the_generator_s
     eps = torch.randn(x0.shape, generator=generator, => eps = torch.randn(x0.shape,
     eps = torch.randn(pictures.shape, generator=generator, => eps = torch.randn(pictures.shape,
@@ -177,8 +177,8 @@ batches.py
     value=1.0 => value=-1.0
   test_wiring_presets.py::test_all_randomness_of_a_loss_is_the_generator_s
     x0 = shifted(x0, shift, generator) => x0 = shifted(x0, shift)
-    drop_words(caption, word_drop, generator)), generator) => drop_words(caption, word_drop)), generator)
-    drop_words(caption, word_drop, generator)), generator) => drop_words(caption, word_drop, generator)))
+    drop_words(caption, rate, generator)), generator) => drop_words(caption, rate)), generator)
+    drop_words(caption, rate, generator)), generator) => drop_words(caption, rate, generator)))
     return loss(model, (x0,), generator) => return loss(model, (x0,))
     std * torch.randn(small.shape, generator=generator, => std * torch.randn(small.shape,
     everything, generator, x0.device) => everything, None, x0.device)

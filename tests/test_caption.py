@@ -382,7 +382,9 @@ def test_what_cannot_be_drawn_is_named(run_folder, tmp_path, capsys):
         assert cli.main([*argv, "-o", str(tmp_path / "a.png"), "--device", "cpu"]) == 2
         return capsys.readouterr().err
 
-    assert "draws by label, and a label is a number: 'angry cat' does not fit" in said("sample", "digits", "angry cat")
+    assert "draws by label, a number from 0 to 9, or 10 for no condition: 'angry cat' does not fit" in said(
+        "sample", "digits", "angry cat"
+    )
     upsampler = zoo.Trained("up", UNet(**SMALL, extra=3).eval(), {"net": {**SMALL, "extra": 3}, "schedule": {}})
     for asked in (["cat"], torch.tensor([1])):
         with pytest.raises(ValueError, match=r"enlarges pictures: give a tensor of them, \(n, 3, 4, 4\)"):
