@@ -11,6 +11,7 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors are raised as `Refused`, in one sentence, in place of being printed with the usage."""
 
     def error(self, message: str):
+        """Raise `Refused`: argparse calls this for whatever does not fit."""
         raise Refused(f"{message[0].upper()}{message[1:]}; '{self.prog} --help' says what it takes.")
 
 

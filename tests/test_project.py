@@ -24,11 +24,11 @@ COMMAND_2 = INSTALL + '".[course,test]" && .venv/bin/pytest'
 
 # The layers of the design, from the ground up: an import goes downward, or sideways to a file that stands before.
 LAYERS = [
-    ["schedule", "gaussian", "oracle"],
-    ["weights", "device", "nets", "transformer", "tokenizer", "caption", "unet", "pretrained", "clip", "unclip"],
-    ["distributed", "guidance", "run", "train", "batches", "sample", "editing", "metrics"],
-    ["data", "presets", "recipe", "zoo", "chain", "scores"],
-    ["narrow", "plots", "views", "exercises"],
+    ["interrupt", "checks", "schedule", "gaussian", "oracle"],
+    ["files", "weights", "device", "nets", "transformer", "tokenizer", "caption", "unet", "pretrained", "clip", "unclip"],
+    ["distributed", "errors", "arguments", "guidance", "run", "train", "batches", "sample", "editing", "metrics"],
+    ["data", "presets", "recipe", "header", "zoo", "chain", "scores"],
+    ["narrow", "plots", "views", "notebooks", "exercises"],
     ["__init__", "site", "training", "sampling", "__main__"],
 ]
 ORDER = [name for layer in LAYERS for name in layer]
