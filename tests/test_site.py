@@ -12,6 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from ddpm_lite import __main__ as cli
 from ddpm_lite import site
+from ddpm_lite.plots import NARROW
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 NAMES = [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))]
@@ -27,7 +28,7 @@ def pages(tmp_path_factory):
 
 def small(folder: Path, *cells, widgets: dict | None = None, name: str = "a") -> Path:
     """A folder with one notebook of these cells; where no slide type is given, each is a slide."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for cell in cells:
         cell.metadata.setdefault("slideshow", {"slide_type": "slide"})
     metadata = {"widgets": {"application/vnd.jupyter.widget-state+json": {"state": widgets}}} if widgets else {}
@@ -71,9 +72,15 @@ def test_a_file_is_complete_in_itself_and_not_large(pages, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_holds_its_notebook_and_the_deck_what_is_on_slides(pages, name):
     page, deck = pages[f"{name}.html"], pages[f"{name}.slides.html"]
-    cells = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells
-    pictures = sum("image/png" in o.get("data", {}) for c in cells for o in c.get("outputs", []))
-    assert page.count("data:image/png;base64,") == pictures
+    every = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells
+    cells = [c for c in every if "remove-cell" not in c.metadata.get("tags", [])]
+    pictures = [o.data for c in cells for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
+    assert page.count('<img src="data:image/png;base64,') == len(pictures) and page.count("<picture>") == sum(
+        NARROW in data for data in pictures
+    )
+    # What has been done with the exercises is known to a kernel only.
+    assert {c.source for c in every if c not in cells and c.cell_type == "code"} == {"exercises.progress()"}
+    assert "exercises.progress()" not in page and "| Exercise |" not in page and "<th>Exercise</th>" not in page
     assert page.count('<div class=" highlight') == sum(c.cell_type == "code" for c in cells)
     kinds = [c.metadata["slideshow"]["slide_type"] for c in cells]
     assert deck.count("<section>") == kinds.count("slide") + kinds.count("slide") + kinds.count("subslide")
@@ -142,6 +149,38 @@ def test_a_view_without_its_state_is_its_picture_and_equal_modules_are_stored_on
     assert page.count('width="1" height="1"') == 3 and page.count('alt="a &lt; b"') == 3
     views = json.loads(re.search(r'id="views">(.*?)</script>', page)[1])
     assert views["modules"] == ["export default 1 // </script>"] and views["models"]["b"]["state"] == {"t": 3}
+
+
+@pytest.mark.parametrize("view", [False, True], ids=["figure", "filmstrip"])
+def test_a_page_has_the_narrow_form_of_a_figure_for_a_phone_and_a_slide_has_not(tmp_path, view):
+    outputs = [new_output("display_data", {"image/png": PNG, NARROW: PNG + "\n"}, metadata={"image/png": {"alt": "a < b"}})]
+    if view:
+        outputs.insert(0, new_output("display_data", {VIEW: {"model_id": "a"}}))
+    page, deck = built(tmp_path, new_code_cell("show", outputs=outputs), widgets={"a": widget("export default 1")})
+    source = f'<source media="(max-width: 600px)" srcset="data:image/png;base64,{PNG}" width="1" height="1">'
+    found = re.search(r"<picture>(<source [^>]*>)<img ([^>]*)></picture>", page, re.DOTALL)
+    assert found[1] == source and 'alt="a &lt; b"' in found[2]
+    assert page.count(PNG) == 2 and deck.count(PNG) == 1 and "<picture>" not in deck and 'alt="a &lt; b"' in deck
+
+
+def test_the_caption_of_a_filmstrip_stands_with_it_and_not_below_the_view(tmp_path):
+    still = new_output("display_data", {"image/png": PNG}, metadata={"image/png": {"alt": "Six states."}})
+    below, after = (new_output("display_data", {"text/markdown": text}) for text in ("*Six states.*", "*Something else.*"))
+    shown = new_output("display_data", {VIEW: {"model_id": "a"}})
+    cell = new_code_cell("view", outputs=[shown, still, below, after])
+    for text in built(tmp_path, cell, widgets={"a": widget("export default 1")}):
+        inside = re.search(r'<div class="view" data-model="a"><div class="still">(.*?)</div></div></div>', text, re.DOTALL)[1]
+        assert "Six states.</em>" in inside and text.count("Six states.</em>") == 1
+        assert "Something else.</em>" in text and "Something else" not in inside
+    cell = new_code_cell("view", outputs=[shown, still, below, after])
+    for text in built(tmp_path / "stateless", cell):  # a view whose state was not saved is its filmstrip, with its caption
+        assert 'class="view"' not in text and text.count("Six states.</em>") == 1
+
+
+def test_a_cell_for_a_kernel_only_is_on_no_page(tmp_path):
+    cells = [new_markdown_cell("seen"), new_code_cell("only_with_a_kernel()", metadata={"tags": ["remove-cell"]})]
+    for text in built(tmp_path, *cells):
+        assert "seen" in text and "only_with" not in text
 
 
 def test_outputs_of_every_kind_are_text_not_markup(tmp_path):

@@ -4,13 +4,17 @@ Skipped without Chromium, as all tests of lab.py are.
 """
 
 import re
+from base64 import b64encode
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 import test_site
 from lab import CHROMIUM, FLAGS, SCREENSHOTS, marks
 from moving import assert_drawn_everywhere, shown, stored_half
-from nbformat.v4 import new_code_cell, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from PIL import Image
 
 from ddpm_lite import site
 
@@ -22,6 +26,7 @@ AXE = (Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js").read_text(e
 SET = "document.documentElement.dataset.maths === 'set'"
 AT = "JSON.stringify(Reveal.getIndices())"
 KEY = "at => at.dispatchEvent(new KeyboardEvent('keydown', {key: ' ', keyCode: 32, bubbles: true, composed: true}))"
+BOXES = "[...document.querySelectorAll('.scroll, .highlight pre, .math.display')]"
 # Everything that a view says of its state.
 STATE = "host => [...host.querySelector('.live').shadowRoot.querySelectorAll('[data-state]')].map(n => n.dataset.state).join()"
 
@@ -47,9 +52,10 @@ def visit(chromium):
     """visit(file, hash) -> page; at the end, nothing may have gone wrong in it or been asked for outside of it."""
     faults, contexts = [], []
 
-    def open_(path: Path, anchor: str = "", **options):
+    def open_(path: Path, anchor: str = "", init: str = "", **options):
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, "offline": True, **options})
         contexts.append(context)
+        context.add_init_script(init)
         page, address = context.new_page(), path.as_uri()
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None)
@@ -105,22 +111,73 @@ def test_a_page(folder, visit, name):
         host.scroll_into_view_if_needed()
         root = host.locator(".ddpm-view")
         root.wait_for()
+        # The living view has its own caption; that of the filmstrip goes with it.
         assert host.locator("[role=alert]:visible").count() == 0 and not host.locator(".still").is_visible()
+        assert host.locator(".caption").is_visible() and host.locator(".still .jp-RenderedMarkdown").count() == 1
         assert_drawn_everywhere(root, stored_half(models[host.get_attribute("data-model")], *this, which))
         root.screenshot(path=SCREENSHOTS / "site" / f"{name}-{this[1]}{which or ''}.png")
     page.emulate_media(media="print")
     for host in page.locator(".view").all():
         assert host.locator(".still img").is_visible() and not host.locator(".live").is_visible()
+        assert host.locator(".still .jp-RenderedMarkdown").is_visible()
     page.emulate_media(media="screen")
 
     page.set_viewport_size({"width": 400, "height": 800})
     page.wait_for_timeout(100)
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
-    wide = "[...document.querySelectorAll('.scroll, .highlight pre, .math.display')].filter(b => b.scrollWidth > b.clientWidth)"
-    assert page.evaluate(f"{wide}.length") > 0 and page.evaluate(f"{wide}.every(box => box.tabIndex === 0)")
+    assert page.evaluate(f"{BOXES}.some(b => b.scrollWidth > b.clientWidth)")
+    assert page.evaluate(f"{BOXES}.every(b => (b.scrollWidth > b.clientWidth) === (b.tabIndex === 0))")
+    assert page.evaluate(f"{BOXES}.every(b => (b.scrollWidth > b.clientWidth + 1) === (b.dataset.more === 'end'))")
     assert violations(page) == []
     page.emulate_media(color_scheme="dark")
     assert violations(page, runOnly=["color-contrast"]) == []
+
+
+# All texts that are on the canvases, each with its size in pixels of the screen, and its corners in pixels of its canvas.
+WRITTEN = """
+const written = new Map();
+const { fillText, fillRect } = CanvasRenderingContext2D.prototype;
+CanvasRenderingContext2D.prototype.fillRect = function (x, y, w, h) {
+  if (x === 0 && y === 0 && w * this.getTransform().a >= this.canvas.width) written.set(this.canvas, []);
+  fillRect.call(this, x, y, w, h);
+};
+CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+  const size = parseFloat(this.font.match(/([\\d.]+)px/)[1]), width = this.measureText(text).width, now = this.getTransform();
+  const left = x - { left: 0, center: width / 2, right: width }[this.textAlign];
+  const corners = [[left, y], [left + width, y - 0.7 * size]].map(([a, b]) => now.transformPoint({ x: a, y: b }));
+  const straight = Math.abs(now.b * now.a) < 1e-6;
+  if (!written.has(this.canvas)) written.set(this.canvas, []);
+  written.get(this.canvas).push({ text: String(text), size: size * Math.hypot(now.a, now.b), corners, straight });
+  fillText.call(this, text, x, y);
+};
+window.illegible = (canvas) => {
+  const texts = written.get(canvas) ?? [], faults = [], sides = ({ corners: [p, q] }) =>
+    [Math.min(p.x, q.x), Math.max(p.x, q.x), Math.min(p.y, q.y), Math.max(p.y, q.y)];
+  for (const [i, one] of texts.entries()) {
+    const [left, right, top, bottom] = sides(one), size = (one.size * canvas.clientWidth) / canvas.width;
+    if (size < 11.5) faults.push(`${one.text}: ${size} px`);
+    if (left < -1 || top < -1 || right > canvas.width + 1 || bottom > canvas.height + 1) faults.push(`${one.text}: cut off`);
+    for (const other of one.straight ? texts.slice(0, i).filter((each) => each.straight) : []) {
+      const [l, r, t, b] = sides(other);
+      if (Math.min(right, r) - Math.max(left, l) > 1 && Math.min(bottom, b) - Math.max(top, t) > 1) {
+        faults.push(`${one.text} lies on ${other.text}`);
+      }
+    }
+  }
+  return faults;
+};
+"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_all_texts_of_the_views_are_legible(folder, visit, width):
+    for name in dict.fromkeys(stem for stem, *_ in shown()):
+        page = visit(folder / f"{name}.html", viewport={"width": width, "height": 800}, init=WRITTEN)
+        for host in page.locator(".view").all():
+            page.evaluate("host => mountView(host)", host.element_handle())
+            host.locator(".ddpm-view[data-state]").wait_for()
+            for canvas in host.locator("canvas:visible").all():
+                assert canvas.evaluate("canvas => illegible(canvas)") == [], name
 
 
 def test_the_index(folder, visit):
@@ -152,6 +209,44 @@ def test_a_figure_is_shown_in_full_at_a_touch(folder, visit):
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     picture.click()
     assert picture.bounding_box()["width"] <= 400
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_formula_that_is_too_wide_shows_at_which_edge_there_is_more(tmp_path, visit, theme):
+    wide, short = "x = " + "+".join(f"y_{{{i}}}" for i in range(60)), "x"
+    folder = test_site.small(tmp_path / "notebooks", *(new_markdown_cell(f"$${formula}$$") for formula in (wide, short)))
+    page = visit(site.build(folder, tmp_path / "out")[0], viewport={"width": 390, "height": 800}, color_scheme=theme)
+    page.wait_for_function(SET)
+    first, second = page.locator(".math.display").all()
+
+    def edges(box) -> list[bool]:
+        """Whether the ground is another one at the left and at the right edge of a box than above its formula in the middle."""
+        shade = np.asarray(Image.open(BytesIO(box.screenshot())).convert("L")).astype(int)
+        middle = shade[3, shade.shape[1] // 2]
+        return [bool(abs(shade[3, x] - middle) > 40) for x in (1, -2)]
+
+    assert edges(first) == [False, True] and first.evaluate("box => box.tabIndex") == 0
+    for to, seen in (("200", [True, True]), ("box.scrollWidth", [True, False]), ("0", [False, True])):
+        first.evaluate(f"box => (box.scrollLeft = {to}, new Promise(requestAnimationFrame))")
+        page.wait_for_timeout(100)
+        assert edges(first) == seen, to
+    assert edges(second) == [False, False] and second.evaluate("box => box.tabIndex") == -1
+
+
+def test_a_phone_shows_the_narrow_form_of_a_figure(tmp_path, visit):
+    pictures = {}
+    for name, size in (("wide", (1064, 400)), ("narrow", (700, 900))):
+        file = BytesIO()
+        Image.new("RGB", size).save(file, "PNG")
+        pictures[name] = b64encode(file.getvalue()).decode()
+    data = {"image/png": pictures["wide"], test_site.NARROW: pictures["narrow"]}
+    figure = new_output("display_data", data, metadata={"image/png": {"alt": "A figure."}})
+    path = site.build(test_site.small(tmp_path / "notebooks", new_code_cell("f", outputs=[figure])), tmp_path / "out")[0]
+    for width, natural in ((390, 700), (600, 700), (601, 1064), (1280, 1064)):
+        picture = visit(path, viewport={"width": width, "height": 800}).get_by_role("img", name="A figure.")
+        assert picture.evaluate("img => img.naturalWidth") == natural, width
+        box, (w, h) = picture.bounding_box(), {700: (700, 900), 1064: (1064, 400)}[natural]
+        assert box["width"] <= width and abs(box["width"] / box["height"] - w / h) < 0.01
 
 
 def with_a_view(folder: Path) -> str:

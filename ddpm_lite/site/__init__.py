@@ -11,7 +11,6 @@ import json
 import re
 import struct
 from collections.abc import Iterable
-from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -21,6 +20,7 @@ from traitlets.config import Config
 
 from .. import files as places
 from ..notebooks import read
+from ..plots import NARROW
 from ..weights import write_atomically
 
 HERE = Path(__file__).parent
@@ -53,7 +53,7 @@ def build(notebooks: Path, out: Path) -> list[Path]:
             "next": course[i + 1] if i + 1 < len(course) else None,
             "views": _views(lesson["nb"]),
         }
-        files[f"{lesson['name']}.html"] = page.from_notebook_node(lesson["nb"], resources)[0]
+        files[f"{lesson['name']}.html"] = page.from_notebook_node(lesson["nb"], {**resources, "narrow": True})[0]
         files[f"{lesson['name']}.slides.html"] = deck.from_notebook_node(lesson["nb"], resources)[0]
     filmstrip = base64.b64encode((HERE.parent / "assets" / "filmstrip.png").read_bytes()).decode()
     files["index.html"] = page.environment.get_template("index.html.j2").render(course=course, filmstrip=filmstrip)
@@ -64,14 +64,23 @@ def build(notebooks: Path, out: Path) -> list[Path]:
 
 
 def _read(path: Path) -> nbformat.NotebookNode:
-    """The notebook, the filmstrip of each view as a part of it: in a notebook it is the output after the view."""
+    """The notebook without the cells tagged `remove-cell`, which say nothing where no kernel runs.
+
+    The filmstrip of a view and its caption, in a notebook the two outputs after it, become parts of the view's output.
+    """
     try:
         nb = read(path)
+        nb.cells = [cell for cell in nb.cells if "remove-cell" not in cell.metadata.get("tags", [])]
         for cell in nb.cells:
-            for view, after in pairwise(list(cell.get("outputs", []))):
-                if VIEW in view.get("data", {}) and "image/png" in after.get("data", {}):
-                    view.data["image/png"], view.metadata = after.data["image/png"], after.metadata
-                    cell.outputs.remove(after)
+            outputs = list(cell.get("outputs", []))
+            for view, still, caption in zip(outputs, outputs[1:], [*outputs[2:], {}], strict=False):
+                if VIEW in view.get("data", {}) and "image/png" in still.get("data", {}):
+                    view.data |= {key: still.data[key] for key in ("image/png", NARROW) if key in still.data}
+                    view.metadata = still.metadata
+                    cell.outputs.remove(still)
+                    if "text/markdown" in caption.get("data", {}):
+                        view.data["text/markdown"] = caption.data["text/markdown"]
+                        cell.outputs.remove(caption)
         return nb
     except (AttributeError, KeyError, TypeError) as error:  # outputs or metadata of another form
         raise ValueError(f"{path} is not a notebook.") from error

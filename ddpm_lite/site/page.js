@@ -27,12 +27,23 @@ const near = new IntersectionObserver(
 );
 for (const host of document.querySelectorAll(".view")) near.observe(host);
 
-// What is too wide for the screen scrolls in its own box; then the keyboard must reach it.
+// What is too wide for the screen scrolls in its own box: then the keyboard must reach it, and a shadow shows at which edge
+// there is more.
 const boxes = document.querySelectorAll(".scroll, .highlight pre, .math.display, .jp-RenderedImage");
-function makeReachable() {
-  const wide = [...boxes].map((box) => box.scrollWidth > box.clientWidth);
-  boxes.forEach((box, i) => (wide[i] ? box.setAttribute("tabindex", "0") : box.removeAttribute("tabindex")));
+function moreOf({ scrollLeft, clientWidth, scrollWidth }) {
+  return [scrollLeft > 1 && "start", scrollLeft + clientWidth < scrollWidth - 1 && "end"].filter(Boolean).join(" ");
 }
+function makeReachable() {
+  const found = [...boxes].map((box) => [box.scrollWidth > box.clientWidth, moreOf(box)]);
+  for (const [i, [wide, more]] of found.entries()) {
+    const box = boxes[i];
+    if (wide) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+    if (more) box.dataset.more = more;
+    else delete box.dataset.more;
+  }
+}
+for (const box of boxes) box.addEventListener("scroll", () => (box.dataset.more = moreOf(box)), { passive: true });
 const reach = new ResizeObserver(makeReachable);
 reach.observe(document.querySelector("main"));
 for (const node of document.querySelectorAll("details, .jp-RenderedImage img")) reach.observe(node);
@@ -40,7 +51,7 @@ for (const node of document.querySelectorAll("details, .jp-RenderedImage img")) 
 // A figure that had to be made smaller than it is shows its full size at a touch, in a box that scrolls.
 for (const picture of document.querySelectorAll(".jp-RenderedImage img")) {
   picture.addEventListener("click", () => {
-    const box = picture.parentElement;
+    const box = picture.closest(".jp-RenderedImage");
     box.classList.toggle("full", !box.classList.contains("full") && picture.clientWidth < picture.naturalWidth);
   });
 }
