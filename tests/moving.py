@@ -44,7 +44,8 @@ PUT = """async (root, [k, value]) => {
 DRAWN = """root => {
   const plain = (v) => (ArrayBuffer.isView(v) ? Array.from(v) : v);
   const drawn = Object.fromEntries(Object.entries(root.drawn).map(([name, v]) => [name, plain(v)]));
-  return JSON.stringify([JSON.parse(root.dataset.state), drawn, root.querySelector('canvas').ariaLabel]);
+  const words = [root.querySelector('canvas').ariaLabel, root.querySelector('.caption').textContent];
+  return JSON.stringify([JSON.parse(root.dataset.state), drawn, words]);
 }"""
 
 
@@ -110,10 +111,11 @@ def _from_data(name: str, data: dict) -> views.base.View | None:
             values = torch.frombuffer(bytearray(data["values"]), dtype=torch.float32).reshape(len(data["rows"]), -1)
             return views.Matrix(values, data["rows"], data["columns"], data["title"])
         case "Sheet" | "Sampling":
-            lengths = [len(values) for values in data["axes"].values()]
+            axes = dict(data["axes"])
+            lengths = [len(values) for values in axes.values()]
             frames = _pictures(data["frames"], data["shape"])[data["places"]].reshape(*lengths, *data["shape"])
-            options = {key: data[key] or None for key in ("axes", "rows", "title", "columns")}
-            return views.Sheet(frames, **options, play=data["play"], several=data["several"])
+            options = {key: data[key] or None for key in ("rows", "title", "columns")}
+            return views.Sheet(frames, axes, **options, play=data["play"], several=data["several"])
         case "Asked":
             known = zip(data["known"], _pictures(data["known_pictures"], data["shape"]), strict=True)
             return views.Asked(lambda question: iter(()), dict(known), data["title"])
@@ -141,7 +143,7 @@ def assert_drawn(root, view: views.base.View) -> None:
     for name, values in frame.items():
         got, want = np.array(drawn[name], dtype=float), np.asarray(values, dtype=float).ravel()  # NaN comes as None
         assert got.size == want.size and np.allclose(got.ravel(), want, rtol=0, atol=1e-4, equal_nan=True), (name, state)
-    assert words == view.describe()
+    assert words == [view.describe()] * 2  # what the canvas is called, and the caption
 
 
 def assert_drawn_everywhere(root, view: views.base.View) -> None:

@@ -9,9 +9,9 @@ function build(kit) {
   const size = c * h * w;
   const columns = Math.min(n, NARROW ? 4 : 8);
   const sheet = pictureGrid(kit, { rows: Math.ceil(n / columns), columns, c, h, w });
-  const news = element("p", { role: "status" });
   const alert = element("p", { role: "alert" });
-  kit.figure.after(news, alert);
+  kit.figure.after(alert);
+  kit.caption.setAttribute("role", "status"); // a screen reader says that the pictures have come
 
   // A question known beforehand needs nobody. Another one goes to Python; if it does not take it up, the reader is told.
   let patience = null;
@@ -57,13 +57,12 @@ function build(kit) {
     const i = working ? -1 : known.indexOf(question);
     const waiting = working ? `; “${question}” is being answered` : "";
     const whose = `for “${i < 0 ? model.get("shown") : question}”${waiting}.`;
-    if (silent) news.textContent = "A new question needs Python, which has not taken it up: it is busy, or it does not run here.";
-    else news.textContent = `Pictures ${whose}`;
     alert.textContent = model.get("problem");
     alert.hidden = !model.get("problem");
     cancel.disabled = !working;
     progress(working ? model.get("progress") : null);
-    sheet.node.setAttribute("aria-label", `${model.get("title")}: ${n === 1 ? "the picture" : `${n} pictures`} ${whose}`);
+    kit.describe(`${model.get("title")}: ${n === 1 ? "the picture" : `${n} pictures`} ${whose}`);
+    if (silent) kit.caption.textContent = "A new question needs Python, which has not answered: it is busy, or it does not run here.";
     return i < 0 ? decodePixels(model.get("latest")) : before.subarray(i * n * size, (i + 1) * n * size);
   };
 

@@ -4,6 +4,7 @@
 const COLORS = { blue: "#0072B2", orange: "#E69F00", green: "#009E73", red: "#D55E00", purple: "#CC79A7" };
 
 const NARROW = window.innerWidth < 600; // a phone: a view stacks what it would put side by side
+const LETTERS = NARROW ? 13 : 17; // pixels, of what stands beside pictures
 
 // The bytes of a trait as a typed array, in its own memory, so that it is aligned.
 function numbers(view, Type) {
@@ -169,30 +170,46 @@ function image(values, offset, c, h, w) {
   return out;
 }
 
-// How wide a text of 17 px is, in CSS pixels.
-function textWidth(text) {
+// How wide a text is, in CSS pixels.
+function textWidth(text, size = LETTERS) {
   const context = new OffscreenCanvas(1, 1).getContext("2d");
-  context.font = "17px system-ui, sans-serif";
+  context.font = `${size}px system-ui, sans-serif`;
   return Math.ceil(context.measureText(text).width);
+}
+
+// A text in lines that are at most so wide, if their words are.
+function wrapped(text, widest, size = LETTERS) {
+  const lines = [];
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (lines.length && textWidth(longer, size) <= widest) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 // A grid of pictures of c x h x w on a canvas of its own, `names` at the left of the rows (if there are any) and `titles`
 // over the columns. `paint(values, offset, row, column)` draws one; `node.place(row, column, i, j)` says where its pixel
 // (i, j) is, in device pixels.
 function pictureGrid(kit, { rows, columns, c, h, w, names = [], titles = [], widest = 210 }) {
-  const left = names.length ? Math.max(52, 14 + Math.max(...names.map(textWidth))) : 2;
-  const top = titles.length ? 28 : 2;
+  const left = names.length ? Math.max(NARROW ? 0 : 52, 14 + Math.max(...names.map((name) => textWidth(name)))) : 2;
   const tile = Math.min(widest, Math.floor(((NARROW ? 360 : 700) - left) / columns) - 4);
   const tall = Math.round((tile * h) / w);
+  const over = titles.map((title) => wrapped(title, tile));
+  const lines = Math.max(0, ...over.map((each) => each.length));
+  const top = lines ? 8 + lines * (LETTERS + 3) : 2;
   const sheet = canvas(kit, left + columns * (tile + 4), top + rows * (tall + 4));
   const small = new OffscreenCanvas(w, h);
   const { context, node } = sheet;
   context.fillStyle = "#fff";
   context.fillRect(0, 0, sheet.width, sheet.height);
   context.fillStyle = "#000";
-  context.font = "17px system-ui, sans-serif";
+  context.font = `${LETTERS}px system-ui, sans-serif`;
   names.forEach((name, row) => context.fillText(name, 4, top + row * (tall + 4) + tall / 2 + 6));
-  titles.forEach((title, column) => context.fillText(title, left + column * (tile + 4), 20));
+  over.forEach((each, column) => {
+    const first = lines - each.length; // the last lines stand on one level
+    each.forEach((text, i) => context.fillText(text, left + column * (tile + 4), (first + i + 1) * (LETTERS + 3)));
+  });
   const corner = (row, column) => [left + column * (tile + 4), top + row * (tall + 4)];
   const scale = node.width / sheet.width;
   node.place = (row, column, i, j) => {
@@ -207,10 +224,12 @@ function pictureGrid(kit, { rows, columns, c, h, w, names = [], titles = [], wid
   return { ...sheet, paint };
 }
 
-// Axes on a cleared canvas: `x` and `y` are [least, greatest, label], `ticks` are values of x that get their number.
+// Axes on a cleared canvas: `x` and `y` are [least, greatest, label], `ticks` and `heights` the values of x and of y that get
+// their number; `write` does so for x. A curve with a scale of its own has it on the right: `right` is [label, [text, value of y where it stands], ...].
 // Gives the two functions from values to canvas units; `node.place(x, y)` says the same in device pixels.
-function axes({ context: g, node, width, height }, { title, x, y, ticks = x.slice(0, 2), heights = y.slice(0, 2) }) {
-  const box = { left: 46, right: width - 16, top: 34, bottom: height - 44 };
+function axes(sheet, { title, x, y, ticks = x.slice(0, 2), write = String, heights = y.slice(0, 2), right = [] }) {
+  const { context: g, node, width, height } = sheet;
+  const box = { left: y[2] ? 58 : 46, right: width - (right.length ? 70 : 16), top: 34, bottom: height - 44 };
   const atX = (value) => box.left + ((box.right - box.left) * (value - x[0])) / (x[1] - x[0]);
   const atY = (value) => box.bottom + ((box.top - box.bottom) * (value - y[0])) / (y[1] - y[0]);
   const scale = node.width / width;
@@ -222,21 +241,25 @@ function axes({ context: g, node, width, height }, { title, x, y, ticks = x.slic
   g.lineWidth = 1;
   g.setLineDash([]);
   g.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
-  g.fillText(title, box.left, 22);
+  g.fillText(title, Math.max(2, Math.min(box.left, width - 4 - g.measureText(title).width)), 22);
   g.textAlign = "center";
-  for (const value of ticks) g.fillText(String(value), Math.min(atX(value), width - 20), height - 24);
+  for (const value of ticks) g.fillText(write(value), Math.min(atX(value), width - 22), height - 24);
   g.fillText(x[2], (box.left + box.right) / 2, height - 7);
   g.textAlign = "right";
   for (const value of heights) g.fillText(String(value), box.left - 5, atY(value) + 6);
   g.textAlign = "left";
-  if (y[2]) {
+  const [rightLabel, ...marks] = right;
+  for (const [text, value] of marks) g.fillText(text, box.right + 5, atY(value) + 6);
+  g.textAlign = "center";
+  for (const [label, at] of [[y[2], 16], [rightLabel, width - 6]]) {
+    if (!label) continue;
     g.save();
-    g.translate(18, (box.top + box.bottom) / 2);
+    g.translate(at, (box.top + box.bottom) / 2);
     g.rotate(-Math.PI / 2);
-    g.textAlign = "center";
-    g.fillText(y[2], 0, 0);
+    g.fillText(label, 0, 0);
     g.restore();
   }
+  g.textAlign = "left";
   return { atX, atY, box };
 }
 
@@ -339,6 +362,12 @@ function mount(build, { model, el }) {
     guard,
     figure: element("div", { class: "figure" }),
     controls: element("div", { class: "controls" }),
+    caption: element("p", { class: "caption" }),
+    // The present state in words: the caption of the view, and what its first canvas is called.
+    describe: (text) => {
+      kit.caption.textContent = text;
+      kit.figure.querySelector("canvas").setAttribute("aria-label", text);
+    },
     set: (name, value) => kit.setAll({ [name]: value }),
     setAll: (traits) => {
       for (const [name, value] of Object.entries(traits)) model.set(name, value);
@@ -356,7 +385,7 @@ function mount(build, { model, el }) {
   });
   const schedule = () => (waiting ??= requestAnimationFrame(update));
   guard(() => {
-    root.append(kit.figure, kit.controls);
+    root.append(kit.figure, kit.controls, kit.caption);
     build(kit);
     button(kit, "Reset", () => kit.setAll(model.get("start")));
     const big = button(kit, "Big", () => kit.set("big", !model.get("big")));

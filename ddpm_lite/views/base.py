@@ -45,7 +45,7 @@ class View(anywidget.AnyWidget):
         raise NotImplementedError
 
     def describe(self) -> str:
-        """The present state in words, as a screen reader says it."""
+        """The present state in words: the caption of the live view, and what a screen reader says of it."""
         raise NotImplementedError
 
     def filmstrip(self) -> Figure:
@@ -53,9 +53,10 @@ class View(anywidget.AnyWidget):
         raise NotImplementedError
 
     def show(self, caption: str) -> None:
-        """Display the view with its caption underneath, which is the text alternative of its filmstrip too.
+        """Display the view, and after it the filmstrip with its caption, for where no view runs.
 
-        The filmstrip comes after the view, which does not wait for it to be drawn; base.css hides it under a living view.
+        The caption describes the filmstrip and is its text alternative. A live view has its own caption, `describe()`, which
+        follows its state; base.css then hides the filmstrip and this caption.
         """
         display(self)
         plots.show(self.filmstrip(), caption)

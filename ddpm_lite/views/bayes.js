@@ -17,8 +17,8 @@ function build(kit) {
   const T = shares.length - 1;
   const scheduled = model.get("betas");
   const known = model.get("mixture").length === 0;
-  const density = canvas(kit, NARROW ? 360 : known ? 700 : 500, NARROW ? 340 : 380);
-  const growth = known ? null : canvas(kit, NARROW ? 360 : 330, NARROW ? 260 : 380);
+  const density = canvas(kit, NARROW ? 360 : known ? 700 : 495, NARROW ? 340 : 380);
+  const growth = known ? null : canvas(kit, NARROW ? 360 : 320, NARROW ? 260 : 380);
 
   const number = (v) => v.toFixed(2);
   const ranged = (name, label, step, words) => {
@@ -71,7 +71,7 @@ function build(kit) {
       const many = humps(curves.posterior);
       text += `, ${many} hump${many === 1 ? "" : "s"}; KL to its Gaussian fit ${kl} nats`;
     }
-    density.node.setAttribute("aria-label", `${text}.`);
+    kit.describe(`${text}.`);
     kit.drew(drawn);
   });
 }

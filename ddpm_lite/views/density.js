@@ -11,13 +11,12 @@ function build(kit) {
   const xs = Float64Array.from({ length: grid }, (_, i) => -reach + (2 * reach * i) / (grid - 1));
   const fit = fitter(xs, pens, penStd);
   const walk = walker(chains, alphaBar);
-  const over = canvas(kit, NARROW ? 360 : 460, 330);
-  const at = canvas(kit, NARROW ? 360 : 370, 330);
+  const over = canvas(kit, NARROW ? 360 : 450, 330);
+  const at = canvas(kit, NARROW ? 360 : 365, 330);
   const layer = new OffscreenCanvas(over.node.width, over.node.height); // what stays when only t moves
-  const text = element("p");
-  kit.figure.append(text);
 
-  const names = [...Object.keys(model.get("mixtures")), "drawn"];
+  const mixtures = new Map(model.get("mixtures"));
+  const names = [...mixtures.keys(), "drawn"];
   const steps = Array.from({ length: T + 1 }, (_, t) => t);
   const forward = () => model.get("way") === "forward";
   slider(kit, "t", { label: "step t", min: 0, max: T, words: (t) => `t = ${t} of ${T}` });
@@ -30,7 +29,7 @@ function build(kit) {
   player(kit, "t", steps, 8); // it goes the way that `steps` is sorted
 
   const mixture = () => {
-    if (model.get("density") !== "drawn") return mixtureOf(...model.get("mixtures")[model.get("density")]);
+    if (model.get("density") !== "drawn") return mixtureOf(...mixtures.get(model.get("density")));
     return mixtureOf(model.get("weights"), pens, pens.map(() => penStd ** 2));
   };
   let made = {}; // all that does not depend on t, for the state `made.key`
@@ -134,8 +133,7 @@ function build(kit) {
 
     let distance = made.distance;
     if (forward()) distance = Math.max(...xs.map((value) => Math.abs(cdf(q, value) - phi(value))));
-    text.textContent = describe(t, distance);
-    over.node.setAttribute("aria-label", text.textContent);
+    kit.describe(describe(t, distance));
     at.node.setAttribute(
       "aria-label",
       `The density at t = ${t} and a histogram of the chains. Draw a start density here: left and right move the pen, now at ` +

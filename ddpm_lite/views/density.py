@@ -69,7 +69,7 @@ class Density(View):
     T = traitlets.Int().tag(sync=True)
     alpha_bar = traitlets.Bytes().tag(sync=True)
     sizes = traitlets.Dict().tag(sync=True)
-    mixtures = traitlets.Dict().tag(sync=True)
+    mixtures = traitlets.List(help="[name, [weights, means, variances]] for each of DENSITIES, in this order").tag(sync=True)
     pens = traitlets.List(traitlets.Float()).tag(sync=True)
 
     def __init__(self, schedule: Schedule, ways: tuple[str, ...] = WAYS, **state: int | str | list[float]):
@@ -87,7 +87,7 @@ class Density(View):
                 "counts": counts,
                 "strides": counts[min(1, len(counts) - 1)],
                 "sizes": SIZES,
-                "mixtures": {name: [a.flatten().tolist() for a in _parts(m)] for name, m in self.DENSITIES.items()},
+                "mixtures": [[name, [a.flatten().tolist() for a in _parts(m)]] for name, m in self.DENSITIES.items()],
                 "pens": PENS.tolist(),
                 **state,
             }

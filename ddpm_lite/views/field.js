@@ -15,7 +15,7 @@ function build(kit) {
   const line = Array.from({ length: (NODES + 1) / 2 }, (_, i) => 2 * i * spacing - REACH);
   const places = line.flatMap((y) => line.map((x) => [x, y]));
   const wide = NARROW ? 360 : 500;
-  const plane = canvas(kit, wide, wide + 16);
+  const plane = canvas(kit, wide, wide + 4); // the plane is a square on it
   const colors = { exact: COLORS.orange, learnt: COLORS.blue, difference: COLORS.red };
   const answer = new Float64Array(3); // eps, and the logarithm of the density
 
@@ -178,7 +178,7 @@ function build(kit) {
     const place = (xs, ys, i) => `(${rounded(xs.at(i))}, ${rounded(ys.at(i))})`;
     const from = `From ${place(exact_x, exact_y, 0)} the path along the exact field ends at ${place(exact_x, exact_y, -1)}`;
     const other = `along the learnt one at ${place(learnt_x, learnt_y, -1)}`;
-    plane.node.setAttribute("aria-label", `${what}, at t = ${t} of ${model.get("T")}. ${from}, ${other}.`);
+    kit.describe(`${what}, at t = ${t} of ${model.get("T")}. ${from}, ${other}.`);
     const both = (xs, ys) => xs.flatMap((x, i) => [x, ys[i]]);
     kit.drew({ ways: ways[field], likely, exact_path: both(exact_x, exact_y), learnt_path: both(learnt_x, learnt_y) });
   });

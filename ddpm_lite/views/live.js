@@ -77,7 +77,7 @@ function build(kit) {
     const unknown = `${of}: the loss is not known yet, its floor is ${mean.toFixed(3)} per pixel.`;
     const known = `${of}: the loss is ${loss.at(-1)?.toFixed(3)} per pixel, its floor ${mean.toFixed(3)}.`;
     const text = step === 0 ? "The training has not begun." : rows.length ? known : unknown;
-    overSteps.node.setAttribute("aria-label", text);
+    kit.describe(text);
     const perT = `The loss for each t: ${per_t[0].toFixed(2)} at the smallest, ${per_t.at(-1).toFixed(2)} at the largest.`;
     overT.node.setAttribute("aria-label", rows.length ? perT : "The loss for each t is not known yet.");
     const drawnBy = `${n} pictures, drawn by the network of step ${model.get("moments")[at]}.`;

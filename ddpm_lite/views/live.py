@@ -116,16 +116,15 @@ class LiveTraining(View):
             super().set_state(sync_data)
 
     def show(self, caption: str) -> None:
-        """Display the view and begin to train. The caption appears when the training is finished: it tells the result."""
+        """Display the view and begin to train. The filmstrip and its caption, which tells the result, follow at the end."""
         if self._thread is not None:
             raise RuntimeError("This training has been shown before: for another one, make another LiveTraining.")
         if LiveTraining._now is not None:
             LiveTraining._now.end()
         LiveTraining._now, self._result = self, caption
         display(self)
-        # Updated at the end by the filmstrip and the caption; outside of notebooks there are no handles.
-        places = [Markdown(""), Markdown("*The caption follows when the training is finished.*")]
-        self._handles = [handle for place in places if (handle := display(place, display_id=True)) is not None]
+        # Updated at the end by the filmstrip and its caption; outside of notebooks there are no handles.
+        self._handles = [handle for _ in range(2) if (handle := display(Markdown(""), display_id=True)) is not None]
         self._thread = threading.Thread(target=self._work, name="training", daemon=True)
         self._thread.start()
 

@@ -9,19 +9,19 @@ function build(kit) {
   const texts = model.get("texts");
   const full = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
 
-  // Labels that are too long are cut here; the line below the matrix has them in full.
+  // Labels that are too long are cut here, those of rows after two lines; the caption has them in full.
   const width = NARROW ? 360 : 700;
-  const longest = (labels, most) => Math.min(most, 14 + 1.1 * Math.max(...labels.map(textWidth))); // bold ones are wider
-  const left = longest(rows, 0.4 * width);
+  const size = NARROW ? 13 : 15;
+  const wide = (text) => 1.1 * textWidth(text, size); // bold ones are wider
+  const longest = (labels, most) => Math.min(most, 14 + Math.max(...labels.map(wide)));
+  const left = longest(rows, 0.36 * width);
   const upright = longest(columns, Infinity) <= Math.min(110, (width - left) / columns.length);
   const slant = Math.ceil(0.71 * longest(columns, 140));
-  const cell = Math.min(110, Math.floor((width - left - (upright ? 0 : 0.7 * slant)) / columns.length));
+  const cell = Math.min(110, Math.floor((width - left - (upright ? 0 : slant)) / columns.length));
   const top = upright ? 30 : slant + 14;
   const tall = 32;
   const sheet = canvas(kit, width, top + rows.length * tall + 2);
   const { context: g, node } = sheet;
-  const readout = element("p");
-  kit.figure.after(readout);
   node.place = (i, j, x = 0.5, y = 0.5) => [left + (j + x) * cell, top + (i + y) * tall].map((v) => (v * node.width) / width);
   slider(kit, "row", { label: "row", min: 0, max: rows.length - 1, page: 5, words: (i) => rows[i] });
   slider(kit, "column", { label: "column", min: 0, max: columns.length - 1, page: 5, words: (j) => columns[j] });
@@ -36,11 +36,17 @@ function build(kit) {
   node.addEventListener("pointermove", point);
   node.addEventListener("pointerdown", point);
 
-  const label = (text, most, bold) => {
-    g.font = `${bold ? "bold " : ""}17px system-ui, sans-serif`;
-    let shown = text;
-    for (let n = text.length - 1; n > 0 && g.measureText(shown).width > most; n--) shown = `${text.slice(0, n)}…`;
-    g.fillText(shown, 0, 0);
+  // A text in at most so many lines, around the place where it stands.
+  const label = (text, most, bold, lines = 1) => {
+    g.font = `${bold ? "bold " : ""}${size}px system-ui, sans-serif`;
+    const all = lines === 1 ? [text] : wrapped(text, most / 1.1, size);
+    const shown = all.slice(0, lines);
+    if (all.length > lines) shown[lines - 1] = all.slice(lines - 1).join(" ");
+    for (const [i, line] of shown.entries()) {
+      let part = line;
+      for (let n = line.length - 1; n > 0 && g.measureText(part).width > most; n--) part = `${line.slice(0, n)}…`;
+      g.fillText(part, 0, (i - (shown.length - 1) / 2) * (size + 1));
+    }
   };
   const at = (x, y, angle, draw) => {
     g.save();
@@ -56,7 +62,7 @@ function build(kit) {
     g.fillStyle = "#fff";
     g.fillRect(0, 0, width, sheet.height);
     g.fillStyle = "#000";
-    rows.forEach((text, i) => at(4, top + (i + 0.5) * tall + 6, 0, () => label(text, left - 10, i === row)));
+    rows.forEach((text, i) => at(4, top + (i + 0.5) * tall + 6, 0, () => label(text, left - 10, i === row, 2)));
     columns.forEach((text, j) => {
       const middle = left + (j + 0.5) * cell;
       const draw = () => label(text, upright ? cell - 6 : 128, j === column);
@@ -84,8 +90,7 @@ function build(kit) {
     const best = columns[own.indexOf(Math.max(...own))];
     const value = row * columns.length + column;
     const text = `${model.get("title")}: ${texts[value]} for ${rows[row]} and ${columns[column]}; greatest in the row: ${best}.`;
-    readout.textContent = text;
-    node.setAttribute("aria-label", text);
+    kit.describe(text);
     kit.drew({ values, value: values[value] });
   });
 }

@@ -1,6 +1,7 @@
 
 // Noise: pictures at t under a schedule, by the closed form, with one eps at all t, or by the chain, step by step.
 
+const POWERS = [["10⁴", 1], ["10²", 0.75], ["1", 0.5], ["10⁻²", 0.25], ["10⁻⁴", 0]]; // of the SNR, see snrHeight
 const STRIDE = 10; // of a walk, the pictures at every tenth step are kept, as in noise.py
 
 function build(kit) {
@@ -24,7 +25,7 @@ function build(kit) {
     n === 1
       ? pictureGrid(kit, { rows: 1, columns: 3, c, h, w, titles })
       : pictureGrid(kit, { rows: 3, columns: n, c, h, w, names: short });
-  const curves = canvas(kit, 420, 250);
+  const curves = canvas(kit, NARROW ? 360 : 460, 250);
   const paint = (values, k) => {
     for (let i = 0; i < n; i++) sheet.paint(values, i * c * h * w, ...(n === 1 ? [0, k] : [k, i]));
   };
@@ -63,18 +64,22 @@ function build(kit) {
     paint(inIt, 1);
     paint(x_t, 2);
 
-    const frame = axes(curves, { title: "signal left ᾱ (solid), SNR (dashed)", x: [0, T, "step t"], y: [0, 1] });
-    const snr = table().map(logSnr);
+    const title = `t = ${t}: ${percentage(share)} signal, SNR ${snr(share)}`;
+    const y = [0, 1, "signal left ᾱ (solid)"];
+    const frame = axes(curves, { title, x: [0, T, "step t"], y, right: ["SNR (dashed)", ...POWERS] });
+    clipped(curves.context, frame); // the SNR is infinite at t = 0
     curve(curves.context, frame, steps, table(), { color: COLORS.blue });
-    curve(curves.context, frame, steps, snr, { color: COLORS.orange, dash: [7, 5] });
+    curve(curves.context, frame, steps, table().map(snrHeight), { color: COLORS.orange, dash: [7, 5] });
+    curves.context.restore();
     dot(curves.context, frame, t, share, COLORS.blue);
-    dot(curves.context, frame, t, snr[t], COLORS.orange);
+    dot(curves.context, frame, t, Math.min(1, Math.max(0, snrHeight(share))), COLORS.orange); // at the rim where it lies beyond
 
     const pictures = n === 1 ? "A picture" : `${n} pictures`;
     const none = way === "chain" && t === 0 ? ", no noise yet" : "";
     const how = `${model.get("schedule")} schedule, by the ${way}${none}`;
-    sheet.node.setAttribute("aria-label", `${pictures} at step ${words(t)}, ${how}.`);
-    curves.node.setAttribute("aria-label", `Signal left over the steps: ${percentage(share)} at t = ${t}.`);
+    kit.describe(`${pictures} at step ${words(t)}, ${how}.`);
+    const told = `${percentage(share)} and ${snr(share)} at t = ${t}`;
+    curves.node.setAttribute("aria-label", `Signal left and signal-to-noise ratio over the steps: ${told}.`);
     kit.drew({ x_t, eps: inIt, alpha_bar: share });
   });
 }
@@ -116,9 +121,14 @@ function percentage(share) {
   return `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 }
 
-// The signal-to-noise ratio on a logarithmic axis, from 10^-4 (0) to 10^4 (1).
-function logSnr(share) {
-  return Math.min(1, Math.max(0, (Math.log10(share / (1 - share)) + 4) / 8));
+// The signal-to-noise ratio in words.
+function snr(share) {
+  return share === 1 ? "∞" : String(Number((share / (1 - share)).toPrecision(2)));
+}
+
+// Where the signal-to-noise ratio stands on a logarithmic axis, from 10^-4 (0) to 10^4 (1).
+function snrHeight(share) {
+  return (Math.log10(share / (1 - share)) + 4) / 8;
 }
 
 export default { render: (view) => mount(build, view) };

@@ -62,11 +62,11 @@ class Sampling(Sheet):
 
     def filmstrip(self) -> Figure:
         """The finished pictures of the present seed: one row for each number of steps, the methods side by side."""
-        methods, last = self.axes["method"], self.axes["t"][-1]
+        methods, last = self._values["method"], self._values["t"][-1]
         n, *shape = self.shape[1:]
         gap = torch.full((1, *shape), -1.0 if shape[0] == 1 else 1.0)  # white: grey pictures are drawn as ink
         rows = {}
-        for steps in self.axes["steps"]:
+        for steps in self._values["steps"]:
             finished = [self.at(method=method, steps=steps, t=last)[0] for method in methods]
             rows[f"{steps} steps"] = torch.cat([x for row in finished for x in (row, gap)][:-1])
         below = [f"{c}\n{method}" if i == n // 2 else c for method in methods for i, c in enumerate([*self.columns, ""])]

@@ -1,8 +1,10 @@
 """A schedule under the hand: the signal and the bits that are left over t, and a picture at eight of its steps."""
 
+import math
 from typing import ClassVar
 
 import numpy as np
+import torch
 import traitlets
 from jaxtyping import Float
 from matplotlib.figure import Figure
@@ -11,6 +13,8 @@ from torch import Tensor
 from ..gaussian import q_sample
 from ..schedule import Schedule
 from .base import View, esm, int16, pictures, sent, six_steps, uint8
+
+SHOWN = 8  # pictures below the curves
 
 
 class ScheduleView(View):
@@ -33,7 +37,7 @@ class ScheduleView(View):
     beta_1 = traitlets.Float(1e-4, min=1e-4, max=0.02).tag(sync=True)
     beta_T = traitlets.Float(0.02, min=1e-3, max=0.2).tag(sync=True)
     s = traitlets.Float(0.008, min=1e-3, max=0.2).tag(sync=True)
-    presets = traitlets.Dict().tag(sync=True)
+    presets = traitlets.List(help="[name, state] for each of PRESETS, in this order").tag(sync=True)
     shape = traitlets.List(traitlets.Int()).tag(sync=True)
     x0 = traitlets.Bytes().tag(sync=True)
     eps = traitlets.Bytes().tag(sync=True)
@@ -44,7 +48,9 @@ class ScheduleView(View):
             raise ValueError(
                 f"This view shows one picture and finite noise of its shape, not {tuple(x0.shape)} and {tuple(eps.shape)}."
             )
-        super().__init__(presets=self.PRESETS, shape=list(x0.shape), x0=uint8(x0), eps=int16(eps), **state)
+        super().__init__(
+            presets=[list(preset) for preset in self.PRESETS.items()], shape=list(x0.shape), x0=uint8(x0), eps=int16(eps), **state
+        )
 
     def made(self) -> Schedule:
         """The schedule of the present state."""
@@ -54,8 +60,13 @@ class ScheduleView(View):
         return linear if self.kind == "linear" else Schedule.from_beta(linear.beta[1:].flip(0))
 
     def frame(self) -> dict[str, np.ndarray]:
-        """alpha_bar (T + 1,), as drawn."""
-        return {"alpha_bar": self.made().alpha_bar.numpy()}
+        """alpha_bar and the bits left in a pixel, at most 8, both (T + 1,), and x_t (8, c, h, w) at as many steps from 0 to T."""
+        made, (x0, eps) = self.made(), sent(self)
+        alpha_bar = made.alpha_bar.numpy()
+        with np.errstate(divide="ignore"):  # at t = 0 all bits are left
+            bits = np.minimum(8, -0.5 * np.log2(1 - alpha_bar))
+        steps = [math.floor(self.T * k / (SHOWN - 1) + 0.5) for k in range(SHOWN)]
+        return {"alpha_bar": alpha_bar, "bits": bits, "x_t": torch.cat([q_sample(x0, t, eps, made) for t in steps]).numpy()}
 
     def describe(self) -> str:
         """When half of the signal is gone, and what is left at the end."""

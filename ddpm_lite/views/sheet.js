@@ -4,12 +4,13 @@
 function build(kit) {
   const { model } = kit;
   const [rows, n, c, h, w] = model.get("shape");
-  const along = Object.entries(model.get("axes"));
+  const along = model.get("axes"); // [name, values] for each
+  const valuesOf = Object.fromEntries(along);
   const frames = numbers(model.get("frames"), Uint8Array);
   const places = model.get("places");
   const play = model.get("play");
   const several = model.get("several");
-  const every = model.get("axes")[several] ?? [];
+  const every = valuesOf[several] ?? [];
   const size = c * h * w;
   const grid = { columns: n, c, h, w, titles: model.get("columns") };
   const one = pictureGrid(kit, { ...grid, rows, names: model.get("rows") });
@@ -23,7 +24,7 @@ function build(kit) {
   const seen = () => (compared() < 0 ? [{}] : every.map((value) => ({ [several]: value })));
   // A value in words, on the axis that plays with the value from which on the pictures seen have not changed.
   const words = (name, value) => {
-    const values = model.get("axes")[name];
+    const values = valuesOf[name];
     const now = values.indexOf(value);
     let since = now;
     const same = (i) => seen().every((state) => stored({ ...state, [name]: values[i] }) === stored({ ...state, [name]: value }));
@@ -37,7 +38,7 @@ function build(kit) {
     else controls[name] = choice(kit, name, name, values);
   }
   if (several) choice(kit, "compare", "rows", model.get("comparisons"));
-  if (play) player(kit, play, model.get("axes")[play], 6);
+  if (play) player(kit, play, valuesOf[play], 6);
 
   kit.onChange(() => {
     const only = compared();
@@ -59,7 +60,8 @@ function build(kit) {
     const place = told.map((name) => `${name} ${words(name, model.get(name))}`);
     if (only >= 0) place.push(model.get("compare"));
     const text = `${model.get("title")}: ${place.join(", ")}.`;
-    for (const each of several ? [one, all] : [one]) each.node.setAttribute("aria-label", text);
+    kit.describe(text);
+    if (several) all.node.setAttribute("aria-label", text);
     kit.drew({ pictures });
   });
 }

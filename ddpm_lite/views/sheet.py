@@ -32,7 +32,7 @@ class Sheet(View):
     title = traitlets.Unicode().tag(sync=True)
     rows = traitlets.List(traitlets.Unicode()).tag(sync=True)
     columns = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    axes = traitlets.Dict().tag(sync=True)
+    axes = traitlets.List(help="[name, its values] for each axis; a saved notebook keeps the order of a list only").tag(sync=True)
     play = traitlets.Unicode("").tag(sync=True)
     several = traitlets.Unicode("").tag(sync=True)
     comparisons = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -81,8 +81,15 @@ class Sheet(View):
             traits["compare"] = traitlets.Enum(comparisons, comparisons[0]).tag(sync=True)
         for name in state.keys() - traits:
             raise ValueError(f"There is no axis {name!r}: there are {', '.join(axes)}.")
+        self._values = axes
         super().__init__(
-            title=title, rows=rows, columns=columns or [], axes=axes, play=play, several=several, comparisons=comparisons
+            title=title,
+            rows=rows,
+            columns=columns or [],
+            axes=[[name, list(values)] for name, values in axes.items()],
+            play=play,
+            several=several,
+            comparisons=comparisons,
         )
         self.shape, self.places, self.frames = list(frames.shape[-5:]), places, b"".join(stored)
         self.add_traits(**traits)
@@ -107,12 +114,12 @@ class Sheet(View):
         """pictures (rows, n, c, h, w) at the present place on the axes; to compare, one row for each value of `several`."""
         if self._compared() < 0:
             return {"pictures": self.at().numpy()}
-        rows = [self.at(**{self.several: value})[self._compared()] for value in self.axes[self.several]]
+        rows = [self.at(**{self.several: value})[self._compared()] for value in self._values[self.several]]
         return {"pictures": torch.stack(rows).numpy()}
 
     def describe(self) -> str:
         """The title and the place on the axes."""
-        state = {name: self._say(getattr(self, name)) for name in self.axes if self._compared() < 0 or name != self.several}
+        state = {name: self._say(getattr(self, name)) for name in self._values if self._compared() < 0 or name != self.several}
         if self.play and (since := self._since()) != getattr(self, self.play):
             state[self.play] += f" (unchanged since {self._say(since)})"
         words = [f"{name} {value}" for name, value in state.items()]
@@ -121,8 +128,8 @@ class Sheet(View):
     def filmstrip(self) -> Figure:
         """At up to six values of the axis that plays (or the first): the pictures of the only row, where its columns have
         names, or the first picture of each row."""
-        axis = self.play or next(iter(self.axes))
-        values = self.axes[axis]
+        axis = self.play or next(iter(self._values))
+        values = self._values[axis]
         shown = [values[round(i)] for i in np.linspace(0, len(values) - 1, min(6, len(values)))]
         pictures = torch.stack([self.at(**{axis: value}) for value in shown], 2)
         named = len(self.rows) == 1 and self.columns
@@ -132,7 +139,7 @@ class Sheet(View):
     def _stored(self, state: dict) -> int:
         """Which of the stored frames is seen at a place on the axes."""
         index = 0
-        for name, values in self.axes.items():
+        for name, values in self._values.items():
             index = index * len(values) + values.index(state.get(name, getattr(self, name)))
         return self.places[index]
 
@@ -142,8 +149,8 @@ class Sheet(View):
 
     def _since(self) -> int | float | str:
         """The value on the axis that plays from which on the pictures seen have not changed."""
-        values = self.axes[self.play]
-        others = [{}] if self._compared() < 0 else [{self.several: value} for value in self.axes[self.several]]
+        values = self._values[self.play]
+        others = [{}] if self._compared() < 0 else [{self.several: value} for value in self._values[self.several]]
         seen = [[self._stored({self.play: value} | other) for other in others] for value in values]
         now = values.index(getattr(self, self.play))
         while now > 0 and seen[now - 1] == seen[now]:

@@ -15,8 +15,8 @@ function build(kit) {
   const places = Array.from({ length: NODES * NODES }, (_, i) =>
     [i % NODES, Math.floor(i / NODES)].map((k) => (2 * REACH * k) / (NODES - 1) - REACH),
   );
-  const wide = 270; // the three fit side by side
-  const [drawn, field, curves] = [0, 1, 2].map(() => canvas(kit, wide, wide + 16));
+  const wide = NARROW ? 360 : 268; // the three fit side by side
+  const [drawn, field, curves] = [0, 1, 2].map(() => canvas(kit, wide, wide + 4)); // the plane is a square on it
   const last = steps.at(-1);
   const logs = losses.map((t) => Math.log10(t));
   const square = (sheet, title) =>
@@ -56,11 +56,9 @@ function build(kit) {
 
     const g = curves.context;
     const end = Math.max(1, Math.log10(T));
-    const look = { title: "loss, floor (dashed)", x: [0, end, "step t"], y: [0, 1.2], ticks: [], heights: [0, 1] };
-    const right = axes(curves, look);
-    g.textAlign = "center";
-    for (let power = 0; power <= end; power++) g.fillText(10 ** power, Math.min(right.atX(power), wide - 20), wide - 8);
-    g.textAlign = "left";
+    const powers = Array.from({ length: Math.floor(end) + 1 }, (_, power) => power);
+    const look = { title: "loss, floor (dashed)", x: [0, end, "step t"], y: [0, 1.2], heights: [0, 1] };
+    const right = axes(curves, { ...look, ticks: powers, write: (power) => String(10 ** power) });
     const marked = losses.indexOf(t);
     clipped(g, right);
     curve(g, right, logs, floor, { color: "#000", dash: [7, 5], width: 2 });
@@ -71,7 +69,7 @@ function build(kit) {
 
     const lies = `${share} % of ${points.length / 2} points drawn lie on a spot, ${beyond} beyond the plane`;
     const told = `at t = ${t} the loss is ${height[marked].toFixed(2)}, its floor ${floor[marked].toFixed(2)}`;
-    drawn.node.setAttribute("aria-label", `After ${model.get("step")} of ${last} training steps: ${lies}; ${told}.`);
+    kit.describe(`After ${model.get("step")} of ${last} training steps: ${lies}; ${told}.`);
     field.node.setAttribute("aria-label", `The learnt way back at t = ${t}, over the exact one.`);
     curves.node.setAttribute("aria-label", `The loss over t, and its floor: ${told}.`);
     kit.drew({ samples: points, ways: arrow, loss: height });

@@ -23,7 +23,7 @@ VIEWS = {
     "ScheduleView": ("01_forward_process", "T", "range(10, 1001)"),
     "Bayes": ("03_reverse_posterior", "x_t", "[i / 20 for i in range(-50, 51)]"),
     "Training": ("04_epsilon_training", "step", "view.steps"),
-    "Sampling": ("05_sampling", "t", "view.axes['t']"),
+    "Sampling": ("05_sampling", "t", "dict(view.axes)['t']"),
 }
 THEIRS = """
 import ipywidgets, matplotlib.pyplot as plt, torch
