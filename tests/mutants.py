@@ -314,6 +314,177 @@ scores/__init__.py
   test_wiring_cards.py::test_a_chain_s_card_names_the_seed_s_scores_and_the_weights_of_its_models
     "scores": score(model, seed), "curves" => "scores": score(model), "curves"
     **chains.made_of(model), => 
+sample.py
+  test_wiring_drawing.py::test_ddim_takes_its_steps_with_the_eta_that_is_given
+    if eta > 0 else None, eta) => if eta > 0 else None)
+    if eta > 0 else None, eta) => if eta > 0 else None, float(eta > 0))
+    _noise(x, generator) if eta > 0 => _noise(x, None) if eta > 0
+  test_wiring_drawing.py::test_ddpm_takes_its_steps_with_the_variance_that_is_given
+    schedule, _noise(x, generator), var) => schedule, _noise(x, generator))
+    schedule, _noise(x, generator), var) => schedule, _noise(x, None), var)
+  test_wiring_drawing.py::test_the_network_is_told_the_condition_at_every_step
+    device=x.device), cond) => device=x.device), None)
+  test_sample.py::test_clipping_is_the_posterior_of_the_clipped_guess
+    eps_hat = eps_from_x0(x, x0_hat, t, schedule) => pass
+  test_sample.py::test_ddim_and_dpm_solver_match_diffusers
+    dpm_solver_step(x, x0_hat, t, t_next, schedule, last) => dpm_solver_step(x, x0_hat, t, t_next, schedule)
+  test_sample.py::test_frames_run_from_T_to_0_and_hold_what_the_network_sees
+    yield Frame(t, x, x0_hat) => yield Frame(t, x, x)
+  test_sample.py::test_a_network_in_training_mode_is_refused
+    refuse_training_mode(model)\n => pass\n
+  test_wiring_drawing.py::test_a_network_that_predicts_x0_is_refused_in_training_mode_too
+    eps.training = getattr(model, "training", False) => eps.training = False
+zoo.py
+  test_wiring_drawing.py::test_a_drawing_is_the_sampler_s_from_the_noise_given_under_guidance
+    cond=cond, clip=True, **options => cond=cond, clip=False, **options
+    "steps": steps, "method": method, "generator": own} => "steps": steps, "generator": own}
+    "steps": steps, "method": method, "generator": own} => "steps": 4, "method": method, "generator": own}
+    noise[i * AT_ONCE :][:AT_ONCE] => noise[:AT_ONCE]
+    for each in batch), scale=scale) => for each in batch))
+    self._draw(rows, seed, steps, scale, method, noise) => self._draw(rows, seed, steps, scale, method)
+    return guided(net, scale, null), rows => return net, rows
+  test_wiring_drawing.py::test_every_picture_has_noise_of_its_own_in_every_batch
+    (seed or 0) * 1_000_003 + i) => (seed or 0) * 1_000_003)
+    (seed or 0) * 1_000_003 + i) => (seed or 0) + i)
+    self._draw(rows, seed, steps, scale, method, noise) => self._draw(rows, 0, steps, scale, method, noise)
+    for s in seeds(n, number)] => for s in [number] * n]
+  test_wiring_drawing.py::test_processes_share_out_the_batches
+    if i % distributed.world_size() == distributed.rank(): => if True:
+  test_wiring_drawing.py::test_a_run_s_averaged_weights_are_loaded_ready_to_use
+    net.eval().requires_grad_(False) => net.requires_grad_(False)
+    net.eval().requires_grad_(False) => net.eval()
+    k.removeprefix("ema."): v for k, v in tensors.items() if => k[4:]: tensors[f"model.{k[4:]}"] for k in tensors if
+  test_wiring_drawing.py::test_a_fingerprint_knows_every_weight
+    for _, t in tensors => for _, t in tensors[:3]
+  test_wiring_drawing.py::test_a_decoder_hears_each_picture_s_embedding
+    if embedding is None else embedding.cpu()) => if True else embedding.cpu())
+  test_caption.py::test_an_upsampler_draws_beside_the_small_picture
+    beside(self.net, enlarge(rows)) => beside(self.net, enlarge(rows * 0))
+  test_editing.py::test_a_model_edits_in_batches_and_draws_where_nothing_is_known
+    inpaint(self.net, *given, self.schedule) => inpaint(self.net, given[0], 0 * given[1], self.schedule)
+    [rows, pictures, known], seed, steps, scale, method) => [rows, pictures, known], 0, steps, scale, method)
+chain.py
+  test_wiring_drawing.py::test_a_chain_passes_its_options_on_and_its_three_draws_share_no_seed
+    range(3 * seed, 3 * seed + 3) => [3 * seed] * 3
+    seed=imagining, candidates=candidates) => seed=imagining)
+    seed=imagining, candidates=candidates) => candidates=candidates)
+    self.decode(embedding, captions, seed=decoding, => self.decode(embedding, seed=decoding,
+    captions, seed=decoding, scale=scale, **fast) => captions, seed=decoding, **fast)
+    captions, seed=decoding, scale=scale, **fast) => captions, seed=decoding, scale=scale)
+    draw(small, seed=seed, steps=steps, method=method) => draw(small, steps=steps, method=method)
+    draw(small, seed=seed, steps=steps, method=method) => draw(small, seed=seed)
+    {"seed": seed, "steps": steps, "scale": scale, "method": method} => {"seed": seed, "steps": steps, "method": method}
+  test_wiring_drawing.py::test_variations_are_drawn_from_the_embedding_alone_and_pass_their_options_on
+    range(2 * seed, 2 * seed + 2) => [2 * seed] * 2
+    count, -1), seed=decoding, scale=scale, **fast) => count, -1), seed=decoding, **fast)
+    count, -1), seed=decoding, scale=scale, **fast) => count, -1), scale=scale, **fast)
+  test_wiring_drawing.py::test_a_decoder_is_given_noise_and_captions_where_there_are_some
+    embedding=embedding, noise=noise, **options => embedding=embedding, **options
+    [""] * len(embedding) if captions is None else captions => [""] * len(embedding)
+  test_wiring_drawing.py::test_the_prior_s_sample_is_ddim_s_under_guidance_and_the_closest_is_kept
+    prior.schedule), scale, prior.net.null) => prior.schedule), 1.0, prior.net.null)
+    cond=cond, steps=steps, method="ddim") => cond=cond, steps=25, method="ddim")
+    closest(last.x_t.reshape(candidates, n, -1), text) => last.x_t.reshape(candidates, n, -1)[0]
+    repeat(candidates, 1) => repeat_interleave(candidates, 0)
+    text = embed(clip.net.encode_text(tokens)) => text = clip.net.encode_text(tokens)
+    for s in (seed, *seeds(candidates - 1, seed)) => for s in [seed] * candidates
+  test_chain.py::test_models_made_for_another_clip_are_refused_by_name
+    for model in (self.prior, self.decoder): => for model in (self.prior,):
+device.py
+  test_wiring_machine.py::test_a_gpu_works_in_bf16_where_it_multiplies_it_and_else_in_fp16
+    (including_emulation=False) else torch.float16 => () else torch.float16
+    (including_emulation=False) else torch.float16 => (including_emulation=False) else None
+  test_wiring_machine.py::test_a_cpu_works_in_bf16_where_it_multiplies_it_and_else_in_float32
+    torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() => True
+    torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() => torch.cpu._is_amx_tile_supported()
+  test_wiring_machine.py::test_a_network_is_placed_in_the_precision_that_is_chosen_or_given
+    model.to(memory_format=torch.channels_last) => pass
+    model.precision = precision => pass
+    choose_precision(device) if precision == "auto" else precision => choose_precision(device)
+  test_wiring_machine.py::test_attention_takes_the_mask_and_the_order_together_and_float32_on_a_cpu
+    mask, causal = mask & torch.ones => mask, causal = mask | torch.ones
+    torch.autocast("cpu", enabled=False) => nullcontext()
+distributed.py
+  test_wiring_machine.py::test_the_shards_of_all_processes_are_the_batch_and_gathered_they_are_in_order
+    x[rank() :: world_size()] => x[: len(x) // world_size()]
+    torch.stack(all_gather(x), dim=1).flatten(0, 1) => torch.cat(all_gather(x))
+    if len(x) % world_size(): => if False:
+  test_wiring_machine.py::test_sums_and_means_leave_their_argument_as_it_was
+    return total(x) / world_size() => return total(x)
+    x = x.clone() => pass
+  test_wiring_machine.py::test_what_the_first_process_says_holds_for_all
+    (box, src=0) => (box, src=1)
+    dist.broadcast_object_list(box, src=0) => pass
+  test_wiring_machine.py::test_a_process_of_torchrun_works_on_the_gpu_of_its_number
+    int(os.environ["LOCAL_RANK"]) => 0
+    "nccl" if device.type == "cuda" else "gloo" => "gloo"
+weights.py
+  test_wiring_machine.py::test_a_file_and_its_folder_are_forced_to_the_disk_before_and_after_the_rename
+    os.fsync(file.fileno()) => pass
+    os.fsync(folder) => pass
+  test_wiring_machine.py::test_weights_are_cast_to_the_network_s_dtype_and_are_copies
+    model.load_state_dict(tensors) => model.load_state_dict(tensors, assign=True)
+data/emoji_build.py
+  test_emoji.py::test_each_direction_word_and_group_forbids_the_mirror_in_any_caption
+    group not in ONE_WAY_GROUPS and not words & ONE_WAY_WORDS => group not in ONE_WAY_GROUPS
+    group not in ONE_WAY_GROUPS and not words & ONE_WAY_WORDS => not words & ONE_WAY_WORDS
+  test_emoji.py::test_the_builder_marks_what_may_be_mirrored
+    keeps_its_name(c, e["subcategory"]) for => keeps_its_name(c[:1], e["subcategory"]) for
+  test_emoji.py::test_held_out_names_are_new_ways_to_put_known_words_together
+    and distance[i].min() > ALIKE => 
+    left[word] > 2 => left[word] > 1
+    if composed and known => if known
+    left -= Counter(words[i]) => pass
+    np.fill_diagonal(distance, np.inf) => pass
+  test_emoji.py::test_short_names_that_say_nothing_new_or_name_another_one_are_left_out
+    if uses[s] == 1 and => if
+data/emoji.py
+  test_wiring_presets.py::test_the_training_parts_are_whole_and_as_large_as_the_cards_say
+    part(~held_out), part(held_out) => part(~held_out & mirrorable), part(held_out)
+  test_emoji.py::test_what_shows_a_direction_or_a_sign_is_not_mirrored
+    mirrorable[rows]) => ~mirrorable[rows])
+data/folder.py
+  test_folder.py::test_pictures_stand_upright
+    ImageOps.exif_transpose(image) => image
+data/digits.py
+  test_data.py::test_the_digits_are_scikit_learn_s_in_the_documented_range
+    test_size=360, random_state=0, stratify=labels => test_size=360, random_state=0
+data/scenes.py
+  test_scenes.py::test_a_seed_fixes_the_drawings_and_bad_arguments_are_named
+    choose(n, PARTS, part, generator) => choose(n, PARTS, "all", generator)
+editing.py
+  test_wiring_drawing.py::test_inversion_takes_the_steps_asked_and_is_told_the_condition
+    device=x.device), cond) => device=x.device), None)
+    timesteps(schedule.T, steps)) => timesteps(schedule.T, None))
+    t or t_next, => t_next,
+  test_editing.py::test_what_does_not_fit_is_named
+    refuse_training_mode(model)\n    require_floating => require_floating
+clip.py
+  test_clip.py::test_the_scale_is_clamped_at_100_and_can_come_back
+    self.logit_scale.clamp_(max=MAX_LOGIT_SCALE) => pass
+  test_clip.py::test_both_sides_of_a_clip_are_gathered
+    gather(self.encode_text(tokens)) => self.encode_text(tokens)
+    gather(self.encode_image(pictures, t)) => self.encode_image(pictures, t)
+exercises/calling.py
+  test_exercise_kit.py::test_each_call_has_its_own_copy_of_every_input_and_a_change_of_it_is_named
+    return copy.deepcopy(list(arguments)) => return list(arguments)
+    return copy.deepcopy(list(arguments)) => return [copy.copy(a) for a in arguments]
+    return len(before) == len(after) and all(map(_unchanged, before, after)) => return True
+    return before.keys() == after.keys() and => return
+    else self._once(fresh(arguments))) => else self._once(self.given[-1]))
+training.py
+  test_wiring_command.py::test_a_training_is_made_of_what_the_preset_and_the_command_say
+    recipe.build(config, made["seed"]) => recipe.build(config)
+    .manual_seed(made["seed"]) => .manual_seed(0)
+    compile=args.compile => compile=False
+    {"seed": 0, **preset["train"]} => {**preset["train"], "seed": 0}
+    "batch_size", "lr", "weight_decay") if => "batch_size", "lr") if
+    "batch_size", "lr", "weight_decay") if => "batch_size", "weight_decay") if
+    config=config, => config=None,
+    checkpoint=checkpoint, => checkpoint=None,
+  test_wiring_command.py::test_a_prior_learns_the_embeddings_of_its_own_clip
+    config["clip"] = zoo.fingerprint(clip) => pass
+    None if clip is None else place(clip, device) => None
 """
 
 

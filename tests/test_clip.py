@@ -329,6 +329,14 @@ def test_the_scale_is_clamped_at_100_and_can_come_back(small, g):
     assert fresh.logit_scale.grad > 0
 
 
+def test_both_sides_of_a_clip_are_gathered(small, g):
+    """Every process meets the pictures and the captions of all."""
+    pictures, tokens = batch(3, g)
+    logits = small(pictures, tokens, None, lambda features: torch.cat([features, -features]))
+    alone = small(pictures, tokens)
+    torch.testing.assert_close(logits, torch.cat([torch.cat([alone, -alone], 1), torch.cat([-alone, alone], 1)]))
+
+
 def test_equal_captions_need_no_care(small, g):
     """The paper's loss, every picture with its own caption as the only partner, is the same number, with the same gradient,
     as one in which pictures with equal captions are partners of all of these, each by an equal share."""

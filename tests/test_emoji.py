@@ -117,6 +117,18 @@ def test_what_shows_a_direction_or_a_sign_is_not_mirrored(parts):
         assert not any(m for m, captions in zip(part.mirrorable, part.captions, strict=True) if captions[1].startswith("flag of"))
 
 
+def test_each_direction_word_and_group_forbids_the_mirror_in_any_caption(parts):
+    assert emoji_build.keeps_its_name(["red fox", "a red fox"], "animal-mammal")
+    for word in emoji_build.ONE_WAY_WORDS:
+        assert not emoji_build.keeps_its_name([f"fox {word}"], "animal-mammal"), word
+        assert not emoji_build.keeps_its_name(["red fox", f"a {word} fox"], "animal-mammal"), word
+    for group in emoji_build.ONE_WAY_GROUPS:
+        assert not emoji_build.keeps_its_name(["red fox"], group), group
+    for part in parts:  # the file was built with these words
+        for captions, mirrorable in zip(part.captions, part.mirrorable, strict=True):
+            assert not (mirrorable and words(captions) & emoji_build.ONE_WAY_WORDS), captions
+
+
 def test_a_size_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="size = 24, but the emoji are there at 16 x 16 and 32 x 32"):
         emoji.load(24)
@@ -192,6 +204,31 @@ def test_short_names_that_say_nothing_new_or_name_another_one_are_left_out():
         entry(2, "RAM", ["white_hound", "black-ram"], group="sport"),
     ]
     assert [captions[1:-1] for captions in emoji_build.all_captions(entries)] == [["a dog face"], ["a dog"], []]
+
+
+def test_the_builder_marks_what_may_be_mirrored(package):
+    entries = json.loads((package / "emoji.json").read_text())
+    entries[0]["short_names"] += ["left_fox"]
+    entries[2]["subcategory"] = "arrow"
+    (package / "emoji.json").write_text(json.dumps(entries))
+    assert emoji_build.build(package)["mirrorable"].tolist() == [True, False, True, False]  # ox, nib, cat, fox
+
+
+def test_held_out_names_are_new_ways_to_put_known_words_together(monkeypatch):
+    """60 names of two words, each word in three of them, then as many of one word; every third picture is there twice."""
+    monkeypatch.setattr(emoji_build, "HELD_OUT", 4)
+    captions = [[f"colour{i % 20} thing{i // 3}", "x"] for i in range(60)] + [[f"colour{i % 20}"] for i in range(60)]
+    entries = [entry(i, captions[i][0]) for i in range(120)]
+    small = np.random.default_rng(0).integers(0, 256, (120, 4, 4, 3)).astype(float)
+    small[1:60:3] = small[:60:3]
+    held = emoji_build.hold_out(entries, captions, small)
+    assert 5 <= held.sum() <= 30 and not held[60:].any()
+    left = Counter(
+        word for each, out in zip(captions, held, strict=True) if not out for caption in each for word in caption.split()
+    )
+    for i in held.nonzero()[0]:
+        assert all(left[word] >= 2 for word in captions[i][0].split()), captions[i]
+        assert i % 3 == 2, "its picture is there twice"
 
 
 def test_two_emoji_of_one_name_are_refused():

@@ -172,7 +172,8 @@ def test_a_card_and_its_file_hold_what_was_trained_and_what_was_scored(tmp_path,
     before = model.net.requires_grad_(False).weight.clone()
     card = scores.ship(model, 5)
     (seed, weight), (tensors, header) = scored[0], weights.load(tmp_path / "assets" / "prior-emoji.safetensors")
-    assert seed == 5 and torch.equal(weight, before.bfloat16().float()) and torch.equal(tensors["weight"], before.bfloat16())
+    assert seed == 5 and torch.equal(weight, before.bfloat16().float()) and torch.equal(tensors["weight"].float(), weight)
+    assert {t.dtype for t in tensors.values()} == {torch.bfloat16}
     assert header == {k: config[k] for k in ("name", "net", "schedule", "words", "clip")}
     about, data = preset["about"], scores.DATA["emoji"]
     assert card == {"name": "prior-emoji", "about": about, **made, "steps": 11, "pictures": 77, "minutes": 1.5, "data": data,
