@@ -10,10 +10,12 @@ import re
 import textwrap
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise, zip_longest
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.table import Table
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator
 from torch import Tensor
@@ -42,7 +44,7 @@ def wrap(text: str, letters: int) -> str:
 def restack(fig: Figure) -> None:
     """Lay a figure that has been drawn out again, WIDTH inches wide."""
     fig.set_layout_engine("constrained")
-    inside = {text: (_length(text) / _size(ax)[0], _middle(text)) for ax in fig.axes for text in ax.texts}
+    shares = {text: _length(text) / _size(ax)[0] for ax in fig.axes for text in ax.texts}  # of the width of its panel
     lines = [line for table in _tables(fig.axes) for line in _lines(table)]
     grid, placed = fig.add_gridspec(len(lines), 1), []
     for i, (_, columns, panels) in enumerate(lines):
@@ -53,7 +55,8 @@ def restack(fig: Figure) -> None:
             else:
                 placed.append((i, fig.add_subplot(cell)))
                 panel(placed[-1][1])
-    for text in fig.findobj(Text):
+    cells = [cell.get_text() for table in fig.findobj(Table) for cell in table.get_celld().values()]
+    for text in (*fig.findobj(Text), *cells):
         text.set_fontsize(max(LEAST, SHRINK * text.get_fontsize()))
     for line in fig.findobj(Line2D):
         line.set(linewidth=SHRINK * line.get_linewidth(), markersize=SHRINK * line.get_markersize())
@@ -71,14 +74,13 @@ def restack(fig: Figure) -> None:
             width, height = ax.get_position(original=True).size * fig.get_size_inches()
             _fit(ax.xaxis.label, width)
             _fit(ax.yaxis.label, height)
-            for text in ax.texts:
-                if text in inside:
-                    share, middle = inside[text]
-                    _fit(text, max(1.3, 1.3 * share * WIDTH / lines[i][1]))
-                    text.set_verticalalignment("center")
-                    text.set_y(text.get_transform().inverted().transform(ax.transAxes.transform((0, middle)))[1])
+            for text in shares.keys() & set(ax.texts):
+                _fit(text, max(1.3, 1.3 * shares[text] * WIDTH / lines[i][1]))
             more = LINE * _fit(ax.title, width)
-            lacks[i].append(more if ax.get_aspect() == "auto" else width * ax.get_data_ratio() - height + 0.05)
+            if ax.get_aspect() == "auto":
+                lacks[i].append(max(more, _height_of_names(ax) - height))
+            else:
+                lacks[i].append(width * ax.get_data_ratio() - height + 0.05)
         heights = [height + max(lack) for height, lack in zip(heights, lacks, strict=True)]
     grid.set_height_ratios(heights)
     fig.set_size_inches(WIDTH, sum(heights) + above)
@@ -132,12 +134,6 @@ def _length(text: Text) -> float:
     return (box.height if text.get_rotation() == 90 else box.width) / text.get_figure(root=True).dpi
 
 
-def _middle(text: Text) -> float:
-    """At which share of its panel's height a text stands."""
-    box = text.get_window_extent()
-    return text.axes.transAxes.inverted().transform((box.x0, (box.y0 + box.y1) / 2))[1]
-
-
 def _fit(text: Text, inches: float) -> int:
     """Break a text into lines until it is no longer than so many inches; returns how many lines that adds."""
     words, before = text.get_text().replace("\n", " "), text.get_text().count("\n")
@@ -158,6 +154,12 @@ def _wrap_ticks(ax: Axes) -> None:
             axis.set_ticks(axis.get_ticklocs(), [wrap(name, letters) for name in names])
 
 
+def _height_of_names(ax: Axes) -> float:
+    """What the names at the left need to stand below each other, in inches; 0 if these are numbers."""
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    return LINE * len(names) * max(name.count("\n") + 1 for name in names) if any("\n" in name for name in names) else 0.0
+
+
 def strip_parts(show: Callable, rows: dict[str, Tensor], below: Sequence[str], ax: Axes) -> list[Part]:
     """A filmstrip in pieces as wide as a phone, each drawn by show(ax, rows, below, columns).
 
@@ -167,9 +169,8 @@ def strip_parts(show: Callable, rows: dict[str, Tensor], below: Sequence[str], a
     half = ax.get_position().width * ax.figure.get_figwidth() / len(below) / 2
     rows = {wrap(name, 11): pictures for name, pictures in rows.items()}
     n, _, h, w = next(iter(rows.values())).shape
-    room = WIDTH - 0.2 - LETTER * max(len(line) for name in rows for line in name.split("\n"))
-    longest = max((LETTER * len(word) for caption in below for word in caption.split()), default=0)
-    pieces = math.ceil(n / max(1, int(room / max(0.55, 0 if len(rows) > 2 else half, longest))))
+    room = WIDTH - 0.2 - LETTER * max(_letters(line) for name in rows for line in name.split("\n"))
+    pieces = math.ceil(n / max(1, int(room / max(0.55, 0 if len(rows) > 2 else half, _least_column(below)))))
     columns = math.ceil(n / pieces)
     parts = []
     for k in range(0, n, columns):
@@ -178,6 +179,21 @@ def strip_parts(show: Callable, rows: dict[str, Tensor], below: Sequence[str], a
         height = len(rows) * room / columns * h / w + LINE * (1 + max(caption.count("\n") for caption in captions)) + 0.2
         parts.append((height, partial(show, rows=piece, below=captions, columns=columns)))
     return parts
+
+
+def _letters(text: str) -> int:
+    """About how many letters wide a line is: a command of a formula is one."""
+    return len(re.sub(r"[$_^{}]", "", re.sub(r"\\[a-z]+ ?", "x", text)))
+
+
+def _least_column(captions: Sequence[str]) -> float:
+    """How wide the columns over some captions have to be for their longest words; one without a neighbour has room beside it."""
+    least = 0.0
+    for line in zip_longest(*(caption.split("\n") for caption in captions), fillvalue=""):
+        filled = [i for i, words in enumerate(line) if words]
+        apart = min((b - a for a, b in pairwise(filled)), default=len(captions))
+        least = max([least, *(LETTER * _letters(word) / apart for words in line for word in words.split())])
+    return least
 
 
 def chain_parts(show: Callable, stops: dict[str, str | Tensor], steps: Sequence[str], _: Axes) -> list[Part]:

@@ -210,8 +210,8 @@ def _(x, p, sigma, var):
 
 half_read = Prediction(
     22,
-    "A third of the digit's variance is left then (0.95 to the power 22), so a pixel holds twice as much noise as digit. Half "
-    "of the digits can still be read, since the 64 pixels together say enough.",
+    "About a third of the digit's variance is left then (0.95 to the power of that number), so a pixel holds twice as much noise "
+    "as digit. Half of the digits can still be read, since the 64 pixels together say enough.",
     number="0.4",
     title="How long can it be read?",
     line="L2",
