@@ -122,6 +122,27 @@ def test_it_says_what_it_teaches_and_how_long_it_takes(path):
     assert not re.search(r"\b(simply|clearly|obviously)\b", " ".join(c.source for c in cells if c.cell_type == "markdown"), re.I)
 
 
+HEADED = {number for path in NOTEBOOKS for number in re.findall(r"## (\d\.\d) ", "\n".join(c.source for c in read(path).cells))}
+# What no native editor would leave: "what the picture shall mean", "drawn in vain", "whoever knows", "Asked for is the mean".
+QUAINT = re.compile(
+    r"\b(shall|whom|whoever|nobody outside|in vain|times of (two|three|ten)|not any longer|asked for (is|are)|names? the noise"
+    r"|changed places|lost its root|can be moved|the matter of)\b",
+    re.IGNORECASE,
+)
+
+
+@every
+def test_a_section_that_is_referred_to_is_there(path):
+    for cell in read(path).cells:
+        assert set(re.findall(r"\bsections? (\d\.\d)\b", cell.source)) <= HEADED, cell.source
+
+
+@every
+def test_it_speaks_plain_modern_english(path):
+    for cell in read(path).cells:
+        assert not (found := QUAINT.search(cell.source)), found
+
+
 def printed_lines(text: str) -> int:
     """About how many lines of 85 letters a piece of Markdown takes, without headings and formulas of their own."""
     text = re.sub(r"\]\([^)]*\)", "", re.sub(r"\$\$.*?\$\$", "", text, flags=re.DOTALL))

@@ -45,7 +45,7 @@ def _encoded(g):
 @write(
     _encoded,
     number="6.1",
-    title="Who fits whom",
+    title="Each picture against each caption",
     line="L23",
     question="`my_clip_logits(image_features, text_features, logit_scale)` returns the logits, shape `(n_images, n_captions)`: "
     "the cosine of the angle between each picture's feature and each caption's, times the exponential of `logit_scale`, a "

@@ -294,7 +294,7 @@ def _noisy(g):
 @write(
     _noisy,
     number="4.3",
-    title="An autoencoder names the noise",
+    title="An autoencoder predicts the noise",
     line="L5",
     question="`denoise(corrupted)` is an autoencoder, trained on $x_0+\\sigma_t\\,\\epsilon$ to return $\\hat x_0$. Ask it "
     "about our $x_t$: `my_three_names(x_t, t, denoise, schedule)` returns its guess as $\\hat x_0$, $\\hat\\epsilon$ "
