@@ -36,8 +36,10 @@ def parser() -> argparse.ArgumentParser:
     how_long.add_argument("--steps", type=whole(1, 10**9), metavar="N", help="train for N steps (default: the preset's)")
     how_long.add_argument("--minutes", type=MINUTES, metavar="M", help="train for about M minutes: the first steps are timed")
     train.add_argument("--data", metavar="DIR", type=Path, help="folder, clip-folder: your pictures, of any size and format")
-    train.add_argument("--captions", metavar="CSV", type=Path, help="lines of file,caption (default: the files' names)")
-    train.add_argument("--size", type=int, metavar="N", help="with --data: learn N x N pixels (default 64)")
+    train.add_argument(
+        "--captions", metavar="CSV", type=Path, help="with --data: lines of file,caption (default: the files' names)"
+    )
+    train.add_argument("--size", type=whole(1, 4096), metavar="N", help="with --data: learn N x N pixels (default 64)")
     train.add_argument("--resume", action="store_true", help="go on with the run in DIR, if there is one")
     train.add_argument("--seed", type=SEED, metavar="S", help="fixes the first weights and all random draws (default 0)")
     train.add_argument(
@@ -73,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
         each.add_argument("--seed", type=SEED, default=0, metavar="S", help="fixes the noise (default 0)")
         each.add_argument("--steps", type=int, metavar="N", help="network calls for each picture (default 50; unclip: 15)")
         each.add_argument(
-            "--scale", type=float, default=2.0, metavar="S", help="guidance: 1 none, more is clearer and less varied (default 2)"
+            "--scale", type=float, metavar="S", help="guidance: 1 none, more is clearer and less varied (default 2)"
         )
         each.add_argument(
             "--method", choices=["ddpm", "ddim", "dpm-solver++"], help="the sampler (default ddim; unclip: dpm-solver++)"
@@ -85,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
     )
     score.add_argument("name", metavar="NAME", help="a shipped model or chain, or the folder of a run")
     score.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    score.add_argument("--seed", type=SEED, default=0, metavar="S", help="fixes the noise (default 0)")
+    score.add_argument("--seed", type=SEED, metavar="S", help="fixes what is drawn to be judged (default 0)")
     score.add_argument("--ship", action="store_true", help="also write weights (bf16) and card into the package's assets")
 
     for each in (train, sample, vary, score):

@@ -26,7 +26,7 @@ def check(config: dict[str, Any], source: str | Path, of_run: bool = False) -> N
         known = ", ".join(presets.PRESETS)
         raise ValueError(f"{source} holds a model called {repr(name)[:60]}, which is not known here: the known ones are {known}.")
     preset = presets.PRESETS[name]
-    needed = ["made", "steps", "seconds", *(each for each in ("loss",) if each in preset)] if of_run else []
+    needed = ["made", "step", "steps", "seconds", *(each for each in ("loss",) if each in preset)] if of_run else []
     needed += ["schedule"] if "schedule" in preset else []
     needed += ["words"] if {"length", "caption"} & preset["net"].keys() else []
     needed += ["pictures"] if preset["data"] == "folder" else []
@@ -41,6 +41,7 @@ def check(config: dict[str, Any], source: str | Path, of_run: bool = False) -> N
         "clip": lambda clip: isinstance(clip, str),
         "made": _made,
         "pictures": _pictures,
+        "step": is_whole,
         "steps": lambda steps: steps is None or is_whole(steps, 1),
         "seconds": is_number,
     }

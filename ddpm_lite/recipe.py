@@ -25,19 +25,20 @@ DRAWINGS = 20_000  # of one object, and as many of two, drawn once for a trainin
 def configure(name: str, pictures: dict[str, Any] | None = None) -> dict[str, Any]:
     """What a run of a preset keeps in its header: network, schedule, loss, and the words that its captions are made of.
 
-    pictures   for a preset of your own pictures: {"path", "size", "captions"} of `data.folder.load`; ValueError without
-               them, and with them for any other preset
+    pictures   for a preset of your own pictures: {"path", "size", "captions"} of `data.folder.load`, to which their
+               fingerprint is added; ValueError without them, and with them for any other preset
     """
     chosen = preset(name)
     if (chosen["data"] == "folder") != (pictures is not None):
-        need = "needs a folder of pictures: give --data DIR" if pictures is None else "has pictures of its own: leave --data out"
+        need = "needs a folder of pictures" if pictures is None else "has pictures of its own and takes no others"
         raise ValueError(f"{name} {need}.")
     config = {"name": name, **{k: chosen[k] for k in ("net", "schedule", "loss") if k in chosen}}
     if pictures is not None:
         net = {**chosen["net"], "size": pictures["size"]}
         if "attention" in net:  # where this size has such a level
             net["attention"] = [n for n in net["attention"] if n in [net["size"] >> i for i in range(len(net["mults"]))]]
-        config |= {"pictures": pictures, "net": net}
+        stamp = folder.fingerprint(pictures["path"], pictures["captions"])
+        config |= {"pictures": {**pictures, "fingerprint": stamp}, "net": net}
     if _length(config) is not None:
         captions = (caption for each in material(chosen["data"], _size(config), pictures).captions for caption in each)
         config["words"] = Tokenizer.build(captions, _length(config)).words
@@ -141,11 +142,17 @@ def material(data: str, size: int, pictures: dict[str, Any] | None = None) -> Ca
 
 
 def training_data(config: dict[str, Any]) -> tuple[Tensor, ...]:
-    """What a preset is trained on, as its loss takes it: the held-out part is never in it."""
-    data = preset(config["name"])["data"]
+    """What a preset is trained on, as its loss takes it: the held-out part is never in it. ValueError for pictures of your
+    own, or their captions, that have changed since `configure`."""
+    data, own = preset(config["name"])["data"], config.get("pictures")
     if data == "digits":
         return tuple(digits.load()[0])
-    pictures, mirror, captions, index = material(data, _size(config), config.get("pictures"))
+    if own is not None and folder.fingerprint(own["path"], own["captions"]) != own.get("fingerprint"):
+        raise ValueError(
+            f"The pictures or captions in {own['path']} are not those that this run has begun with: give --data (and --captions) "
+            "where they are now, or begin a new run."
+        )
+    pictures, mirror, captions, index = material(data, _size(config), own)
     if "words" not in config:
         return pictures, mirror
     most = max(map(len, captions))  # a picture with fewer captions has some of them twice

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -32,7 +33,11 @@ def _train(args: argparse.Namespace) -> None:
     clip = zoo.load(preset["clip"], "cpu").net if "clip" in preset else None
     asked = {"steps": args.steps, "minutes": args.minutes, "batch_size": args.batch_size, "seed": args.seed}
     asked = {name: value for name, value in asked.items() if value is not None}
+    machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    if (device := choose_device(args.device)).type == "cuda":
+        machine = f"{torch.cuda.get_device_name(device)}, {machine}"
     if not checkpoint.exists():
+        pictures = _pictures(args, preset)
         made = {"seed": 0, **preset["train"]}
         if args.minutes is not None:
             del made["steps"]
@@ -41,13 +46,13 @@ def _train(args: argparse.Namespace) -> None:
         words = [
             f"--{name.replace('_', '-')} {made[name]}" for name in ("steps", "minutes", "batch_size", "seed") if name in made
         ]
-        made["machine"] = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-        if (device := choose_device(args.device)).type == "cuda":
-            made["machine"] = f"{torch.cuda.get_device_name(device)}, {made['machine']}"
+        if pictures is not None:
+            words += ["--data PICTURES", *["--captions CSV"] * (pictures["captions"] is not None), f"--size {pictures['size']}"]
+        made["machine"] = machine
         made["command"] = f"python -m ddpm_lite train {args.name} --out DIR {' '.join(words)}"
         if "begin" in preset:
             parent = zoo.load(preset["begin"], "cpu")
-        config = {**recipe.configure(args.name, _pictures(args)), "made": made}
+        config = {**recipe.configure(args.name, pictures), "made": made}
         if clip is not None:
             config["clip"] = zoo.fingerprint(clip)
     elif args.resume:
@@ -63,10 +68,15 @@ def _train(args: argparse.Namespace) -> None:
                 raise ValueError(
                     f"{args.out} is a run with {name} = {made.get(name)}, so it cannot go on with {value}: leave it out."
                 )
+        pictures = _pictures(args, preset, config.get("pictures"))
+        if pictures is not None:
+            config["pictures"] = pictures
+        if machine not in made["machine"].split("; then "):
+            made["machine"] += f"; then {machine}"
     else:
         raise ValueError(f"{args.out} already holds a run: go on with it by --resume, or choose another folder.")
 
-    device = distributed.start(choose_device(args.device))
+    device = distributed.start(device)
     model = recipe.build(config, made["seed"])
     if parent is not None:
         weights.fill(model, model.state_dict() | widen(parent.net.state_dict(), model.extra), parent.name)
@@ -94,12 +104,30 @@ def _train(args: argparse.Namespace) -> None:
             print(f"{step.step} steps, loss {loss:.4f}; saved in {checkpoint}")
 
 
-def _pictures(args: argparse.Namespace) -> dict | None:
-    """The user's own pictures to train on, as `recipe.configure` takes them."""
-    if args.data is None:
+def _pictures(args: argparse.Namespace, preset: dict[str, Any], begun: dict[str, Any] | None = None) -> dict[str, Any] | None:
+    """The user's own pictures, as `recipe.configure` takes them: what is given, else what the run has begun with.
+
+    ValueError for a preset that has pictures of its own, a new run without a folder, and a run that goes on at another size.
+    """
+    given = {name: value for name in ("data", "captions", "size") if (value := getattr(args, name)) is not None}
+    if preset["data"] != "folder":
+        if given:
+            raise ValueError(f"{args.name} has pictures of its own: leave {' and '.join(f'--{name}' for name in given)} out.")
         return None
-    captions = None if args.captions is None else str(args.captions.resolve())
-    return {"path": str(args.data.resolve()), "captions": captions, "size": args.size or 64}
+    if begun is None and "data" not in given:
+        raise ValueError(f"{args.name} needs a folder of pictures: give --data DIR.")
+    pictures = dict(begun or {"captions": None, "size": preset["net"]["size"]})
+    if begun is not None and given.get("size", pictures["size"]) != pictures["size"]:
+        raise ValueError(
+            f"{args.out} is a run with size = {pictures['size']}, so it cannot go on with {args.size}: leave it out."
+        )
+    pictures |= {key: str(given[name].resolve()) for key, name in (("path", "data"), ("captions", "captions")) if name in given}
+    pictures |= {"size": given.get("size", pictures["size"])}
+    for option, key, there in (("--data", "path", Path.is_dir), ("--captions", "captions", Path.is_file)):
+        if pictures.get(key) is not None and not there(Path(pictures[key])):
+            again = "" if begun is None else f", where this run found its own: say by {option} where they are now"
+            raise FileNotFoundError(f"There is no {'folder' if key == 'path' else 'file of captions'} {pictures[key]!r}{again}.")
+    return pictures
 
 
 def _with_progress(steps: Iterator[TrainStep], batch_size: int, checkpoint: Path) -> TrainStep | None:

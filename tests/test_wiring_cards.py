@@ -87,10 +87,10 @@ def test_a_prior_is_measured_by_the_cosines_with_the_picture_of_its_caption(monk
 
 def test_an_upsampler_is_measured_by_held_out_emoji_against_bicubic():
     large = emoji.load(32)[1].images
-    model = Made("upsampler-emoji", lambda small, seed, *_: nn.functional.interpolate(small, scale_factor=2) + seed / 10)
+    model = Made("upsampler-emoji", lambda small, seed, *_: nn.functional.interpolate(small, scale_factor=2) * (1 - seed / 10))
     found, small = scores.score(model, seed=1), nn.functional.avg_pool2d(large, 2)
     assert model.log == [(95, 1, 50, 2.0, "ddim")]
-    nearest = nn.functional.interpolate(small, scale_factor=2) + 0.1
+    nearest = nn.functional.interpolate(small, scale_factor=2) * 0.9
     smooth = nn.functional.interpolate(small, scale_factor=2, mode="bicubic").clamp(-1, 1)
     expected = {"psnr_heldout": nearest, "psnr_heldout_bicubic": smooth}
     assert found == pytest.approx({key: upsampler.psnr(x, large) for key, x in expected.items()})

@@ -1,9 +1,12 @@
 """Your own pictures with captions: a folder, and a CSV file of captions or else the names of the pictures."""
 
 import csv
+import hashlib
+import json
 import re
 import unicodedata
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -44,6 +47,25 @@ def load(path: str | Path, size: int, captions: str | Path | None = None, broken
         raise ValueError(f"broken = {broken!r}, but it is 'refuse' or 'skip'.")
     if size < 1:
         raise ValueError(f"size = {size}, but a picture has a side of 1 pixel or more.")
+    found, said = listing(path, captions)
+    images, unreadable = {}, []
+    for name in said:
+        try:
+            images[name] = read(found[name], size)
+        except ValueError as error:
+            unreadable.append(f"{name} ({error})")
+    if unreadable and broken == "refuse":
+        raise ValueError(f"These pictures cannot be read: {listed(unreadable)}; broken='skip' leaves them out.")
+    if not images:
+        raise ValueError(f"None of the pictures in {str(path)!r} can be read: {listed(unreadable)}.")
+    if unreadable:
+        warnings.warn(f"These pictures cannot be read and are left out: {listed(unreadable)}.", stacklevel=2)
+    pixels = torch.from_numpy(np.stack(list(images.values()))).permute(0, 3, 1, 2)
+    return Folder((pixels / 127.5 - 1).contiguous(), [said[name] for name in images], list(images))
+
+
+def listing(path: Path, captions: str | Path | None = None) -> tuple[dict[str, Path], dict[str, list[str]]]:
+    """The files that end as pictures do, by their names, and what is said of each, in the order of the names: see `load`."""
     if not path.is_dir():
         raise FileNotFoundError(f"There is no folder {str(path)!r}.")
     found: dict[str, Path] = {}
@@ -57,22 +79,18 @@ def load(path: str | Path, size: int, captions: str | Path | None = None, broken
     names = sorted(found)
     if not names:
         raise ValueError(f"The folder {str(path)!r} holds no pictures: files that end in {', '.join(ENDINGS)}.")
-    said = from_names(names) if captions is None else from_csv(Path(captions), names)
+    return found, from_names(names) if captions is None else from_csv(Path(captions), names)
 
-    images, unreadable = {}, []
-    for name in names:
-        try:
-            images[name] = read(found[name], size)
-        except ValueError as error:
-            unreadable.append(f"{name} ({error})")
-    if unreadable and broken == "refuse":
-        raise ValueError(f"These pictures cannot be read: {listed(unreadable)}; broken='skip' leaves them out.")
-    if not images:
-        raise ValueError(f"None of the pictures in {str(path)!r} can be read: {listed(unreadable)}.")
-    if unreadable:
-        warnings.warn(f"These pictures cannot be read and are left out: {listed(unreadable)}.", stacklevel=2)
-    pixels = torch.from_numpy(np.stack(list(images.values()))).permute(0, 3, 1, 2)
-    return Folder((pixels / 127.5 - 1).contiguous(), [said[name] for name in images], list(images))
+
+def fingerprint(path: str | Path, captions: str | Path | None = None) -> str:
+    """16 letters that stand for the pictures in a folder, byte by byte, and what is said of each, wherever the folder lies."""
+    found, said = listing(Path(path), captions)
+    digest = hashlib.sha256()
+    for name, lines in said.items():
+        digest.update(json.dumps(lines).encode())
+        with suppress(OSError):  # `load` says that it cannot be read
+            digest.update(hashlib.sha256(found[name].read_bytes()).digest())
+    return digest.hexdigest()[:16]
 
 
 def read(file: Path, size: int) -> np.ndarray:

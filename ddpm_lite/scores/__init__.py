@@ -30,6 +30,7 @@ JUDGES = {
     "unclip-shapes": chains,
     "unclip-emoji": chains,
 }
+SEEDLESS = {"digits-classifier", "clip-emoji", "clip-emoji-noisy", "judge-emoji"}  # judged on pictures that are always the same
 MEANING = digits.MEANING | clips.MEANING | texts.MEANING | upsampler.MEANING | edits.MEANING | priors.MEANING | chains.MEANING
 DATA = {
     "digits": "load_digits of scikit-learn: the 1,437 training digits of ddpm_lite.data.digits (UCI, CC BY 4.0)",
@@ -45,26 +46,34 @@ def _judge(name: str) -> ModuleType:
     return JUDGES[name]
 
 
-def score(model: zoo.Trained | Chain, seed: int = 0) -> dict[str, float]:
-    """The numbers of a model, with the keys of MEANING. ValueError for a model that nothing here can judge."""
+def score(model: zoo.Trained | Chain, seed: int | None = None) -> dict[str, float]:
+    """The numbers of a model, with the keys of MEANING. ValueError for a model that nothing here can judge, and for a seed
+    (default 0) where nothing is drawn."""
+    if seed is not None and model.name in SEEDLESS:
+        raise ValueError(f"The scores of {model.name} draw nothing, so a seed has no effect on them: leave it out.")
+    seed = 0 if seed is None else seed
     return _judge(model.name).score(model, seed)
 
 
-def ship(model: zoo.Trained | Chain, seed: int = 0) -> dict:
+def ship(model: zoo.Trained | Chain, seed: int | None = None) -> dict:
     """Write the model into the package: its averaged weights in bf16, and its card beside them; returns the card. A chain has
     only a card, as its models are shipped themselves.
 
-    What is scored is what is shipped: the weights after rounding to bf16. ValueError for a model that is no run's.
+    What is scored is what is shipped: the weights after rounding to bf16. The card counts the steps that were taken, and says
+    how many were planned where those are more. ValueError for a model that comes from no run, or that nothing here can judge.
     """
     if isinstance(model, Chain):
         return _write({"name": model.name, **chains.made_of(model), "scores": score(model, seed), "curves": chains.curves(model)})
+    _judge(model.name)
     header.check(model.config, model.name, of_run=True)
     for parameter in model.net.parameters():
         parameter.copy_(parameter.bfloat16())
     chosen = presets.preset(model.name)
     card = {"name": model.name, "about": chosen["about"], **model.config["made"]}
-    steps = model.config["steps"]
+    steps, planned = model.config["step"], model.config["steps"]
     card |= {"steps": steps, "pictures": steps * card["batch_size"], "minutes": model.config["seconds"] / 60}
+    if steps != planned:  # None where it was to last so many minutes, and the first were not over
+        card["planned_steps"] = planned
     card |= {"data": DATA[chosen["data"]]}
     card |= {"parameters": sum(p.numel() for p in model.net.parameters()), "scores": score(model, seed)}
     curves = getattr(_judge(model.name), "curves", None)  # where one number says it there are none
