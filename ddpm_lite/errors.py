@@ -1,5 +1,6 @@
 """What a command says when it fails: one sentence on one line."""
 
+import os
 import traceback
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def sentence(error: Exception, checkpoint: Path | None = None) -> str:
     to --debug.
     """
     says = " ".join(str(error).split())
-    saved = f"; --resume goes on from {checkpoint}" if checkpoint is not None and checkpoint.is_file() else ""
+    saved = f"; --resume goes on from {checkpoint}" if checkpoint is not None and os.path.isfile(checkpoint) else ""
     if isinstance(error, RuntimeError) and distributed.lost(error):
         return f"Another process was lost, so this one ends too{saved}."
     if lacks_memory(error):
@@ -34,6 +35,8 @@ def sentence(error: Exception, checkpoint: Path | None = None) -> str:
             "a smaller --batch-size needs less" if checkpoint is not None else "close other programs, or draw on another --device"
         )
         return f"The memory does not suffice: {less}{saved}."
+    if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        return f"torch.compile does not work here ({type(error).__name__}): leave --compile out{saved}."
     if isinstance(error, OSError) and error.strerror is not None:  # the system's own words
         return f"{error.filename}: {error.strerror}." if error.filename is not None else f"{error.strerror}."
     if isinstance(error, SAID) and says.endswith("."):

@@ -1,19 +1,26 @@
 """Notebook files, read strictly: what is no notebook is named."""
 
+import json
+import warnings
 from pathlib import Path
 
 import nbformat
 
 
 def read(path: Path) -> nbformat.NotebookNode:
-    """The notebook in a file, in format 4. ValueError for a file that is not a notebook."""
+    """The notebook in a file, in format 4. ValueError for a file that is not a notebook or cannot be read."""
     try:
-        with path.open(encoding="utf-8") as file:
-            nb = nbformat.reader.reads(file.read())  # `nbformat.read` only logs what is invalid
-        nb = nbformat.convert(nb, 4)
-        nbformat.validate(nb)
+        text = path.read_text(encoding="utf-8")
+        if not isinstance(json.loads(text)["nbformat"], int):
+            raise TypeError("its nbformat is no number")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of older formats, which are converted
+            nb = nbformat.convert(nbformat.reader.reads(text), 4)  # `nbformat.read` only logs what is invalid
+            nbformat.validate(nb)
     except MemoryError:
         raise
+    except OSError as error:
+        raise ValueError(f"{path} is not a notebook: {error.strerror}.") from error
     except Exception as error:  # what is no notebook fails in all ways
         raise ValueError(f"{path} is not a notebook.") from error
     return nb

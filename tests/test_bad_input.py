@@ -1,6 +1,8 @@
 """Every command with bad input: one sentence that is the package's own, exit code 2, nothing left behind."""
 
+import ast
 import io
+import json
 import os
 import signal
 import struct
@@ -8,6 +10,7 @@ import subprocess
 import sys
 import time
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -124,6 +127,69 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(line, here, capsys):
     assert sorted(here.rglob("*")) == before
 
 
+GOOD = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+CODE = {"cell_type": "code", "id": "a", "metadata": {}, "source": "1", "execution_count": None, "outputs": []}
+SHOWN = {"output_type": "display_data", "data": {}, "metadata": {}}
+STATE, VIEW = "application/vnd.jupyter.widget-state+json", "application/vnd.jupyter.widget-view+json"
+
+
+def cell(**changes):
+    return {**GOOD, "cells": [{**CODE, **changes}]}
+
+
+def shown(**data):
+    return cell(outputs=[{**SHOWN, "data": data}])
+
+
+NO_NOTEBOOKS = [b"", b"\xff\xfe", b"{", b"[" * 10**5, b"null", b"3", b'"a"', b"[]", b"{}", b'{"cells": []}', b'{"nbformat": "4"}']
+NO_NOTEBOOKS += [
+    json.dumps(each).encode()
+    for each in (
+        {"nbformat": 4},
+        {**GOOD, "nbformat": 99},
+        {**GOOD, "nbformat": -1},
+        {**GOOD, "cells": 3},
+        {**GOOD, "cells": [3]},
+        {**GOOD, "cells": [{}]},
+        {**GOOD, "metadata": []},
+        cell(cell_type="music"),
+        cell(source=3),
+        cell(outputs=[3]),
+        cell(outputs=[{"output_type": "display_data"}]),
+        cell(metadata=None),
+    )
+]
+ODD = [  # notebooks, of which no page can be made
+    cell(metadata={"slideshow": "slide"}),
+    shown(**{"image/png": "no base64"}),
+    shown(**{"image/png": 3}),
+    shown(**{"text/plain": 3}),
+    shown(**{VIEW: "view"}),
+    cell(source="\ud800", cell_type="code"),
+    {
+        **shown(**{VIEW: {"model_id": "m"}}),
+        "metadata": {"widgets": {STATE: {"state": {"m": {"state": {"_esm": 1}, "buffers": [1]}}}}},
+    },
+    {**shown(**{VIEW: {"model_id": "m"}}), "metadata": {"widgets": []}},
+]
+
+
+@pytest.mark.parametrize(
+    "data", [*NO_NOTEBOOKS, *(json.dumps(each).encode() for each in ODD)], ids=range(len(NO_NOTEBOOKS + ODD))
+)
+def test_what_is_no_notebook_is_named_and_no_page_is_written(data, here, capsys):
+    (here / "books" / "a.ipynb").write_bytes(data)
+    for command in ("site", "nbgrader"):
+        code = cli.main([command, "--out", "new/deep", "--notebooks", "books"])
+        out, err = capsys.readouterr()
+        if command == "site" and code == 0:  # a page can be made of it after all
+            assert data not in NO_NOTEBOOKS and out and not err
+            continue
+        assert code == 2 and out == "" and err.count("\n") == 1 and err.endswith(".\n") and "Unexpected" not in err, err
+        assert "a.ipynb" in err or "with exercises in books" in err
+        assert not (here / "new").exists()
+
+
 def test_an_unexpected_error_is_one_line_that_names_debug(monkeypatch, capsys):
     def fail(args):
         return {}["missing"]
@@ -143,6 +209,52 @@ def test_memory_that_does_not_suffice_is_said(monkeypatch, capsys):
         monkeypatch.setitem(cli.COMMANDS, "lab", fail)
         assert cli.main(["lab"]) == 2
         assert "The memory does not suffice: close other programs" in capsys.readouterr().err
+
+
+def test_a_compiler_that_does_not_work_is_said(monkeypatch, capsys):
+    from torch._inductor.exc import InductorError
+
+    def fail(args):
+        raise InductorError(RuntimeError("no compiler"), None)
+
+    monkeypatch.setitem(cli.COMMANDS, "lab", fail)
+    assert cli.main(["lab"]) == 2
+    assert capsys.readouterr().err == "ddpm_lite: torch.compile does not work here (InductorError): leave --compile out.\n"
+
+
+def test_every_error_of_the_package_is_a_sentence():
+    """An error that does not end with a full stop counts as unexpected, and sends the user to --debug."""
+    found = 0
+    for file in Path(cli.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
+                said, name = node.exc.args[0], getattr(node.exc.func, "id", "")
+                parts = said.values if isinstance(said, ast.JoinedStr) else [said]
+                if name in ("ValueError", "TypeError", "FileNotFoundError", "Refused", "Stopped") and parts:
+                    words = getattr(parts[-1], "value", None)
+                    if isinstance(words, str) and file.name not in REASONS:
+                        found += 1
+                        assert words.endswith("."), (file, node.lineno, words)
+    assert found > 100
+
+
+REASONS = {"folder.py", "notebooks.py"}  # some of theirs are reasons, which stand in a sentence of their caller
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_an_output_that_cannot_be_written_is_one_line():
+    command = [sys.executable, "-m", "ddpm_lite", "score", "digits-classifier", "--device", "cpu"]
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (ended.returncode, ended.stderr) == (2, "ddpm_lite: No space left on device.\n")
+
+
+def test_progress_and_scores_show_in_cp1252(tmp_path):
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "OMP_NUM_THREADS": "1"}
+    run = [sys.executable, "-m", "ddpm_lite", "train", "digits-classifier", "--out", "ü文", "--steps", "2", "--device", "cpu"]
+    ended = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "saved in ü\\u6587" in ended.stdout.decode("cp1252") and b"pictures/s" in ended.stderr
 
 
 def test_a_terminal_of_a_few_letters_shows_everything(monkeypatch):

@@ -31,7 +31,7 @@ PRIORITY = [VIEW, "text/html", "text/markdown", "image/svg+xml", "image/png", "t
 def build(notebooks: Path, out: Path) -> list[Path]:
     """Write the course in the folder `notebooks` into the folder `out`, made if need be; returns the files written.
 
-    FileNotFoundError if there are no notebooks; ValueError if one of them is none.
+    FileNotFoundError if there are no notebooks; ValueError if one of them is none, or holds what no page can be made of.
     """
     paths = sorted(notebooks.glob("*.ipynb"))
     if not paths:
@@ -45,21 +45,27 @@ def build(notebooks: Path, out: Path) -> list[Path]:
 
     page, deck = _exporter("page", course), _exporter("deck", course)
     files = {}
-    for i, lesson in enumerate(course):
-        resources = {
-            "title": lesson["title"],
-            "name": lesson["name"],
-            "previous": course[i - 1] if i else None,
-            "next": course[i + 1] if i + 1 < len(course) else None,
-            "views": _views(lesson["nb"]),
-        }
-        files[f"{lesson['name']}.html"] = page.from_notebook_node(lesson["nb"], {**resources, "narrow": True})[0]
-        files[f"{lesson['name']}.slides.html"] = deck.from_notebook_node(lesson["nb"], resources)[0]
+    for i, (path, lesson) in enumerate(zip(paths, course, strict=True)):
+        try:
+            resources = {
+                "title": lesson["title"],
+                "name": lesson["name"],
+                "previous": course[i - 1] if i else None,
+                "next": course[i + 1] if i + 1 < len(course) else None,
+                "views": _views(lesson["nb"]),
+            }
+            for exporter, ending, form in ((page, ".html", {"narrow": True}), (deck, ".slides.html", {})):
+                files[lesson["name"] + ending] = exporter.from_notebook_node(lesson["nb"], resources | form)[0].encode()
+        except MemoryError:
+            raise
+        except Exception as error:  # metadata and outputs may hold anything
+            what = f"{type(error).__name__}: {str(error).rstrip('.')}"
+            raise ValueError(f"{path} holds outputs or metadata that no page can be made of ({what}): run it again.") from error
     filmstrip = base64.b64encode((HERE.parent / "assets" / "filmstrip.png").read_bytes()).decode()
-    files["index.html"] = page.environment.get_template("index.html.j2").render(course=course, filmstrip=filmstrip)
+    files["index.html"] = page.environment.get_template("index.html.j2").render(course=course, filmstrip=filmstrip).encode()
     with places.made(out):
-        for name, text in files.items():
-            write_atomically(out / name, text.encode())
+        for name, data in files.items():
+            write_atomically(out / name, data)
     return [out / name for name in files]
 
 
@@ -98,7 +104,7 @@ def _title(nb: nbformat.NotebookNode) -> str:
 def _readme_rows(notebooks: Path) -> dict[str, dict[str, str]]:
     """Question and minutes of each notebook: its row in the table of the README one folder up, if there is one."""
     readme = notebooks.resolve().parent / "README.md"
-    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    text = readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else ""
     row = r"^\|[^|]*\| *\[[^|]*\]\([^|)]*?([\w.-]+)\.ipynb\) *\| *([^|]+?) *\| *([^|]+?) *\| *([^|]+?) *\|$"
     found = re.findall(row, text, re.MULTILINE)
     return {name: {"question": question, "teach": teach, "run": run} for name, question, teach, run in found}
