@@ -458,7 +458,7 @@ editing.py
     timesteps(schedule.T, steps)) => timesteps(schedule.T, None))
     t or t_next, => t_next,
   test_editing.py::test_what_does_not_fit_is_named
-    refuse_training_mode(model)\n    require_floating => require_floating
+    refuse_training_mode(model)\n    require_floating(pictures => require_floating(pictures
 clip.py
   test_clip.py::test_the_scale_is_clamped_at_100_and_can_come_back
     self.logit_scale.clamp_(max=MAX_LOGIT_SCALE) => pass

@@ -241,6 +241,9 @@ def test_a_fault_in_the_browser_half_is_seen(lab):
     cells[-1].source = "Noise._esm = Noise._esm.replace('model.get(\"shape\")', 'model.get(\"nothing\")')\n" + cells[-1].source
     page = lab(cells)
     assert page.locator(".ddpm-view [role=alert]").inner_text().startswith("This view failed:")
+    still = page.locator(".jp-OutputArea-child:has(.ddpm-view) + .jp-OutputArea-child:has(.jp-RenderedImage)")
+    still.wait_for()
+    assert still.locator("+ .jp-OutputArea-child em").is_visible()  # the filmstrip, and its caption
 
 
 ASKED = """
@@ -300,10 +303,10 @@ def test_a_question_is_answered_cancelled_refused_and_lost_without_a_kernel(lab)
     page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     box.fill("a horse")
     box.press("Enter")
-    root.locator("[role=status]", has_text="A new question needs Python, which has not taken it up").wait_for()
+    root.locator("[role=status]", has_text="A new question needs Python, which has not answered").wait_for()
     put(root, "question", "a dog")
     called("for “a dog”")
-    assert root.locator("[role=status]").inner_text() == "Pictures for “a dog”." and page.errors == []
+    assert root.locator("[role=status]").inner_text() == "caption: the picture for “a dog”." and page.errors == []
 
 
 MATRIX = """
@@ -311,7 +314,7 @@ import torch
 from ddpm_lite.views import Matrix
 captions = ["a red circle", "a small blue square on the left of a green triangle", "nothing"]
 view = Matrix(torch.tensor([[0.9, -0.4], [0.25, 1.0], [0.0, 0.125]]), captions, ["picture 1", "picture 2"], "Similarity")
-view"""
+view.show("The whole matrix.")"""
 
 
 def test_a_matrix_reads_out_the_cell_under_the_pointer_and_colours_by_value(lab):
@@ -328,6 +331,8 @@ def test_a_matrix_reads_out_the_cell_under_the_pointer_and_colours_by_value(lab)
     page.wait_for_function("s => document.querySelector('.ddpm-view').dataset.state === s", arg='{"row":2,"column":1}')
     assert_drawn(root, view)
     assert page.locator(".ddpm-view > p").inner_text() == view.describe()
+    page.wait_for_selector("em:has-text('The whole matrix.')", state="attached")
+    assert not page.locator("em:has-text('The whole matrix.')").is_visible()  # that is what the filmstrip shows
     corners = pixels(root, 0, [(row, column, 0.15, 0.25) for row in range(3) for column in range(2)])
     blue, orange = np.array([0, 0x72, 0xB2]), np.array([0xE6, 0x9F, 0])
     for got, value in zip(corners, view.frame()["values"].ravel(), strict=True):
@@ -365,12 +370,16 @@ def test_stop_and_continue_work_cell_by_cell_and_while_the_next_cell_waits(lab):
     page.wait_for_selector("pre:has-text('stopped at')")
     press("Continue")
     says("Finished:")
-    assert page.locator("text=What came out.").count() == 1  # in the cell's source only
+    assert page.locator(".jp-OutputArea em").count() == 0
 
     page.evaluate("(jupyterapp.shell.currentWidget.content.activeCellIndex = 1, 0)")
     page.evaluate("jupyterapp.commands.execute('notebook:run-cell')")
     page.wait_for_selector("pre:has-text('finished at 600')")
-    page.wait_for_selector("em:has-text('What came out.')")
+    # The caption of the filmstrip has come, but the living view has its own.
+    page.wait_for_selector("em:has-text('What came out.')", state="attached")
+    assert not page.locator("em:has-text('What came out.')").is_visible()
+    assert not page.locator(".jp-RenderedImage").is_visible()
+    assert view.locator(".caption").inner_text().startswith("Step 600 of 600: the loss is")
     slider = page.locator(".ddpm-view input[type=range]")
     slider.focus()
     slider.press("Home")
