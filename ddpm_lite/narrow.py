@@ -75,7 +75,7 @@ def restack(fig: Figure) -> None:
             _fit(ax.xaxis.label, width)
             _fit(ax.yaxis.label, height)
             for text in shares.keys() & set(ax.texts):
-                _fit(text, max(1.3, 1.3 * shares[text] * WIDTH / lines[i][1]))
+                _fit(text, max(1.55, 1.3 * shares[text] * WIDTH / lines[i][1]))
             more = LINE * _fit(ax.title, width)
             if ax.get_aspect() == "auto":
                 lacks[i].append(max(more, _height_of_names(ax) - height))
@@ -219,12 +219,13 @@ def table_parts(show: Callable, rows: Sequence[Sequence[str]], _: Axes) -> list[
     """A table of narrow columns, each at least as wide as its longest word, with as many lines in a cell as that takes, drawn by
     show(ax, rows, widths, heights)."""
     least, more = [], []
-    for column in zip(*rows, strict=True):
-        least.append(max(len(word) for cell in column for word in cell.split()) + 2)
-        more.append(max(len(line) for cell in column for line in cell.split("\n")) + 2 - least[-1])
+    for k, column in enumerate(zip(*rows, strict=True)):
+        margin = 2 if k == 0 else 1  # letters; the first column is set bold
+        least.append(max(len(word) for cell in column for word in cell.split()) + margin)
+        more.append(max(len(line) for cell in column for line in cell.split("\n")) + margin - least[-1])
     room = WIDTH / (0.9 * LETTER) - sum(least)
     letters = [short + room * extra / max(1, sum(more)) for short, extra in zip(least, more, strict=True)]
-    cells = [[wrap(cell.replace("\n", " "), int(k) - 2) for cell, k in zip(row, letters, strict=True)] for row in rows]
+    cells = [[wrap(cell.replace("\n", " "), int(k) - 1) for cell, k in zip(row, letters, strict=True)] for row in rows]
     heights = [0.12 + LINE * max(cell.count("\n") + 1 for cell in row) for row in cells]
     widths = [k / sum(letters) for k in letters]
     return [(sum(heights), partial(show, rows=cells, widths=widths, heights=heights))]

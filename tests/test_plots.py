@@ -138,12 +138,19 @@ def test_a_chain_boxes_and_a_table_have_narrow_forms_of_their_own():
     plots.show_boxes(ax, boxes, [((1.2, 0.0), (4.2, 0.0), "encoder"), ((5.0, -0.85), (5.0, -2.15), "noise is removed")])
     narrow(fig)
     fig, ax = plt.subplots(figsize=(13.3, 5.4))
-    cells = [
-        ["", "reads the caption by", "what is diffused"],
-        ["GLIDE", "a Transformer of its own, trained with it", "64 x 64 pixels"],
+    heads = ["", "reads the caption by", "the caption enters as", "what is diffused", "known from"]
+    row = [
+        "Stable\nDiffusion 1",
+        "a Transformer of its own,\ntrained with it",
+        "tokens in attention",
+        "64 x 64 x 4 numbers",
+        "weights",
     ]
-    plots.show_table(ax, cells, [0.2, 0.4, 0.4])
-    narrow(fig)
+    plots.show_table(ax, [heads, row], [0.13, 0.24, 0.23, 0.23, 0.15])
+    (table,) = narrow(fig).findobj(Table)
+    for cell in table.get_celld().values():
+        words, box = cell.get_text().get_window_extent(), cell.get_window_extent()
+        assert box.x0 <= words.x0 and words.x1 <= box.x1 + 1 and box.y0 <= words.y0 and words.y1 <= box.y1
 
 
 def test_lines_are_broken_at_words_and_never_inside_a_formula():

@@ -24,13 +24,7 @@ PICTURES = {"digits", "photos", "shapes", "emoji", "compositions"}  # modules of
 PLAIN = {"card", "shape", "ndim", "numel", "len", "schedule", "names", "captions", "labels", "words"}
 
 # Cells that print something of a network all the same, by their first line, with the reason why it is the same everywhere.
-ALLOWED: dict[tuple[str, str], str] = {
-    ("00", "noise = torch.randn(800, 1, 8, 8, generator=new_generator(2))"): "to be looked at",
-    ("00", "ours = metrics.nearest(drawn, data.images)[0]"): "to be looked at",
-    ("00", "def noisier(x, p, sigma):"): "to be looked at",
-    ("00", "def join(x, labels):                           # numbers and class as one row of numbers"): "to be looked at",
-    ("02", "train, held_out = digits.load()                       # the judge learnt from the first, clean"): "to be looked at",
-}
+ALLOWED: dict[tuple[str, str], str] = {}
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
 
