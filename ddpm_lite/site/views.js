@@ -45,7 +45,7 @@ class Model {
     }
   }
 
-  // A question to the kernel: whoever shows the view is told that nobody answers here.
+  // A question to the kernel: the page is told that there is no kernel to answer it.
   send() {
     this.#tell("unanswered");
   }
@@ -55,7 +55,7 @@ class Model {
   }
 }
 
-// A page from a disk may not import a file, but it may import a text of its own.
+// A page opened from a disk may not import a file, but it may import text that it holds.
 function load(index) {
   if (!modules.has(index)) {
     const url = URL.createObjectURL(new Blob([saved.modules[index]], { type: "text/javascript" }));
@@ -76,7 +76,7 @@ async function mountView(host) {
   if (host.dataset.mounted) return;
   host.dataset.mounted = "yes";
   const { module, style, ...start } = saved.models[host.dataset.model];
-  // In a shadow of its own: a view has classes that reveal has too, and no style of the page is meant for it.
+  // In its own shadow tree: a view and reveal share names of classes, and no style of the page is meant for a view.
   const live = document.createElement("div");
   live.className = "live";
   const css = document.createElement("style");

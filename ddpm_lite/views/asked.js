@@ -13,7 +13,7 @@ function build(kit) {
   kit.figure.after(alert);
   kit.caption.setAttribute("role", "status"); // a screen reader says that the pictures have come
 
-  // A question known beforehand needs nobody. Another one goes to Python; if it does not take it up, the reader is told.
+  // A question that is known beforehand is answered here. Others go to Python; if it does not answer, the reader is told.
   let patience = null;
   let silent = false;
   const heard = () => {

@@ -1,4 +1,4 @@
-"""Asked: what a slider cannot hold, a question in words, answered by Python with pictures while the reader waits."""
+"""Asked: the reader types a question, which no slider could offer, and Python answers it with pictures."""
 
 import math
 import textwrap
@@ -19,26 +19,27 @@ from .base import View, esm, pictures, uint8
 class Asked(View):
     """Pictures for a question that the reader types: a caption, for a network to draw.
 
-    answer      answer(question) is a generator: it yields how far it is, from 0 to 1, as often as it likes, and at last the
-                pictures (n, c, h, w) in [-1, 1]. It runs in a thread of its own; where it yields, it can be cancelled
-    beforehand  {question: its pictures}, at least one: what is seen at first, and all that a page without Python knows
+    answer      answer(question) is a generator: it yields its progress from 0 to 1 any number of times, and finally the
+                pictures (n, c, h, w) in [-1, 1]. It runs in its own thread and can be cancelled wherever it yields
+    beforehand  {question: its pictures}, at least one: the first is shown at the start, and a page without Python has only
+                these
     title       what is asked for, in words: "A caption"
 
-    `view.question = "a red circle"` asks, `view.wait()` waits for the pictures, `view.cancel()` gives up. The last
-    question wins: the one before it ends at its next yield, and its pictures are dropped. A question asked before is
-    answered from memory.
+    `view.question = "a red circle"` asks, `view.wait()` waits for the pictures, `view.cancel()` gives up. Only the last
+    question counts: an earlier one ends at its next yield, and its pictures are dropped. A question that was answered
+    before is answered from memory.
     """
 
     STATE = ("question",)
     _esm = esm("asked")
     title = traitlets.Unicode().tag(sync=True)
     question = traitlets.Unicode().tag(sync=True)
-    shown = traitlets.Unicode(help="the question whose pictures are seen: another one while the new is being answered").tag(
+    shown = traitlets.Unicode(help="the question whose pictures are shown: the old one, while a new one is being answered").tag(
         sync=True
     )
     working = traitlets.Bool(False).tag(sync=True)
     progress = traitlets.Float(0.0).tag(sync=True)
-    problem = traitlets.Unicode("", help="why the last question has no answer, in a sentence; empty if it has").tag(sync=True)
+    problem = traitlets.Unicode("", help="why the last question has no answer, in one sentence, or empty").tag(sync=True)
     known = traitlets.List(traitlets.Unicode()).tag(sync=True)
     shape = traitlets.List(traitlets.Int()).tag(sync=True)
     known_pictures = traitlets.Bytes().tag(sync=True)
@@ -55,7 +56,7 @@ class Asked(View):
         shapes = {tuple(pictures(x, f"The pictures of {question!r}").shape) for question, x in beforehand.items()}
         if len(shapes) > 1:
             raise ValueError(f"All answers must have the same shape, but these have {sorted(shapes)}.")
-        self._answer, self._answers = answer, {}  # the answers found later, of questions not known beforehand
+        self._answer, self._answers = answer, {}  # the answers to questions that were not known beforehand
         self._lock, self._thread, self._asked, self._error = threading.RLock(), None, 0, None
         first = next(iter(beforehand))
         super().__init__(
@@ -82,7 +83,7 @@ class Asked(View):
     @traitlets.observe("question")
     def _ask(self, change):
         with self._lock:
-            self._asked += 1  # whatever runs is stale from here on
+            self._asked += 1  # whatever is running is stale from now on
             self._error = None
             if self.question in self.known or self.question in self._answers:
                 self._end(self.question)
@@ -94,12 +95,12 @@ class Asked(View):
             self._thread.start()
 
     def cancel(self) -> None:
-        """Give up the question that is being answered: the one before it is the question again."""
+        """Give up the question that is being answered and go back to the one before it."""
         with self._lock:
             self.question = self.shown
 
     def wait(self) -> Float[Tensor, "n c h w"]:
-        """The pictures of the question, once they are there (those seen, if it is cancelled); raises what answering it raised."""
+        """Wait for the pictures of the question and return them, or those shown if cancelled. Raises what `answer` raises."""
         try:
             while self._thread and self._thread.is_alive():
                 self._thread.join()
@@ -111,7 +112,7 @@ class Asked(View):
         return torch.from_numpy(self.frame()["pictures"])
 
     def _work(self, question: str, number: int, before: threading.Thread | None) -> None:
-        """Answer a question, in a thread: one at a time, so first the one before it comes to its end."""
+        """Answer a question in a thread. One question is answered at a time, so this first waits for the one before it."""
         if before:
             before.join()
         try:
@@ -140,7 +141,7 @@ class Asked(View):
                     self.problem, self._error = f"“{question}” could not be answered: {reason}", error
 
     def _end(self, question: str) -> None:
-        """Show the pictures of a question; nothing is being answered any more."""
+        """Show the pictures of a question and end the wait for it."""
         if question in self.known:
             place, size = self.known.index(question), math.prod(self.shape)
             answer = self.known_pictures[place * size : (place + 1) * size]
@@ -150,7 +151,7 @@ class Asked(View):
             self.working, self.shown, self.latest, self.problem = False, question, answer, ""
 
     def set_state(self, sync_data: dict) -> None:
-        """What the browser has changed; not while the thread changes something."""
+        """Take over what the browser has changed, but not while the thread changes something."""
         with self._lock:
             super().set_state(sync_data)
 
@@ -161,11 +162,11 @@ class Asked(View):
             self.cancel()
 
     def frame(self) -> dict[str, np.ndarray]:
-        """pictures (n, c, h, w) of the question that is answered."""
+        """pictures (n, c, h, w) of the question that is shown."""
         return {"pictures": np.frombuffer(self.latest, "u1").reshape(self.shape) / 127.5 - 1}
 
     def describe(self) -> str:
-        """Whose pictures are seen, and what is being answered."""
+        """The question whose pictures are shown, and the one that is being answered."""
         what = "the picture" if self.shape[0] == 1 else f"{self.shape[0]} pictures"
         waiting = f"; “{self.question}” is being answered" if self.working else ""
         return f"{self.title}: {what} for “{self.shown}”{waiting}."

@@ -96,7 +96,7 @@ function textBox(kit, { label, ask, longest = 200 }, act) {
   return input;
 }
 
-// How far some work is: show(share from 0 to 1), or show(null) where there is none.
+// The progress of some work: show(share from 0 to 1), or show(null) to hide it.
 function progressBar(kit, label) {
   const fill = element("div");
   const node = element("div", { role: "progressbar", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 100 }, fill);
@@ -188,7 +188,7 @@ function wrapped(text, widest, size = LETTERS) {
   return lines;
 }
 
-// A grid of pictures of c x h x w on a canvas of its own, `names` at the left of the rows (if there are any) and `titles`
+// A grid of pictures of c x h x w on its own canvas, `names` at the left of the rows (if there are any) and `titles`
 // over the columns. `paint(values, offset, row, column)` draws one; `node.place(row, column, i, j)` says where its pixel
 // (i, j) is, in device pixels.
 function pictureGrid(kit, { rows, columns, c, h, w, names = [], titles = [], widest = 210 }) {
@@ -226,7 +226,7 @@ function pictureGrid(kit, { rows, columns, c, h, w, names = [], titles = [], wid
 
 // Axes on a cleared canvas: `x` and `y` are [least, greatest, label], `ticks` and `heights` the values of x and of y that get
 // their number; `write` does so for x. A curve with a scale of its own has it on the right: `right` is [label, [text, value of y where it stands], ...].
-// Gives the two functions from values to canvas units; `node.place(x, y)` says the same in device pixels.
+// Returns the two functions from values to canvas units; `node.place(x, y)` says the same in device pixels.
 function axes(sheet, { title, x, y, ticks = x.slice(0, 2), write = String, heights = y.slice(0, 2), right = [] }) {
   const { context: g, node, width, height } = sheet;
   const box = { left: y[2] ? 58 : 46, right: width - (right.length ? 70 : 16), top: 34, bottom: height - 44 };

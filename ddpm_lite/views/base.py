@@ -1,4 +1,4 @@
-"""What the slider views share: data sent once, a state of a few numbers, a filmstrip for where no widget runs.
+"""What the slider views share: data that is sent once, a state of a few numbers, a filmstrip for where no widget runs.
 
 A view is two halves. The Python half holds the data and the state, and `frame()` says what is drawn, computed with the
 package's maths; the browser half (the .js beside it, after base.js) computes the same and draws it, at every move.
@@ -27,12 +27,12 @@ HERE = Path(__file__).parent
 class View(anywidget.AnyWidget):
     """A picture that moves with its sliders, in a notebook.
 
-    Subclasses say `_esm = esm(NAME)`, their traits, which of them are the STATE, `frame`, `describe` and `filmstrip`.
+    A subclass sets `_esm = esm(NAME)` and STATE, and defines its traits, `frame`, `describe` and `filmstrip`.
     """
 
     STATE: ClassVar[tuple[str, ...]] = ()  # the traits that the reader moves; Reset puts them back
     _css = (HERE / "base.css").read_text()
-    start = traitlets.Dict(help="the state at first: where Reset goes back to").tag(sync=True)
+    start = traitlets.Dict(help="the first state, to which Reset goes back").tag(sync=True)
     big = traitlets.Bool(False, help="large letters and the full width, for the projector").tag(sync=True)
     fault = traitlets.Unicode("", help="what went wrong in the browser half; empty if nothing did").tag(sync=True)
 
@@ -41,15 +41,15 @@ class View(anywidget.AnyWidget):
         self.start = {name: getattr(self, name) for name in self.STATE}
 
     def frame(self) -> dict[str, np.ndarray]:
-        """The numbers that are drawn in the present state."""
+        """The numbers that are drawn in the current state."""
         raise NotImplementedError
 
     def describe(self) -> str:
-        """The present state in words: the caption of the live view, and what a screen reader says of it."""
+        """The current state in words: the caption of the live view, and what a screen reader says of it."""
         raise NotImplementedError
 
     def filmstrip(self) -> Figure:
-        """A few well-chosen states as one figure: what a printed page shows in the place of the view."""
+        """A few well-chosen states as one figure, which a printed page shows instead of the view."""
         raise NotImplementedError
 
     def show(self, caption: str) -> None:
@@ -67,12 +67,12 @@ class View(anywidget.AnyWidget):
 
 
 def esm(name: str) -> str:
-    """The browser half of a view: what all share, and its own."""
+    """The browser half of a view: base.js, which all views share, and its own file."""
     return (HERE / "base.js").read_text() + (HERE / f"{name}.js").read_text()
 
 
 def pictures(x: Float[Tensor, "n c h w"], name: str = "pictures") -> Float[Tensor, "n c h w"]:
-    """x itself, if it can be shown: 1 to 32 pictures (n, 1 or 3, h, w), finite, within [-1, 1]; ValueError else."""
+    """Return x if it can be shown: 1 to 32 pictures (n, 1 or 3, h, w), finite and within [-1, 1]. ValueError otherwise."""
     if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[1] not in (1, 3) or 0 in x.shape:
         shape = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
         raise ValueError(f"{name} must be a tensor (n, 1 or 3, height, width) of grey or colour pictures, not {shape}.")
@@ -86,7 +86,7 @@ def pictures(x: Float[Tensor, "n c h w"], name: str = "pictures") -> Float[Tenso
 
 
 def float32(x: Tensor | np.ndarray) -> bytes:
-    """The numbers as little-endian float32, the order of the last dimension first."""
+    """The numbers as little-endian float32 in row-major order."""
     return np.asarray(x, dtype="<f4").tobytes()
 
 
@@ -97,12 +97,12 @@ def uint8(x: Float[Tensor, "..."]) -> bytes:
 
 
 def int16(eps: Float[Tensor, "..."]) -> bytes:
-    """Noise in steps of 8/32767; what lies beyond 8 standard deviations is cut off there."""
+    """Noise in steps of 8/32767, clipped at 8 standard deviations."""
     return (eps.double().clamp(-8, 8) * (32767 / 8)).round().short().numpy().astype("<i2").tobytes()
 
 
 def uniform(i: np.ndarray) -> np.ndarray:
-    """Uniform numbers in (0, 1) for whole numbers, the same as `uniform` in base.js: the finalizer of MurmurHash3."""
+    """Uniform numbers in (0, 1) as a function of integers, the same as `uniform` in base.js: the finalizer of MurmurHash3."""
     i = np.asarray(i, dtype=np.uint32)
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
         i = (i ^ (i >> np.uint32(shift))) * np.uint32(factor)
@@ -110,9 +110,9 @@ def uniform(i: np.ndarray) -> np.ndarray:
 
 
 def normal(counter: np.ndarray) -> np.ndarray:
-    """Standard normal noise for whole numbers below 2^31, the same as `normal` in base.js: noise too long to be sent.
+    """Standard normal noise as a function of integers below 2^31, the same as `normal` in base.js: for noise too long to send.
 
-    Two hashes of the counter are the two uniform numbers of Box and Muller.
+    The Box-Muller transform of two hashes of the counter.
     """
     i = np.asarray(counter, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
     return np.sqrt(-2 * np.log(uniform(i))) * np.cos(2 * np.pi * uniform(i + np.uint32(1)))

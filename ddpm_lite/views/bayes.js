@@ -125,7 +125,7 @@ function humps(density) {
   return density.filter((y, i) => y > least && y > density[i - 1] && y >= density[i + 1]).length; // false at the ends
 }
 
-// The end of an axis above some values: it changes seldom, and so one sees the curves grow.
+// The end of an axis above some values. It changes rarely, so that the curves are seen to grow.
 function above(values, room) {
   const most = Math.max(...values) / room;
   const power = 10 ** Math.floor(Math.log10(most));

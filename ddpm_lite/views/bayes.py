@@ -1,4 +1,4 @@
-"""Bayes: the step back as likelihood times prior, where x_0 is known and where it is not, on a line of numbers."""
+"""Bayes: one step back on a line as likelihood times prior, with x_0 known or unknown."""
 
 from typing import ClassVar
 
@@ -22,7 +22,7 @@ POINTS = 401  # of its integral
 
 
 class Bayes(View):
-    """q(x_{t-1} | x_t) = q(x_t | x_{t-1}) q(x_{t-1}) / q(x_t) as curves over x_{t-1}; all of it given x_0, where that is known.
+    """q(x_{t-1} | x_t) = q(x_t | x_{t-1}) q(x_{t-1}) / q(x_t) as curves over x_{t-1}, conditioned on x_0 if it is known.
 
     schedule  its alpha_bar_{t-1} makes the prior, N(sqrt(alpha_bar_{t-1}) x_0, 1 - alpha_bar_{t-1})
     data      None: x_0 is known. A GaussianMixture on a line: x_0 is from it and not known. Then the Gaussian with the mean
@@ -110,7 +110,7 @@ class Bayes(View):
         return [_Rule(before, self.x_t, beta) for beta in betas]
 
     def describe(self) -> str:
-        """Where the ingredients are, and what comes out."""
+        """Where likelihood and prior point to, and the posterior they give."""
         frame = self._drawn(self.t, self.beta)
         says = f"x_t = {self.x_t:.2f} at t = {self.t} of {self._schedule.T}, β = {self.beta:.3f}. "
         says += f"The step alone points to {self.x_t / (1 - self.beta) ** 0.5:.2f}"

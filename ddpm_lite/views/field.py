@@ -181,7 +181,7 @@ def places(nodes: int = (NODES + 1) // 2) -> Float[Tensor, "n 2"]:
 
 
 def answers(model: Callable[..., Tensor], x: Float[Tensor, "n 2"], t: int) -> Float[Tensor, "n 2"]:
-    """A network's eps_hat at x in float64; ValueError if it is no eps_hat."""
+    """A network's eps_hat at x in float64; ValueError if its shape is wrong or it is not finite."""
     with torch.no_grad():
         eps_hat = model(x.float(), torch.full((len(x),), t))
     if eps_hat.shape != x.shape or not eps_hat.isfinite().all():

@@ -1,4 +1,4 @@
-"""LiveTraining: a training that is seen while it runs, and that the reader can stop and let go on."""
+"""LiveTraining: a training that is shown while it runs, and that the reader can stop and continue."""
 
 import atexit
 import contextlib
@@ -30,17 +30,17 @@ RECENT = 10  # rows of the history, of 20 steps each, that the loss per t is ave
 
 
 class LiveTraining(View):
-    """A training in a thread of its own: its loss over the steps and per t, and what the network draws at this moment.
+    """A training in its own thread: its loss over the steps and per t, and what the network draws at this moment.
 
     training  what `train(...)` returns; TypeError for anything else
     floor     (BINS,) the least possible loss in each bin of t
     schedule  that of the training; the pictures are drawn with it
-    x_T       (n, c, h, w) noise, 1 to 32 times: all pictures begin with it, so that one sees the same ones grow
-    cond      (n,) what they shall show, if the network wants to be told
+    x_T       (n, c, h, w) noise, n from 1 to 32: every drawing starts from it, so the same pictures are seen to develop
+    cond      (n,) what each picture should show, if the network is conditional
 
     `show(caption)` begins. The next cell begins with `wait()`: it returns when the training is over, or stopped by the
     reader (button, or `view.stopped = True`). Continue goes on where it was: the numbers are those of a training that
-    was never stopped, as long as nobody else draws from torch's global generator meanwhile (dropout seeds it for each
+    was never stopped, as long as nothing else draws from torch's global generator meanwhile (dropout seeds it for each
     step and puts it back). `run` is the training's `Run`; its `ema` changes while the training goes on.
 
     Drawing, sending and the pictures in between take at most SHARE of the time, with at most five updates a second; the
@@ -52,10 +52,10 @@ class LiveTraining(View):
     _esm = esm("live")
     _now: ClassVar["LiveTraining | None"] = None  # the one that trains
     moment = traitlets.Int(0, help="which of the moments is seen; the last one while training").tag(sync=True)
-    stopped = traitlets.Bool(False, help="the reader's wish").tag(sync=True)
+    stopped = traitlets.Bool(False, help="whether the reader wants it to stop").tag(sync=True)
     status = traitlets.Enum(["ready", "training", "stopped", "finished", "failed", "ended"], "ready").tag(sync=True)
     step = traitlets.Int(0).tag(sync=True)
-    steps = traitlets.Int(0, help="of how many; 0 while that is not known").tag(sync=True)
+    steps = traitlets.Int(0, help="how many steps there are; 0 while that is not known").tag(sync=True)
     error = traitlets.Unicode("").tag(sync=True)
     history = traitlets.Bytes(help="that of the run, float32").tag(sync=True)
     moments = traitlets.List(traitlets.Int(), help="the steps at which pictures were drawn").tag(sync=True)

@@ -1,4 +1,4 @@
-"""Noise: pictures sink into noise under the hand, in one jump with the same noise at all t, or step by step."""
+"""Noise: pictures at any step of the noise, in one jump with the same noise at all t, or step by step."""
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ LONGEST = 25_000_000  # noises in a walk: about a second of work for the browser
 class Noise(View):
     """Pictures (n, c, h, w) in [-1, 1] at step t, by the closed form or by the chain (Ho et al., eqs. 4 and 2):
 
-    closed form  x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps, with one eps at all t: so one sees one path
+    closed form  x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps, with one eps at all t, so that moving t follows one path
     chain        x_s = sqrt(1 - beta_s) x_{s-1} + sqrt(beta_s) eps_s for s = 1..t, each step with noise of its own;
                  shown as eps is then all the noise so far, (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 - alpha_bar_t),
                  and 0 at t = 0, where there is none

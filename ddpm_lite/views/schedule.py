@@ -1,4 +1,4 @@
-"""A schedule under the hand: the signal and the bits that are left over t, and a picture at eight of its steps."""
+"""ScheduleView: the signal and the bits left over t under a schedule that the reader sets, and a picture at eight steps."""
 
 import math
 from typing import ClassVar
@@ -18,7 +18,7 @@ SHOWN = 8  # pictures below the curves
 
 
 class ScheduleView(View):
-    """One picture (1, c, h, w) in [-1, 1] under a schedule that the reader makes.
+    """One picture (1, c, h, w) in [-1, 1] under a schedule that the reader sets.
 
     kind           "linear" (from beta_1 to beta_T), "falling" (the same backwards) or "cosine" (with s)
     T              its steps, 10..1000

@@ -1,5 +1,5 @@
 
-// Sheet: pictures computed beforehand over a few axes; the sliders pick which are seen.
+// Sheet: pictures computed in advance over a few axes; the sliders choose which are shown.
 
 function build(kit) {
   const { model } = kit;

@@ -1,4 +1,4 @@
-"""Sheet: pictures that a network has drawn beforehand, over a few axes; the sliders pick which are seen."""
+"""Sheet: pictures that a network has drawn in advance, over a few axes; the sliders choose which are shown."""
 
 import math
 
