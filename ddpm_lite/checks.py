@@ -19,24 +19,13 @@ def require_finite(**tensors: Tensor | None) -> None:
             )
 
 
-def require_pictures(**tensors: Tensor) -> None:
-    """ValueError unless all numbers in each tensor lie in [-1, 1], but for rounding."""
+def require_pictures(most: float = 1 + ROUNDING, **tensors: Tensor) -> None:
+    """ValueError unless all numbers in each tensor lie in [-1, 1], but for rounding, or for noise up to `most`."""
     for name, x in tensors.items():
         if x.numel() and not x.is_meta:
             low, high = map(float, x.aminmax())
-            if not -1 - ROUNDING <= low <= high <= 1 + ROUNDING:  # NaN fails too
+            if not -most <= low <= high <= most:  # NaN fails too
                 raise ValueError(f"{name} must lie in [-1, 1], but {_range(low, high)}: of 0..255 make x / 127.5 - 1.")
-
-
-def require_noisy(**tensors: Tensor) -> None:
-    """ValueError unless all numbers in each tensor lie in [-16, 16], as those of pictures in [-1, 1] under noise do."""
-    for name, x in tensors.items():
-        if x.numel() and not x.is_meta:
-            low, high = map(float, x.aminmax())
-            if not -NOISY <= low <= high <= NOISY:  # NaN fails too
-                raise ValueError(
-                    f"{name} must be pictures in [-1, 1], noisy ones too, but {_range(low, high)}: of 0..255 make x / 127.5 - 1."
-                )
 
 
 def require_data(**tensors: Tensor) -> None:

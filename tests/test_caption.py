@@ -335,7 +335,8 @@ def test_the_data_of_emoji_are_the_training_part_with_its_captions():
 def run_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "words"
     folder.mkdir()
-    config = {"name": "glide-shapes", "net": {**SMALL, "caption": {k: v for k, v in READER.items() if k != "vocabulary"}}}
+    caption = {**{k: v for k, v in READER.items() if k != "vocabulary"}, "length": 16}
+    config = {"name": "glide-shapes", "net": {**SMALL, "size": 16, "attention": (8,), "caption": caption}}
     config |= {"schedule": {"kind": "cosine", "T": 100}, "loss": {"drop": 0.1, "word_drop": 0.1}, "words": WORDS}
     net = randomise(recipe.build(config))
     weights.save(folder / zoo.CHECKPOINT, {f"ema.{k}": v for k, v in net.state_dict().items()}, config)
@@ -345,11 +346,11 @@ def run_folder(tmp_path_factory):
 def test_the_words_of_a_run_are_in_its_folder(run_folder):
     model = zoo.load(run_folder, "cpu")
     assert recipe.make_tokenizer(model.config).words == WORDS and model.net.caption.token.num_embeddings == len(TOKENS)
-    assert torch.equal(model.conditions(["red circle"]), TOKENS.encode(["red circle"]))
+    assert torch.equal(model.conditions(["red circle"]), Tokenizer(WORDS, 16).encode(["red circle"]))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         drawn = model.draw(["red circle", "", "blue"], steps=2)
-    assert drawn.shape == (3, 3, 8, 8) and torch.equal(drawn, model.draw(["red circle", "", "blue"], steps=2))
+    assert drawn.shape == (3, 3, 16, 16) and torch.equal(drawn, model.draw(["red circle", "", "blue"], steps=2))
     torch.testing.assert_close(model.draw([""], steps=2, scale=4.0), model.draw([""], steps=2, scale=1.0))  # nothing to follow
     assert not torch.allclose(model.draw(["red"], steps=2, scale=4.0), model.draw(["red"], steps=2, scale=1.0), atol=1e-3)
     with pytest.raises(ValueError, match="give a list of strings"):
@@ -366,7 +367,7 @@ def test_sample_draws_captions_and_says_in_a_line_what_it_ignores(run_folder, tm
         return printed.err.splitlines()
 
     assert said("red circle", "blue square", "-n", "3") == []
-    assert Image.open(out).size == (8 * (3 * 9 + 1), 8 * 10)
+    assert Image.open(out).size == (8 * (3 * 17 + 1), 8 * 18)
     assert said() == said("", "-n", "2") == []
     (line,) = said("a big red circle")
     assert line == "ddpm_lite: This caption has words that the model never saw and ignores: 'a', 'big'"
@@ -374,7 +375,7 @@ def test_sample_draws_captions_and_says_in_a_line_what_it_ignores(run_folder, tm
     sees = "so the model sees the empty caption ('no condition'): '🐱'"
     assert line == f"ddpm_lite: Some captions have no word that the model knows, {sees}"
     (line,) = said("red " * 10_000)
-    assert line.startswith("ddpm_lite: This caption has 10,000 words, but the model reads only the first 4")
+    assert line.startswith("ddpm_lite: This caption has 10,000 words, but the model reads only the first 14")
 
 
 def test_what_cannot_be_drawn_is_named(run_folder, tmp_path, capsys):

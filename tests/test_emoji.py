@@ -130,7 +130,7 @@ def test_each_direction_word_and_group_forbids_the_mirror_in_any_caption(parts):
 
 
 def test_a_size_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match="size = 24, but the emoji are there at 16 x 16 and 32 x 32"):
+    with pytest.raises(ValueError, match="size = 24, but the emoji come at 16 x 16 and 32 x 32 pixels"):
         emoji.load(24)
 
 

@@ -182,7 +182,7 @@ def test_integers_are_refused_in_one_sentence(name, unchecked):
 
 
 def test_captioned_takes_bytes_alone(unchecked):
-    loss = batches.captioned(lambda model, batch, generator: batch[0], 0.0)
+    loss = batches.captioned(lambda model, batch, generator: batch[0])
     x0 = loss(zero, (torch.full((2, 3, 8, 8), 255, dtype=torch.uint8), torch.zeros(2, dtype=torch.bool)))
     assert (x0 == 1).all()
     with pytest.raises(TypeError, match=r"takes pictures as `to_bytes` makes them, uint8 from 0 to 255, not torch\.float32"):

@@ -35,7 +35,10 @@ def test_the_clips_are_as_good_as_promised():
 
 def test_a_live_score_agrees_with_its_card():
     for name in ("clip-shapes", "clip-emoji"):
-        stored, live = card(name), scores.score(zoo.shipped(name), seed=1)
+        stored, live = (
+            card(name),
+            scores.score(zoo.shipped(name), **({"seed": 1} if name == "clip-shapes" else {})),
+        )  # the emoji are all looked at
         assert stored.keys() == live.keys()
         for key, value in stored.items():
             assert live[key] == pytest.approx(value, abs=0.03), key

@@ -189,4 +189,5 @@ def test_a_chain_s_card_names_the_seed_s_scores_and_the_weights_of_its_models(tm
     monkeypatch.setitem(scores.JUDGES, "unclip-emoji", judge)
     monkeypatch.setattr(scores, "chains", judge)
     monkeypatch.setattr(zoo, "ASSETS", tmp_path)
-    assert scores.ship(MadeChain("unclip-emoji"), 5)["scores"] == {"gap_pairs": 5}
+    card = scores.ship(MadeChain("unclip-emoji"), 5)
+    assert card["scores"] == {"gap_pairs": 5} and card["models"] == {}

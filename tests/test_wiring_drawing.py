@@ -119,8 +119,9 @@ def test_every_picture_has_noise_of_its_own_in_every_batch(model, monkeypatch, m
     assert len(drawn.flatten(1).unique(dim=0)) == 5
     torch.testing.assert_close(drawn[:3], model.draw(["red circle"] * 3, steps=2, method=method, seed=3))
     same = torch.randn(1, 3, 8, 8, generator=seeded()).expand(5, -1, -1, -1)
-    apart = model.draw(["red circle"] * 5, steps=2, method=method, noise=same).flatten(1).unique(dim=0)
-    assert len(apart) == (5 if method == "ddpm" else 1)  # what is added on the way is each one's own too
+    drawn_alike = model.draw(["red circle"] * 5, steps=2, method=method, noise=same).flatten(1)
+    apart = (drawn_alike - drawn_alike[0]).abs().amax(1) > 1e-4  # a batch of another size rounds otherwise
+    assert apart.sum() == (4 if method == "ddpm" else 0)  # what is added on the way is each one's own too
     other = [model.draw(["red circle"] * 5, steps=2, method=method, seed=s).flatten(1) for s in (4, 5)]
     assert len(torch.cat([drawn.flatten(1), *other]).unique(dim=0)) == 15  # no seed has a picture of its neighbour
 

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .. import metrics, zoo
-from ..checks import require_noisy
+from ..checks import NOISY, require_pictures
 from ..data import digits
 
 MEANING = {
@@ -44,14 +44,14 @@ def judge():
 
 def recognise(images: Float[Tensor, "n 1 8 8"]) -> Int[Tensor, " n"]:
     """The digit that the judge sees in each picture, a noisy one too."""
-    require_noisy(images=images)
+    require_pictures(NOISY, images=images)
     return torch.as_tensor(judge().predict(images.flatten(1).numpy()))
 
 
 @torch.no_grad()
 def features(images: Float[Tensor, "n 1 8 8"]) -> Float[Tensor, "n 16"]:
     """The shipped classifier's 16 features of each picture, a noisy one too."""
-    require_noisy(images=images)
+    require_pictures(NOISY, images=images)
     return zoo.shipped("digits-classifier").net.features(images)
 
 
