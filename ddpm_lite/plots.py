@@ -202,6 +202,7 @@ def show_table(ax: Axes, rows: Sequence[Sequence[str]], widths: Sequence[float],
         cell.set(linewidth=0, facecolor="#f2f2f2" if row % 2 else "white")
         if heights:
             cell.set_height(heights[row] / sum(heights))
+            cell.PAD = 0.04  # of its width
         if row == 0 or column == 0:
             cell.set_text_props(weight="bold")
     narrowed(ax, partial(table_parts, show_table, rows))

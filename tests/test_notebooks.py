@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import ddpm_lite
+from ddpm_lite.narrow import WIDTH
 from ddpm_lite.plots import NARROW
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
@@ -70,6 +71,17 @@ def test_nothing_of_a_figure_is_cut_off(path):
             shade = np.asarray(Image.open(BytesIO(b64decode(output.data[kind]))).convert("L"))
             rim = np.concatenate([shade[0], shade[-1], shade[:, 0], shade[:, -1]])
             assert rim.min() >= 200, output.metadata["image/png"]["alt"]
+
+
+@every
+def test_every_figure_has_a_form_that_is_legible_on_a_phone(path):
+    """One laid out by `narrow.restack`, whose letters tests/test_plots.py measures, at twice the pixels; its caption is true of
+    both forms, so it says of no panel that it is at the left or the right."""
+    for output in outputs(path):
+        if "image/png" in output.get("data", {}):
+            alt = output.metadata["image/png"]["alt"]
+            assert Image.open(BytesIO(b64decode(output.data[NARROW]))).width == 160 * WIDTH, alt
+            assert not re.search(r"(^|[.;] )(Left|Right)\b|From the left", alt), alt
 
 
 @every
