@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ddpm_lite import Schedule, sample
+from ddpm_lite import Schedule, sample, zoo
 from ddpm_lite.views import Sampling
 
 SCHEDULE = Schedule.linear(1000)
@@ -26,13 +26,26 @@ def walks(axes=AXES):
 def test_the_walks_are_those_of_sample(method):
     drawn = walks()
     x_T = torch.cat([torch.randn(3, 1, 4, 4, generator=torch.Generator().manual_seed(seed)) for seed in AXES["seed"]])
-    fresh = torch.Generator().manual_seed(0) if method == "ddpm" else None
+    own = [s for seed in AXES["seed"] for s in zoo.seeds(3, seed)]
+    fresh = [torch.Generator().manual_seed(s) for s in own] if method == "ddpm" else None
     frames = list(sample(model, x_T, SCHEDULE, cond=COND.repeat(2), steps=10, method=method, clip=True, generator=fresh))
     assert [frame.t for frame in frames] == AXES["t"]
     mine = drawn[AXES["method"].index(method), 1]
     for k, frame in enumerate(frames):
         assert torch.allclose(mine[:, k, 0].flatten(0, 1), frame.x_t.clamp(-1, 1), atol=1e-6)
         assert torch.allclose(mine[:, k, 1].flatten(0, 1), frame.x0_hat.clamp(-1, 1), atol=1e-6)
+
+
+@pytest.mark.parametrize("side", [4, 3])  # 16 numbers, as many as torch draws in one block, and fewer
+def test_a_picture_of_a_seed_is_the_same_whatever_is_drawn_beside_it(side):
+    def drawn(seeds, n):
+        return Sampling.walks(lambda *x: 0.9 * model(*x), SCHEDULE, (1, side, side), AXES | {"seed": seeds}, COND[:n])
+
+    whole = drawn([4, 7, 9], 3)
+    for alone, there in ((drawn([7], 3), whole[:, :, 1:2]), (drawn([9, 7, 4], 2), whole[:, :, [2, 1, 0], ..., :2, :, :, :])):
+        assert torch.allclose(alone, there, atol=1e-5)
+    pictures = whole[0, 0, :, -1, 0].flatten(0, 1)
+    assert torch.cdist(pictures.flatten(1), pictures.flatten(1)).fill_diagonal_(1).min() > 0.1  # each from noise of its own
 
 
 def test_a_leap_shows_the_last_state_reached():

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..plots import show_strip
 from ..sample import sample
 from ..schedule import Schedule
+from ..zoo import normal, seeds
 from .sheet import Sheet
 
 AXES = ["method", "steps", "seed", "t"]
@@ -41,19 +42,20 @@ class Sampling(Sheet):
         """Draw one picture of this shape (c, h, w) for each item of cond, by `sample`, at every place on the axes.
 
         x_t and x0_hat are those of the last step visited that is not below t, clamped to [-1, 1] as they are shown; x0_hat
-        is kept there on the way too. A seed draws x_T by a generator of its own, the same for all methods and steps; the
-        fresh noise of DDPM comes from one generator for all seeds.
+        is kept there on the way too. A seed draws x_T by a generator of its own, the same for all methods and steps, and
+        DDPM's fresh noise for each picture by another: the i-th picture of a seed is the same whatever is drawn beside it.
 
         axes  {"method": ..., "steps": ..., "seed": ..., "t": falling values within 0..T}; ValueError for others
         """
         _ordered(axes)
         if list(axes["t"]) != sorted(set(axes["t"]), reverse=True) or not 0 <= min(axes["t"]) <= max(axes["t"]) <= schedule.T:
             raise ValueError(f"The values of t must fall and lie between T = {schedule.T} and 0: {axes['t']}.")
-        noise = [torch.randn(len(cond), *shape, generator=torch.Generator().manual_seed(seed)) for seed in axes["seed"]]
+        noise = [normal(len(cond), shape, torch.Generator().manual_seed(seed)) for seed in axes["seed"]]
         x_T, asked = torch.cat(noise).to(cond.device), torch.cat([cond] * len(noise))
         drawn = []
         for method, steps in product(axes["method"], axes["steps"]):
-            fresh = torch.Generator(cond.device).manual_seed(0) if method == "ddpm" else None
+            own = [s for seed in axes["seed"] for s in seeds(len(cond), seed)] if method == "ddpm" else []
+            fresh = [torch.Generator(cond.device).manual_seed(s) for s in own] or None
             frames = sample(model, x_T, schedule, cond=asked, clip=True, steps=steps, method=method, generator=fresh)
             reached = {frame.t: torch.stack([frame.x_t, frame.x0_hat]).clamp(-1, 1).cpu() for frame in frames}
             drawn += [reached[min(s for s in reached if s >= t)] for t in axes["t"]]
