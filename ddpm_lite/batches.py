@@ -1,5 +1,5 @@
 """What a training step does to a batch of captioned pictures before the loss: pick one caption of each, drop some words,
-mirror some pictures, add a small picture or the part that is not erased. The generator draws all random numbers."""
+mirror some pictures, add a small picture or the part that is not erased. All random numbers come from the generator."""
 
 import math
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def captioned(loss: Callable[..., Loss], word_drop: float | None = None, shift: 
 
     The pictures are uint8. One caption of each is drawn, and its words are dropped with probability word_drop (default 0.1),
     so that the network also learns what each word means by itself. A picture whose `mirror` is True is mirrored half of the
-    time: nothing in its captions says left or right. All are moved by up to `shift` pixels. Without tokens, `loss` takes
+    time: nothing in its captions says left or right. All pictures are moved by up to `shift` pixels. Without tokens, `loss` takes
     (x0,), and a word_drop is refused.
     """
     rate = 0.1 if word_drop is None else word_drop

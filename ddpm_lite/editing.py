@@ -20,7 +20,7 @@ from .unet import beside
 def inpaint(
     model: Callable[..., Tensor], pictures: Float[Tensor, "b c h w"], known: Shaped[Tensor, "b 1 h w"], schedule: Schedule
 ) -> Callable[..., Tensor]:
-    """A network trained with `batches.inpainting` as model(x_t, t, cond), which `guided` and samplers take.
+    """A network trained with `batches.inpainting` as a model(x_t, t, cond) for `guided` and the samplers.
 
     It sees x_t, the known part of the pictures and the mask. Where known is 1, its eps_hat is replaced by the noise that
     leads back to the picture, (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 - alpha_bar_t) (Ho et al. 2020, eq. 4 solved for
@@ -37,7 +37,7 @@ def inpaint(
     if tuple(known.shape) != wanted:
         raise ValueError(f"Pictures of shape {tuple(pictures.shape)} need masks of shape {wanted}, not {tuple(known.shape)}.")
     if not ((known == 0) | (known == 1)).all():
-        raise ValueError("A mask must be 1 where the picture stays and 0 elsewhere: other values mean nothing.")
+        raise ValueError("A mask must be 1 where the picture stays and 0 elsewhere: other values have no meaning.")
     require_pictures(pictures=pictures)
     network = beside(model, erased(pictures, known))
 
@@ -62,10 +62,10 @@ def invert(
 
     x_next = sqrt(alpha_bar_next) x0_hat + sqrt(1 - alpha_bar_next) eps_hat, from t = 0 up: the forward process, with the
     noise that the network predicts instead of random noise. The two directions evaluate eps_hat at different points, so the
-    way back ends near x0: the more steps, the nearer. As no network is trained at t = 0, the first step takes its eps_hat at
-    the t where it ends.
+    way back ends near x0, and nearer with more steps. Since no network is trained at t = 0, the first step takes its eps_hat
+    at the t where it ends.
 
-    model, cond, steps   as in `sample`, without guidance (scale 1): what guidance adds is not undone in this way
+    model, cond, steps   as in `sample`, without guidance (scale 1): this does not undo what guidance adds
     ValueError for a network in training mode, pictures outside of [-1, 1] and other items that are not finite;
     FloatingPointError where the network's answer is not finite.
     """

@@ -1,12 +1,12 @@
 """The presets: each a dictionary of keyword arguments for a network, its schedule, loss and training. `recipe` builds them.
 
-Where a preset has "begin", its training goes on from the weights of that shipped model, and is short.
+A preset with "begin" starts from the weights of that shipped model, so its training is short.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
-# The vocabulary of a network of captions is that of its data: `configure` stores the words beside the network.
+# The vocabulary of a network that reads captions is that of its data: `configure` stores the words beside the network.
 CAPTION = {"length": 16, "width": 128, "depth": 2, "heads": 4}
 GLIDE = {"size": 16, "channels": 3, "width": 32, "mults": [1, 2, 4], "depth": 1, "attention": [8, 4], "heads": 4, "groups": 8}
 
@@ -23,7 +23,7 @@ DECODER = {
     "net": {**GLIDE, "caption": {**CAPTION, "image": 64}},
     "train": {"batch_size": 512, "lr": 5e-4, "steps": 4000},
 }
-GIVEN = {"both": 0.25, "caption": 0.35, "image": 0.3}  # how often a decoder is given what
+GIVEN = {"both": 0.25, "caption": 0.35, "image": 0.3}  # how often a decoder sees both, or one of them alone
 
 PRESETS: dict[str, dict[str, Any]] = {
     "digits": {
@@ -191,7 +191,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
-# What the command line's `sample` calls by a shorter name: a model, and what enlarges its pictures if it is there.
+# Shorter names for the command `sample`: a model, then the upsampler for its pictures, if there is one.
 ALIASES = {"emoji": ["glide-emoji", "upsampler-emoji"], "shapes": ["glide-shapes"]}
 
 # DALL·E 2: the models that make up a chain.
@@ -206,8 +206,8 @@ CHAINS = {
 }
 
 
-def unknown(name: str, known: Iterable[str] = PRESETS, what: str = "model and no folder") -> str:
-    """The sentence for a name that is none of these; one that stands for several models says for which."""
+def unknown(name: str, known: Iterable[str] = PRESETS, what: str = "model or folder") -> str:
+    """The error message for an unknown name; for a name that stands for several models, it lists them."""
     parts = ALIASES.get(name) or list(CHAINS.get(name, {}).values())
     if parts:
         return f"{name} stands for {', '.join(parts)}: name one of these."
@@ -215,7 +215,7 @@ def unknown(name: str, known: Iterable[str] = PRESETS, what: str = "model and no
 
 
 def preset(name: str) -> dict[str, Any]:
-    """The preset of this name; ValueError with the known names for another."""
+    """The preset of this name. ValueError, listing the known names, for any other."""
     if name not in PRESETS:
         raise ValueError(unknown(name, what="model"))
     return PRESETS[name]

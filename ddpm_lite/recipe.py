@@ -1,4 +1,4 @@
-"""What follows from a preset: what a run keeps of it, its network, its loss, its data."""
+"""What a preset determines: what a run stores of it, its network, its loss and its data."""
 
 from functools import cache
 from pathlib import Path
@@ -19,14 +19,14 @@ from .train import class_loss, clip_loss, eps_loss, x0_loss
 from .unclip import Prior, null_condition
 from .unet import UNet
 
-DRAWINGS = 20_000  # of one object, and as many of two, drawn once for a training
+DRAWINGS = 20_000  # drawings of one object, and as many of two, made once for each training
 
 
 def configure(name: str, pictures: dict[str, Any] | None = None) -> dict[str, Any]:
-    """What a run of a preset keeps in its header: network, schedule, loss, and the words that its captions are made of.
+    """What a run of a preset stores in its header: network, schedule, loss, and the vocabulary of its captions.
 
-    pictures   for a preset of your own pictures: {"path", "size", "captions"} of `data.folder.load`, to which their
-               fingerprint is added; ValueError without them, and with them for any other preset
+    pictures   for a preset that learns from your own pictures: {"path", "size", "captions"} of `data.folder.load`; their
+               fingerprint is added. ValueError if they are missing, or given for any other preset
     """
     chosen = preset(name)
     if (chosen["data"] == "folder") != (pictures is not None):
@@ -51,23 +51,23 @@ def _length(config: dict[str, Any]) -> int | None:
 
 
 def _size(config: dict[str, Any]) -> int:
-    """The side of the pictures it is trained on; a prior learns the embeddings of those of 16 x 16 pixels."""
+    """The side of its training pictures; a prior learns the embeddings of pictures of 16 x 16 pixels."""
     return config["net"].get("size", 16)
 
 
 def make_tokenizer(config: dict[str, Any]) -> Tokenizer:
-    """The tokenizer of a network of captions."""
+    """The tokenizer of a network that reads captions."""
     return Tokenizer(config["words"], _length(config))
 
 
 def build(config: dict[str, Any], seed: int = 0) -> nn.Module:
-    """The untrained network of a preset, its first weights fixed by the seed."""
+    """The untrained network of a preset; the seed determines its initial weights."""
     net, kind = dict(config["net"]), preset(config["name"])["kind"]
     if kind in ("clip", "prior"):
         net["vocabulary"] = len(make_tokenizer(config))
     elif "words" in config:
         net["caption"] = {"vocabulary": len(make_tokenizer(config)), **net["caption"]}
-    # The initialisers of torch draw from the global generator: lend it ours, and put it back.
+    # torch's initialisers draw from the global generator: seed it for the moment, then restore it.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return {"unet": UNet, "classifier": Classifier, "clip": CLIP, "prior": Prior}[kind](**net)
@@ -105,8 +105,8 @@ def make_loss(config: dict[str, Any], clip: nn.Module | None = None):
 
 
 class Captioned(NamedTuple):
-    """Pictures to learn from: captions[index[i]] say what picture i shows, and mirror[i] whether they say it of its mirror
-    image too."""
+    """Pictures to learn from: captions[index[i]] describe picture i, and mirror[i] says whether they also describe its
+    mirror image."""
 
     pictures: UInt8[Tensor, "N 3 size size"]
     mirror: Bool[Tensor, " N"]
@@ -132,8 +132,8 @@ def _drawn(data: str, size: int) -> Captioned:
 
 
 def material(data: str, size: int, pictures: dict[str, Any] | None = None) -> Captioned:
-    """The captioned pictures of a preset: the held-out part is never in it. Your own are not mirrored, as their captions may
-    say where things are."""
+    """The captioned pictures of a preset, without the held-out part. Your own pictures are not mirrored, since their captions
+    may say where things are."""
     if pictures is None:
         return _drawn(data, size)
     found = folder.load(Path(pictures["path"]), size, pictures["captions"], "skip")
@@ -142,15 +142,15 @@ def material(data: str, size: int, pictures: dict[str, Any] | None = None) -> Ca
 
 
 def training_data(config: dict[str, Any]) -> tuple[Tensor, ...]:
-    """What a preset is trained on, as its loss takes it: the held-out part is never in it. ValueError for pictures of your
-    own, or their captions, that have changed since `configure`."""
+    """The training data of a preset, in the form that its loss takes, without the held-out part. ValueError if your own
+    pictures, or their captions, have changed since `configure`."""
     data, own = preset(config["name"])["data"], config.get("pictures")
     if data == "digits":
         return tuple(digits.load()[0])
     if own is not None and folder.fingerprint(own["path"], own["captions"]) != own.get("fingerprint"):
         raise ValueError(
-            f"The pictures or captions in {own['path']} are not those that this run has begun with: give --data (and --captions) "
-            "where they are now, or begin a new run."
+            f"The pictures or captions in {own['path']} are not those that this run began with: say with --data (and --captions) "
+            "where those are now, or begin a new run."
         )
     pictures, mirror, captions, index = material(data, _size(config), own)
     if "words" not in config:

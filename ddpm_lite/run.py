@@ -13,7 +13,7 @@ from .weights import is_number, is_whole
 BINS = 20  # of equal width in t, for the loss per t
 WINDOW = 20  # steps averaged in a row of the history
 PARTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of each parameter
-FITS = {  # what a checkpoint's header says of the run
+FITS = {  # what a checkpoint's header says about the run
     "step": is_whole,
     "steps": lambda steps: steps is None or is_whole(steps, 1),
     "seconds": is_number,
@@ -54,12 +54,12 @@ class Run:
         self._loss = torch.zeros(2, device=device)
 
     def advance(self, ema_decay: float, per_item: Float[Tensor, " b"] | None, bins: Int[Tensor, " b"] | None) -> None:
-        """Take the optimizer's step with the gradients there are, move the average, note the loss."""
+        """Take one optimizer step with the current gradients, update the average and record the loss."""
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        # A young average would still be full of the first, random weights: let it forget faster at first.
+        # Early on, the average would mostly hold the random initial weights, so it forgets faster at first.
         decay = min(ema_decay, self.step / (self.step + 9))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.ema.parameters()), list(self.model.parameters()), 1 - decay)
@@ -90,14 +90,14 @@ class Run:
         weights.save(path, tensors, {**(self.config or {}), **state})
 
     def load(self, path: str | Path) -> None:
-        """Go on from a checkpoint: ValueError if it belongs to another network or is damaged."""
+        """Continue from a checkpoint: ValueError if it belongs to another network or is damaged."""
         tensors, config = weights.load(path)
         if "generator" not in tensors:
             raise ValueError(f"{path} holds weights but no training run: it can be sampled from, not resumed.")
         weights.require(config, path, *FITS)
         weights.require_fit(config, path, FITS)
         if self.steps not in (None, config["steps"]):
-            raise ValueError(f"{path} is a run of {config['steps']} steps, so it cannot go on as one of {self.steps}.")
+            raise ValueError(f"{path} is a run of {config['steps']} steps, so it cannot go on with {self.steps}.")
         for name, value in self.settings.items():
             if config["settings"].get(name) != value:
                 raise ValueError(
@@ -116,7 +116,7 @@ class Run:
         try:
             self.generator.set_state(tensors["generator"])
         except RuntimeError as error:
-            raise ValueError(f"{path} is damaged (generator is no state of one): copy it again.") from error
+            raise ValueError(f"{path} is damaged (its generator's state is not valid): copy it again.") from error
         self.history, self._sums, self._loss = tensors["history"], tensors["sums"].to(self._sums), tensors["loss"].to(self._loss)
         self.step, self.steps, self.seconds = config["step"], config["steps"], config["seconds"]
         self.config = self.config or config
@@ -127,14 +127,14 @@ class Run:
                 raise weights.refusal(path, f"scaler lacks {error}") from error
 
     def _check_state(self, tensors: dict[str, Tensor], path: str | Path) -> None:
-        """ValueError if what a training needs beside the weights is not all there, or has another shape."""
+        """ValueError if anything that training needs besides the weights is missing or has another shape."""
         own = {"generator": self.generator.get_state(), "sums": self._sums, "loss": self._loss}
         for name, parameter in self.model.named_parameters():
             own |= {f"optimizer.{part}.{name}": torch.zeros(()) if part == "step" else parameter for part in PARTS}
         if not own.keys() | {"history"} <= tensors.keys():
             raise ValueError(f"{path} lacks a part of the optimizer's state: it can be sampled from, not resumed.")
         if tensors["generator"].dtype != torch.uint8 or tensors["generator"].shape != own["generator"].shape:
-            raise ValueError(f"{path} was trained on another kind of device than {self.generator.device}: go on with it there.")
+            raise ValueError(f"{path} was trained on another kind of device than {self.generator.device}: resume it there.")
         wrong = [name for name, value in own.items() if tensors[name].shape != value.shape]
         if wrong or tensors["history"].shape[1:] != self.history.shape[1:]:
             raise ValueError(f"{path} is damaged ({(wrong or ['history'])[0]} has another shape): copy it again.")

@@ -1,7 +1,7 @@
 """From noise to picture: the steps of DDPM, DDIM and DPM-Solver++, and the loop that takes them.
 
-A step goes from t to any earlier t_next; adjacent steps are the special case t_next = t - 1. The loop is a generator:
-the caller shows, saves or stops.
+A step goes from t to any earlier t_next; adjacent steps are the special case t_next = t - 1. The loop is a generator,
+so the caller can show, save or stop.
 """
 
 import math
@@ -41,7 +41,7 @@ def ddpm_step(
 
     From t to an earlier t_next, alpha_t is alpha_bar_t / alpha_bar_t_next. sigma_t^2 is the posterior variance
     (var = "posterior"), beta_t ("beta"), or var[t] of a table of variances, for adjacent steps only (else ValueError).
-    With the first two, the step to t_next = 0 adds no noise; a table states this itself, by var[1] = 0.
+    With the first two, the step to t_next = 0 adds no noise; a table says so itself, with var[1] = 0.
     """
     require_floating(x_t=x_t, eps_hat=eps_hat, z=z)
     now, before = float(schedule.alpha_bar[t]), float(schedule.alpha_bar[t_next])
@@ -104,7 +104,7 @@ def dpm_solver_step(
 ) -> Float[Tensor, "*x"]:
     """DPM-Solver++(2M) (Lu et al. 2022b, algorithm 2), deterministic: x0_hat is extrapolated along half the log-SNR, lambda.
 
-    last is the step before and its x0_hat; without it, and in the step to t_next = 0 where lambda is infinite, the
+    last is the previous step and its x0_hat; without it, and in the step to t_next = 0 where lambda is infinite, the
     step is of first order, which is DDIM.
     """
     require_floating(x_t=x_t, x0_hat=x0_hat)
@@ -118,7 +118,7 @@ def dpm_solver_step(
 
 
 def as_eps(model: Callable[..., Tensor], schedule: Schedule) -> Callable[..., Tensor]:
-    """A network that predicts x0 as one that predicts the noise, which guidance and samplers take:
+    """Turn a network that predicts x0 into one that predicts the noise, as guidance and samplers need:
     eps_hat = (x_t - sqrt(alpha_bar_t) x0_hat) / sqrt(1 - alpha_bar_t) (Ho et al. 2020, eq. 4)."""
 
     def eps(x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], cond: Tensor | None = None) -> Float[Tensor, "b *d"]:
@@ -131,8 +131,8 @@ def as_eps(model: Callable[..., Tensor], schedule: Schedule) -> Callable[..., Te
 def timesteps(T: int, steps: int | Sequence[int] | None = None) -> list[int]:
     """The steps to visit, from T down: all of them (None), a number of them, evenly spread, or the given ones.
 
-    A number always includes t = T, where the noise was drawn. ValueError for a number outside 1..T or for steps that
-    do not fall from at most T to at least 1.
+    With a number, t = T, where the noise was drawn, is always included. ValueError for a number outside 1..T and for steps
+    that do not decrease from at most T to at least 1.
     """
     if steps is None:
         return list(range(T, 0, -1))
@@ -143,7 +143,7 @@ def timesteps(T: int, steps: int | Sequence[int] | None = None) -> list[int]:
         return [round(T * (steps - i) / steps) for i in range(steps)]
     steps = [int(t) for t in steps]
     if not steps or steps[0] > T or steps[-1] < 1 or any(a <= b for a, b in pairwise(steps)):
-        raise ValueError(f"steps must fall strictly, from at most T = {T} to at least 1.")
+        raise ValueError(f"steps must decrease strictly, from at most T = {T} to at least 1.")
     return steps
 
 
@@ -160,25 +160,25 @@ def sample(
     clip: bool = False,
     generator: torch.Generator | Sequence[torch.Generator] | None = None,
 ) -> Iterator[Frame]:
-    """Draw pictures: yields a Frame for each step visited, from t = T down, and last Frame(0, x_0, x_0).
+    """Draw pictures: yields a Frame for each step visited, from t = T down, and finally Frame(0, x_0, x_0).
 
     model    eps_hat = model(x_t, t, cond), with t (B,): a network in eval mode, `guided(...)`, or an exact `eps_model`
-    x_T      where to start, from N(0, I); the device and the dtype of all that follows
+    x_T      the starting noise, from N(0, I); everything that follows has its device and dtype
     steps    see `timesteps`
     method   "ddpm", "ddim" or "dpm-solver++"
     var      of DDPM alone: see `ddpm_step` (default "posterior")
     eta      of DDIM alone: see `ddim_step` (default 0)
     clip     keep every x0_hat in [-1, 1], the range of pictures
-    generator   of the noise that DDPM, and DDIM with eta > 0, add. A list holds one for each picture: then a picture is the
-             same whatever is drawn beside it
+    generator   of the noise that DDPM, and DDIM with eta > 0, add. With a list of one generator per picture, a picture is
+             the same whatever else is drawn with it
     ValueError, at the call, for arguments that do not fit or have no effect, numbers that are not finite, and a network in
-    training mode; FloatingPointError at the step at which the network answers with NaN or infinity.
+    training mode; FloatingPointError at the step where the network returns NaN or infinity.
     """
     if method not in ("ddpm", "ddim", "dpm-solver++"):
         raise ValueError(f"There is no method {method!r}: use 'ddpm', 'ddim' or 'dpm-solver++'.")
     for name, value, owner in (("var", var, "ddpm"), ("eta", eta, "ddim")):
         if value is not None and method != owner:
-            raise ValueError(f"{name} is an option of {owner}, and {method} makes no use of it: leave it out.")
+            raise ValueError(f"{name} is an option of {owner}, and {method} does not use it: leave it out.")
     var, eta = "posterior" if var is None else var, eta or 0.0
     refuse_training_mode(model)
     visit = timesteps(schedule.T, steps)
@@ -187,7 +187,7 @@ def sample(
             _ddpm_sigma(t, t_next, schedule, var)
     _check_eta(eta)
     if method != "ddpm" and eta == 0 and generator is not None:
-        raise ValueError(f"{method} adds no noise (eta = 0), so it makes no use of a generator: leave it out.")
+        raise ValueError(f"{method} adds no noise (eta = 0), so it does not use a generator: leave it out.")
     for name, rows in (("cond", cond), ("generator", generator if isinstance(generator, Sequence) else None)):
         if rows is not None and len(rows) != len(x_T):
             raise ValueError(f"{name} must hold one for each of the {len(x_T)} pictures, not {len(rows)}.")
@@ -228,7 +228,7 @@ def _frames(
 
 
 def finite_x0_hat(x_t: Tensor, eps_hat: Tensor, t: int, schedule: Schedule) -> Tensor:
-    """x0_from_eps of a network's answer. FloatingPointError where it is not finite: clipped, it would look like a picture."""
+    """x0_from_eps of a network's answer. FloatingPointError if it is not finite: after clipping it would look like a picture."""
     x0_hat = x0_from_eps(x_t, eps_hat, t, schedule)
     if not (x0_hat.is_meta or x0_hat.isfinite().all()):
         raise FloatingPointError(

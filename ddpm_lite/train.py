@@ -1,8 +1,8 @@
-"""Training: the loss of DDPM, and a loop that serves every network here.
+"""Training: the loss of DDPM, and one loop for every network here.
 
-`train` is a generator over any loss(model, batch, generator): the caller draws the progress bar, plots or stops. A loss may
-have an attribute check(data, batch_size), which raises ValueError for data from which it cannot learn. What a run needs to
-go on after an interruption is in one checkpoint; see `run.Run`.
+`train` is a generator that works with any loss(model, batch, generator), so the caller can draw a progress bar, plot or stop.
+A loss may have an attribute check(data, batch_size), which raises ValueError for data from which it cannot learn. One
+checkpoint holds everything that a run needs to continue after an interruption; see `run.Run`.
 """
 
 import math
@@ -37,7 +37,7 @@ class Loss(NamedTuple):
 
 
 class TrainStep(NamedTuple):
-    """One step done: its number (from 1) of how many (None while `minutes` is still being timed), its loss, the run."""
+    """A finished step: its number (from 1), the total (None while `minutes` is still being timed), its loss, and the run."""
 
     step: int
     steps: int | None
@@ -59,15 +59,16 @@ def eps_loss(schedule: Schedule, drop: float | None = None, null: int | Tensor |
     """The loss of Ho et al. 2020 (eq. 14, Algorithm 1): E |eps - eps_theta(x_t, t, c)|^2 with x_t from `q_sample`.
 
     A batch is (x0,) or (x0, cond); a cond is replaced by `null` with probability `drop` (default 0.1), or kept where null is
-    None. The mean is over the coordinates too. All random numbers are drawn for the whole batch before the processes share it
-    out. ValueError for a drop without null or outside [0, 1], a null for a batch without cond, pictures outside [-1, 1].
+    None. The mean is taken over the coordinates too. All random numbers are drawn for the whole batch before it is split
+    among the processes. ValueError for a drop without null or outside [0, 1], for a null with a batch that has no cond, and for
+    pictures outside [-1, 1].
     """
     return _denoising(lambda x0, eps: eps, schedule, drop, null)
 
 
 def x0_loss(schedule: Schedule, drop: float | None = None, null: int | Tensor | None = None) -> Callable[..., Loss]:
-    """The same for a network that predicts the clean item and not the noise: E |x0 - x0_theta(x_t, t, c)|^2 (Ramesh et al.
-    2022, section 2.2, for their prior). `sample.as_eps` makes of it what samplers take."""
+    """The same for a network that predicts the clean item instead of the noise: E |x0 - x0_theta(x_t, t, c)|^2 (Ramesh et al.
+    2022, section 2.2, for their prior). `sample.as_eps` turns such a network into one that samplers take."""
     return _denoising(lambda x0, eps: x0, schedule, drop, null)
 
 
@@ -76,7 +77,7 @@ def _denoising(
 ) -> Callable[..., Loss]:
     """The squared error of a network that sees x_t, t and cond and predicts target(x0, eps)."""
     if drop is not None and null is None:
-        raise ValueError(f"drop = {drop} has no effect without null, the condition that means none: give both.")
+        raise ValueError(f"drop = {drop} has no effect without null, the value that means 'no condition': give both.")
     drop = 0.1 if drop is None else drop
     require_share(drop=drop)
 
@@ -98,15 +99,15 @@ def _denoising(
 
 
 def look_at(**pictures: Tensor) -> None:
-    """Refuse integers, and on a CPU numbers out of range too: on a GPU that would make every step wait. `train` has looked at
-    all data before, wherever they lie."""
+    """Refuse integers and, on a CPU, numbers out of range. On a GPU that check would make every step wait; `train` has already
+    checked all data, on any device."""
     require_floating(**pictures)
     require_data(**{name: x for name, x in pictures.items() if x.device.type == "cpu"})
 
 
 def class_loss(model: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
-    """Cross-entropy of a classifier on a batch (pictures, labels). It draws nothing: `train` hands every loss a generator.
-    ValueError for labels that are not classes of it."""
+    """Cross-entropy of a classifier on a batch (pictures, labels). It needs no random numbers; `generator` is there because
+    `train` passes one to every loss. ValueError for labels that are not among its classes."""
     pictures, labels = (distributed.shard(a) for a in batch)
     look_at(pictures=pictures)
     logits = model(pictures)
@@ -128,7 +129,7 @@ def _alike(rows: Tensor) -> bool:
 
 
 def draw_caption(tokens: Int[Tensor, "b captions length"], generator: torch.Generator | None = None) -> Int[Tensor, "b length"]:
-    """One of the captions of each picture, all equally likely."""
+    """One caption for each picture, drawn from its captions with equal probability."""
     which = torch.randint(tokens.shape[1], (len(tokens),), generator=generator, device=tokens.device)
     return tokens[torch.arange(len(tokens), device=tokens.device), which]
 
@@ -137,12 +138,13 @@ def clip_loss(schedule: Schedule | None = None) -> Callable[..., Loss]:
     """The loss of CLIP (Radford et al. 2021, fig. 3): each picture has to find its caption among all captions of the batch,
     and each caption its picture: the mean of the two cross-entropies. Guessing costs ln(batch size).
 
-    A batch is (pictures, tokens): tokens (b, length), or (b, captions, length), of which one caption is drawn for each
+    A batch is (pictures, tokens): tokens (b, length), or (b, captions, length), from which one caption is drawn for each
     picture. With a schedule the pictures are noised to a random t first, for a CLIP built with noisy=True.
-    Pictures with the same caption need no care: the two columns of logits are then equal, and the loss is what it would be
-    if both pictures counted as partners, each by half. Where two phrasings say the same, the one that counts as the partner
-    was drawn at random: on average, the same again.
-    ValueError for a batch of one, or data without two different pictures and captions: their loss is 0, or stays at guessing.
+    Pictures with the same caption need no special treatment: their two columns of logits are equal, so the loss is what it
+    would be if both pictures counted as partners, each with half the weight. Where two phrasings say the same thing, the one
+    that counts as the partner was drawn at random; on average, the result is the same.
+    ValueError for a batch of one, or data without two different pictures and captions: their loss would be 0, or stay at
+    that of guessing.
     """
 
     def loss(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
@@ -157,7 +159,7 @@ def clip_loss(schedule: Schedule | None = None) -> Callable[..., Loss]:
             eps = torch.randn(pictures.shape, generator=generator, device=device, dtype=pictures.dtype)
             pictures = q_sample(pictures, t, eps, schedule)
         pictures, tokens, t = (distributed.shard(a) for a in (pictures, tokens, t))
-        logits = model(pictures, tokens, t, distributed.gather)  # every process meets the captions of all
+        logits = model(pictures, tokens, t, distributed.gather)  # every process sees the captions of all processes
         partner = torch.arange(n, device=device)
         cross_entropy = nn.functional.cross_entropy
         per_item = (cross_entropy(logits, partner, reduction="none") + cross_entropy(logits.mT, partner, reduction="none")) / 2
@@ -179,7 +181,7 @@ def clip_loss(schedule: Schedule | None = None) -> Callable[..., Loss]:
 
 
 def learning_rate(step: int, steps: int | None, lr: float, warmup: int) -> float:
-    """Up linearly over the first `warmup` steps, then down to 0 along half a cosine. It never reads a clock."""
+    """Rises linearly over the first `warmup` steps, then falls to 0 along half a cosine. It does not depend on a clock."""
     if step < warmup or steps is None:
         return lr * min(1.0, (step + 1) / warmup)
     return lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
@@ -189,7 +191,7 @@ def check_length(steps: int | None, minutes: float | None) -> None:
     """ValueError unless exactly one of the two says how long to train, and is more than 0 and finite."""
     length = minutes if steps is None else steps
     if (steps is None) == (minutes is None) or not 0 < length < math.inf:
-        raise ValueError("Say how long to train: steps=N or minutes=M, one of the two, finite and more than 0.")
+        raise ValueError("Say how long to train: give either steps=N or minutes=M, finite and more than 0.")
 
 
 def train(
@@ -213,25 +215,27 @@ def train(
 ) -> Iterator[TrainStep]:
     """Train `model` on `data`, tensors of N rows each, on the model's device; yields a TrainStep after each step.
 
-    steps or minutes   how long. Minutes become a number of steps once the first ones are timed.
+    steps or minutes   how long to train. Minutes become a number of steps once the first steps have been timed.
     warmup             steps over which the learning rate rises; with minutes at least as many as are timed
     checkpoint         a file: saved after the first step, every save_every seconds (default 60), at the end, and when the
-                       caller stops early. If it exists the run goes on from there, with bit-identical parameters to a run
-                       that was never interrupted (on a CPU with the same number of threads).
-    config             stored in the checkpoint, for its readers
+                       caller stops early. If the file exists, the run continues from it, and its parameters are bit-identical to
+                       those of a run that was never interrupted (on a CPU with the same number of threads).
+    config             extra entries for the header of the checkpoint
     AdamW with warm-up and decay, clipped gradients, an exponential moving average of the weights (`step.run.ema`).
-    Rows are drawn with replacement, so that no epoch has to be remembered. The model is in training mode at every step,
-    whatever the caller has done with it since the last. ValueError, at the call, for arguments that do not fit or have no
-    effect, and for data that are not finite, pictures outside of [-1, 1], or nothing that the loss could learn from;
+    Rows are drawn with replacement, so there is no epoch to remember. The model is put into training mode before every step,
+    whatever the caller has done with it in between. ValueError, at the call, for arguments that do not fit or have no effect,
+    for data that are not finite, for pictures outside [-1, 1], and for data from which the loss cannot learn;
     FloatingPointError if the loss becomes NaN or infinite.
     """
     check_length(steps, minutes)
     if minutes is not None and warmup < TIMED:
         raise ValueError(f"warmup = {warmup}, but with minutes the first {TIMED} steps are timed: use {TIMED} or more.")
     if checkpoint is None and (save_every is not None or config is not None):
-        raise ValueError("save_every and config are about the checkpoint: give one.")
+        raise ValueError("save_every and config have no effect without a checkpoint: give one.")
     if batch_size < 1 or batch_size % distributed.world_size():
-        raise ValueError(f"batch_size = {batch_size} must be a positive multiple of the {distributed.world_size()} processes.")
+        raise ValueError(
+            f"batch_size = {batch_size} must be a positive multiple of {distributed.world_size()}, the number of processes."
+        )
     settings = {"batch_size": batch_size, "lr": lr, "warmup": warmup, "weight_decay": weight_decay}
     settings |= {"ema_decay": ema_decay, "clip_norm": clip_norm}
     require_training(model, data, generator, settings)
@@ -294,7 +298,7 @@ def _steps(
         if run.step - first == TIMED // 2:
             middle = now
         if run.steps is None and run.step - first >= TIMED:
-            # The first steps are slow (memory is being laid out), so only the second half of the timed ones counts.
+            # The first steps are slow (memory is being allocated), so only the second half of the timed ones counts.
             seconds_a_step = (now - middle) / (TIMED - TIMED // 2)
             run.steps = distributed.from_first(run.step + max(1, int((60 * minutes - (now - start)) / seconds_a_step)))
             good = None  # the number of steps must not be lost: save it now
@@ -310,9 +314,9 @@ def _steps(
 
 @contextmanager
 def _dropout_from(generator: torch.Generator, device: torch.device) -> Iterator[None]:
-    """Dropout draws from the device's own generator: seed that from ours for one step, and put it back.
+    """Dropout draws from the device's own generator: seed that from ours for one step, then restore it.
 
-    Each process drops other units: this is the one thing in which several processes differ from one.
+    Each process drops different units: this is the only way in which several processes differ from one.
     """
     seed = int(torch.randint(2**62, (), generator=generator, device=device)) + distributed.rank()
     dropout = own_generator(device)  # torch.manual_seed would seed those of all devices, torch.cuda's the current one's

@@ -73,7 +73,7 @@ train folder --out new --data nowhere|no folder
 train folder --out new --data pictures|more than 178 megapixels
 train folder --out new --data books|holds no pictures
 sample|required
-sample cats|There is no model and no folder
+sample cats|There is no model or folder
 sample digits cat|draws by label
 sample digits -n 0|is not a whole number from 1
 sample digits -n 1000000000000|is not a whole number from 1
@@ -98,7 +98,7 @@ variations text.png --seed 9223372036854775808|is not a whole number from 0
 variations text.png --name cats|invalid choice
 variations text.png -o folder.png|is a folder
 score|required
-score cats|There is no model and no folder
+score cats|There is no model or folder
 score emoji|stands for glide-emoji
 score run|damaged
 score digits --seed 9223372036854775808|is not a whole number from 0

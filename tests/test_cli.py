@@ -65,7 +65,7 @@ def test_a_folder_of_the_same_name_does_not_take_a_shipped_model_s_place(tmp_pat
     monkeypatch.chdir(tmp_path)
     assert zoo.load("digits-classifier", "cpu").card["name"] == "digits-classifier"
     assert "no weight file" in said(capsys, "score", "./digits-classifier")
-    assert "no model and no folder ''" in said(capsys, "score", "")
+    assert "no model or folder ''" in said(capsys, "score", "")
 
 
 def test_a_complete_run_can_be_resumed_for_nothing(run_folder, capsys):
@@ -123,7 +123,7 @@ def test_unknown_names_list_the_known_ones(tmp_path, capsys):
 
 def test_missing_folders_damaged_files_and_foreign_runs_are_named(run_folder, tmp_path, capsys):
     assert "no folder" in said(capsys, "sample", "digits", "-o", tmp_path / "nowhere" / "a.png")
-    assert "no folder" in said(capsys, "score", tmp_path / "nowhere")
+    assert "no model or folder" in said(capsys, "score", tmp_path / "nowhere")
     assert "no weight file" in said(capsys, "score", tmp_path)
     assert "already holds a run" in said(capsys, "train", "digits", "--out", run_folder, "--steps", "3")
     damaged = tmp_path / "damaged"
@@ -169,7 +169,7 @@ def test_lab_opens_the_notebooks(monkeypatch):
 
 
 def test_debug_shows_the_traceback():
-    with pytest.raises(FileNotFoundError, match="no model and no folder 'cats'"):
+    with pytest.raises(FileNotFoundError, match="no model or folder 'cats'"):
         cli.main(["--debug", "sample", "cats"])
 
 

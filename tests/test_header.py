@@ -180,7 +180,7 @@ def tensor(name, value):
         (has("fast", "made", "lr"), "made = "),
         (tensor("generator", None), "holds weights but no training run"),
         (tensor("generator", torch.zeros(16, dtype=torch.uint8)), "trained on another kind of device than cpu"),
-        (tensor("generator", torch.zeros(5056, dtype=torch.uint8)), "generator is no state of one"),
+        (tensor("generator", torch.zeros(5056, dtype=torch.uint8)), "its generator.s state is not valid"),
         (tensor("generator", torch.zeros(5056)), "trained on another kind of device than cpu"),
         *((tensor(name, None), "lacks a part") for name in ("history", "sums", "loss")),
         *((tensor(f"optimizer.{of}.head.bias", None), "lacks a part") for of in ("step", "exp_avg", "exp_avg_sq")),

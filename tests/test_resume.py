@@ -51,13 +51,13 @@ def test_a_run_goes_on_where_its_pictures_are_and_where_they_have_moved_to(run):
     (path / "captions.csv").write_text(captions)
     assert resume("--data", path / "copy", "--captions", path / "captions.csv").startswith("0 ")  # they say the same
     (path / "captions.csv").write_text(captions.replace(",blue", ",dark blue"))
-    assert "not those that this run has begun with" in resume("--data", path / "copy", "--captions", path / "captions.csv")
+    assert "not those that this run began with" in resume("--data", path / "copy", "--captions", path / "captions.csv")
     assert "no file of captions" in resume("--data", path / "copy", "--captions", path / "none.csv")
 
 
 def test_a_run_does_not_go_on_with_other_pictures_captions_or_sizes(run):
     path, resume = run
-    other = "not those that this run has begun with: give --data (and --captions) where they are now, or begin a new run."
+    other = "not those that this run began with: say with --data (and --captions) where those are now, or begin a new run."
     pictures, kept = path / "pictures", (path / "pictures" / "red.png").read_bytes()
     Image.new("RGB", (20, 20), "pink").save(pictures / "red.png")  # exchanged
     assert resume().startswith("2 ") and other in resume()

@@ -306,8 +306,8 @@ def test_an_infinite_gradient_stops_before_it_reaches_the_weights():
         ({"steps": 5, "clip_norm": 0.0}, "clip_norm = 0.0, but it must be above 0"),
         ({"steps": 5, "ema_decay": 1.5}, "ema_decay = 1.5, but"),
         ({"minutes": 1.0, "warmup": TIMED - 1}, f"warmup = {TIMED - 1}, but with minutes the first {TIMED} steps are timed"),
-        ({"steps": 5, "save_every": 1.0}, "save_every and config are about the checkpoint: give one"),
-        ({"steps": 5, "config": {}}, "save_every and config are about the checkpoint"),
+        ({"steps": 5, "save_every": 1.0}, "save_every and config have no effect without a checkpoint: give one"),
+        ({"steps": 5, "config": {}}, "save_every and config have no effect without a checkpoint"),
     ],
 )
 def test_wrong_arguments_are_named_at_the_call(options, words):
@@ -383,7 +383,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     run_to_end(small_net(), checkpoint=tmp_path / "run")
     with pytest.raises(ValueError, match=r"does not fit this network: condition\.time\.0\.bias is"):
         run_to_end(PointMLP(2, 32, 1), checkpoint=tmp_path / "run")
-    with pytest.raises(ValueError, match="a run of 30 steps, so it cannot go on as one of 40"):
+    with pytest.raises(ValueError, match="a run of 30 steps, so it cannot go on with 40"):
         run_to_end(small_net(), steps=40, checkpoint=tmp_path / "run")
     with pytest.raises(ValueError, match=r"a run with lr = 0\.001, so it cannot go on with 0\.5"):
         run_to_end(small_net(), lr=0.5, checkpoint=tmp_path / "run")
