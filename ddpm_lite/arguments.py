@@ -1,4 +1,4 @@
-"""Words of the command line as numbers, and a parser that refuses them in one sentence."""
+"""Turns words of the command line into numbers; what does not fit is refused in one sentence."""
 
 import argparse
 import math
@@ -8,15 +8,15 @@ from .errors import Refused
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are raised as `Refused`, in one sentence, in place of being printed with the usage."""
+    """A parser whose errors are raised as `Refused`, in one sentence, instead of being printed with the usage."""
 
     def error(self, message: str):
-        """Raise `Refused`: argparse calls this for whatever does not fit."""
+        """Raise `Refused`: argparse calls this for any argument that does not fit."""
         raise Refused(f"{message[0].upper()}{message[1:]}; '{self.prog} --help' says what it takes.")
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
-    """What makes a whole number of this range of a word; argparse.ArgumentTypeError for any other word."""
+    """A function from a word to a whole number in this range; argparse.ArgumentTypeError for any other word."""
 
     def number(text: str) -> int:
         try:
@@ -31,7 +31,7 @@ def whole(least: int, most: int) -> Callable[[str], int]:
 
 
 def real(least: float, most: float) -> Callable[[str], float]:
-    """What makes a number of this range of a word, its ends included; argparse.ArgumentTypeError for any other word."""
+    """A function from a word to a number in this range, ends included; argparse.ArgumentTypeError for any other word."""
 
     def number(text: str) -> float:
         try:

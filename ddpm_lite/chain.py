@@ -19,7 +19,7 @@ from .zoo import ASSETS, Trained, fingerprint, load, normal, read_card, seeds
 
 @dataclass
 class Chain:
-    """The models that draw a picture from a caption by way of its image embedding, all made for the same CLIP.
+    """The models that draw a picture from a caption by way of its image embedding, all trained with the same CLIP.
 
     Embeddings are those of `unclip.embed`: CLIP's unit vectors times sqrt(d). ValueError for a prior or a decoder that was
     trained with another CLIP.
@@ -40,7 +40,7 @@ class Chain:
     def encode(self, pictures: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
         """The image embeddings of pictures in [-1, 1]. ValueError for another range, or another size than the decoder's."""
         if pictures.ndim != 4 or pictures.shape[1:] != self.decoder.net.shape:
-            raise ValueError(f"{self.name} looks at pictures (n, *{self.decoder.net.shape}), not {tuple(pictures.shape)}.")
+            raise ValueError(f"{self.name} takes pictures of shape (n, *{self.decoder.net.shape}), not {tuple(pictures.shape)}.")
         require_pictures(pictures=pictures)
         return embed(self.clip.net.encode_image(pictures.to(self.clip.device)))
 
@@ -74,7 +74,7 @@ class Chain:
     ) -> Float[Tensor, "n c H W"]:
         """The pictures at twice their size by the upsampler. ValueError for a chain without one."""
         if self.upsampler is None:
-            raise ValueError(f"{self.name} has no upsampler: its pictures stay as they are.")
+            raise ValueError(f"{self.name} has no upsampler, so it cannot enlarge pictures.")
         return self.upsampler.draw(small, seed=seed, steps=steps, method=method)
 
     def draw(
@@ -87,10 +87,10 @@ class Chain:
         method: str = "dpm-solver++",
         candidates: int = 2,
     ) -> Float[Tensor, "n c H W"]:
-        """One picture for each caption, in [-1, 1]: the whole chain. Steps and method are those of decoder and upsampler, scale
-        the decoder's guidance; the prior draws by itself, in 25 DDIM steps."""
+        """One picture for each caption, in [-1, 1]: the whole chain. Steps and method are those of the decoder and the
+        upsampler, scale is the decoder's guidance; the prior always takes 25 DDIM steps."""
         fast = {"steps": steps, "method": method}
-        imagining, decoding, enlarging = range(3 * seed, 3 * seed + 3)  # three draws that know nothing of each other
+        imagining, decoding, enlarging = range(3 * seed, 3 * seed + 3)  # three independent draws
         embedding = self.imagine(captions, seed=imagining, candidates=candidates)
         small = self.decode(embedding, captions, seed=decoding, scale=scale, **fast)
         return small if self.upsampler is None else self.enlarge(small, seed=enlarging, **fast)
@@ -105,7 +105,7 @@ class Chain:
         scale: float = 2.0,
         method: str = "dpm-solver++",
     ) -> Float[Tensor, "n count c H W"]:
-        """`count` other pictures of each picture: its embedding, drawn from new noise without a caption. The j-th of each
+        """`count` new pictures for each picture, drawn from its embedding and new noise, without a caption. The j-th of each
         picture starts from the same noise, whatever count is and whatever else is varied. ValueError for a count below 1."""
         if count < 1:
             raise ValueError(f"count = {count}, but at least one variation must be drawn.")
@@ -117,8 +117,8 @@ class Chain:
         return torch.stack(varied)
 
     def invert(self, pictures: Float[Tensor, "n c h w"], steps: int = 50) -> Float[Tensor, "n c h w"]:
-        """The noise from which the decoder draws this picture again from its embedding, by DDIM of as many steps at scale 1, the
-        embedding being all it is told: the closer the more steps, see `editing.invert`."""
+        """The noise from which the decoder, given only the embeddings, draws these pictures again by DDIM with as many steps at
+        scale 1. More steps come closer: see `editing.invert`."""
         model, cond = self.decoder, self.decoder.conditions([""] * len(pictures), self.encode(pictures)).to(self.decoder.device)
         return invert(model.net, pictures.to(model.device), model.schedule, cond=cond, steps=steps)
 
@@ -136,8 +136,8 @@ def imagine(
 ) -> Float[Tensor, "n d"]:
     """An image embedding for each caption, of length sqrt(d) or nearly so, by the prior: DDIM under guidance of this scale.
 
-    Of so many candidates for each caption the one closest to the text embedding is kept, as in DALL·E 2, which takes two; 1
-    is a plain sample of the prior, and the first of more candidates. The i-th embedding of a seed is the same however many
+    `candidates` are drawn for each caption, and the one closest to the text embedding is kept; DALL·E 2 draws two. A single
+    one is a plain sample of the prior, the same as the first of several. The i-th embedding of a seed is the same however many
     captions there are. ValueError for a prior that was trained with another CLIP.
     """
     refuse_another_clip(prior, clip)
@@ -159,8 +159,8 @@ def refuse_another_clip(model: Trained, clip: Trained) -> None:
     """ValueError if a prior or a decoder was trained with another CLIP than this one."""
     if model.config.get("clip") != fingerprint(clip.net):
         raise ValueError(
-            f"{model.name} was not made for this {clip.name}: to it the embeddings of another CLIP mean nothing. Take the one "
-            "it was trained with, or train it again."
+            f"{model.name} was not trained with this {clip.name}, and the embeddings of another CLIP mean nothing to it: "
+            "use the CLIP it was trained with, or train it again."
         )
 
 

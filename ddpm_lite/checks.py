@@ -1,12 +1,12 @@
-"""What a function refuses of its arguments, each in one sentence: numbers that are not finite, pictures outside of [-1, 1],
-shares outside of [0, 1]. Each looks at all numbers once, at the call; tensors on `meta` hold none."""
+"""Checks of arguments, each with an error in one sentence: numbers that are not finite, pictures outside [-1, 1], shares
+outside [0, 1]. Each check looks at all numbers once, at the call; tensors on `meta` hold none."""
 
 import math
 
 import torch
 from torch import Tensor, nn
 
-ROUNDING = 1e-3  # how far outside of [-1, 1] rounding may have put a pixel
+ROUNDING = 1e-3  # how far outside [-1, 1] rounding may put a pixel
 NOISY = 16.0  # noise of variance 1 around a picture never reaches this far
 
 
@@ -20,12 +20,12 @@ def require_finite(**tensors: Tensor | None) -> None:
 
 
 def require_pictures(most: float = 1 + ROUNDING, **tensors: Tensor) -> None:
-    """ValueError unless all numbers in each tensor lie in [-1, 1], but for rounding, or for noise up to `most`."""
+    """ValueError unless all numbers in each tensor lie in [-1, 1], apart from rounding, or noise up to `most`."""
     for name, x in tensors.items():
         if x.numel() and not x.is_meta:
             low, high = map(float, x.aminmax())
             if not -most <= low <= high <= most:  # NaN fails too
-                raise ValueError(f"{name} must lie in [-1, 1], but {_range(low, high)}: of 0..255 make x / 127.5 - 1.")
+                raise ValueError(f"{name} must lie in [-1, 1], but {_range(low, high)}: convert 0..255 by x / 127.5 - 1.")
 
 
 def require_data(**tensors: Tensor) -> None:
@@ -37,7 +37,7 @@ def require_data(**tensors: Tensor) -> None:
 def require_labels(count: int, **tensors: Tensor) -> None:
     """ValueError unless each tensor holds whole numbers from 0 to count - 1: labels, or tokens.
 
-    Those on a GPU are not looked at here, as every step would wait for it: the GPU itself stops at such a number.
+    Tensors on a GPU are not checked here, since every step would have to wait: the GPU itself stops at such a number.
     """
     for name, x in tensors.items():
         if x.is_floating_point() or x.is_complex():
@@ -63,7 +63,7 @@ def require_training(
         raise ValueError(f"data must be tensors with the same number of rows, at least one, not {[len(d) for d in data]}.")
     weights = dict(model.named_parameters())
     if not any(p.requires_grad for p in weights.values()):
-        raise ValueError("No weight of this network can be trained: call model.requires_grad_() before.")
+        raise ValueError("No weight of this network can be trained: call model.requires_grad_() first.")
     places = {str(x.device) for x in (*weights.values(), *data)} | {generator.device.type}
     if len({place.split(":")[0] for place in places}) > 1:
         raise ValueError(f"The network, its data and the generator must be on one device, not on {', '.join(sorted(places))}.")

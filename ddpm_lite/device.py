@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The device called `name`, or the best one there is: cuda, else mps, else cpu. ValueError for one that is not there,
-    also by its number: cuda:7 needs eight GPUs."""
+    """The device called `name`, or the best one there is: cuda, else mps, else cpu. ValueError for one that is not there;
+    cuda:7, for example, needs eight GPUs."""
     count = {"cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0}
     count |= {"mps": int(torch.backends.mps.is_available()), "cpu": 1}
     if name == "auto":
@@ -42,7 +42,7 @@ PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 def choose_precision(device: torch.device) -> torch.dtype | None:
     """The dtype for matrix products and convolutions under autocast on this device; None keeps float32.
 
-    bf16 where the hardware multiplies it (Ampere GPUs and later; CPUs with AVX512-BF16 or AMX), fp16 on older GPUs. The
+    bf16 where the hardware supports it (Ampere GPUs and later; CPUs with AVX512-BF16 or AMX), fp16 on older GPUs. The
     environment variable DDPM_LITE_PRECISION, float32 or bfloat16, overrides this on every device; ValueError for another value.
     """
     if wanted := os.environ.get(PRECISION):
@@ -50,7 +50,7 @@ def choose_precision(device: torch.device) -> torch.dtype | None:
             raise ValueError(f"{PRECISION} is {wanted!r}: set it to {' or '.join(PRECISIONS)}, or leave it out.")
         return PRECISIONS[wanted]
     if device.type == "cuda":
-        with torch.cuda.device(device):  # the one that is asked below
+        with torch.cuda.device(device):  # the check below is about the current device
             return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     if device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
         return torch.bfloat16
@@ -61,12 +61,12 @@ def place(model: nn.Module, device: torch.device, precision: torch.dtype | str |
     """Put a network on a device, in the precision and memory format that are fastest there; returns the same network.
 
     Parameters stay float32. A network that works in lower precision (the U-Net) has an attribute `precision` and reads
-    it at every call; a small one without it stays in float32 altogether, and ValueError if a precision is asked of it.
+    it at every call; a small one without it stays in float32; ValueError if a precision is given for it.
     channels_last lays the channels of one pixel side by side, which is how the convolutions of low precision read them;
     in float32 on a CPU it only slows the normalisation down.
     """
     if precision not in ("auto", None) and not hasattr(model, "precision"):
-        raise ValueError(f"A {type(model).__name__} works in float32 alone: leave precision = {precision} out.")
+        raise ValueError(f"A {type(model).__name__} works only in float32: leave precision = {precision} out.")
     precision = choose_precision(device) if precision == "auto" else precision
     model.to(device)
     if precision is not None:

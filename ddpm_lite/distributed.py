@@ -1,7 +1,7 @@
 """Several processes that train one network: started by torchrun, found by its environment variables.
 
 Every process draws the same random numbers, for the whole batch, and then keeps its own part (`shard`): so one process
-and many compute the same thing (but for dropout, which each draws for itself). Without torchrun nothing here does anything.
+and many compute the same thing (apart from dropout, which each draws for itself). Without torchrun nothing here has an effect.
 """
 
 import os
@@ -26,7 +26,7 @@ def start(device: torch.device) -> torch.device:
         raise ValueError("WORLD_SIZE is set but LOCAL_RANK is not: start several processes with torchrun, or unset WORLD_SIZE.")
     if device.type == "cuda":
         if device.index is not None:
-            raise ValueError(f"torchrun gives each process a GPU of its own: say 'cuda' and not '{device}'.")
+            raise ValueError(f"torchrun gives each process a GPU of its own: say 'cuda', not '{device}'.")
         own, count = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
         if own >= count:
             raise ValueError(f"Process {own + 1} of this machine finds no GPU of its own: start at most {count} here.")
@@ -43,7 +43,7 @@ def stop() -> None:
 
 
 def lost(error: RuntimeError) -> bool:
-    """Does this error say that another process went away? gloo has only words for it, nccl has a class."""
+    """Does this error say that another process went away? gloo has only a message for it, nccl has a class."""
     return running() and (isinstance(error, dist.DistError) or "gloo" in str(error).lower() or "connection" in str(error).lower())
 
 

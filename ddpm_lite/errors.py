@@ -10,7 +10,7 @@ from . import distributed
 
 
 class Stopped(Exception):
-    """A command that ended before its time: Ctrl-C, a signal, another program's error."""
+    """A command that ended early: Ctrl-C, a signal, another program's error."""
 
 
 class Refused(ValueError):
@@ -34,7 +34,7 @@ def sentence(error: Exception, checkpoint: Path | None = None) -> str:
         less = (
             "a smaller --batch-size needs less" if checkpoint is not None else "close other programs, or draw on another --device"
         )
-        return f"The memory does not suffice: {less}{saved}."
+        return f"There is not enough memory: {less}{saved}."
     if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
         return f"torch.compile does not work here ({type(error).__name__}): leave --compile out{saved}."
     if isinstance(error, OSError) and error.strerror is not None:  # the system's own words
@@ -43,11 +43,11 @@ def sentence(error: Exception, checkpoint: Path | None = None) -> str:
         return says
     where = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(where.filename).name}, line {where.lineno}"
-    return f"Unexpected error ({type(error).__name__}, {place}: {says[:200]}): 'python -m ddpm_lite --debug ...' shows all of it."
+    return f"Unexpected error ({type(error).__name__}, {place}: {says[:200]}): 'python -m ddpm_lite --debug ...' shows more."
 
 
 def lacks_memory(error: Exception) -> bool:
-    """Does this error say that memory was asked for that is not there? Only the GPU's has a class."""
+    """Does this error mean that there was not enough memory? Only the GPU's error has a class of its own."""
     words = ("out of memory", "not enough memory", "can't allocate memory", "Storage size calculation overflowed")
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and any(each in str(error) for each in words)

@@ -1,4 +1,4 @@
-"""Where a command writes: whether it can, said before the work begins, and that two do not write in one folder."""
+"""Where a command writes: errors are raised before the work begins, and two trainings never share a folder."""
 
 import os
 from collections.abc import Iterator
@@ -7,12 +7,12 @@ from pathlib import Path
 
 
 def temporary(path: Path) -> Path:
-    """The file beside `path` that is written first. Its name is fixed: what a killed process left is overwritten."""
+    """The file beside `path` that is written first. Its name is fixed, so a file left by a killed process is overwritten."""
     return path.with_name(f".{path.name}.tmp")
 
 
 def check_file(path: Path) -> None:
-    """Try whether a file can be written here, so that no work is lost; an OSError says in one sentence why it cannot."""
+    """Check that a file can be written here before any work is done; an OSError says in one sentence why it cannot."""
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: give the name of a file.")
     try:
@@ -24,28 +24,28 @@ def check_file(path: Path) -> None:
 
 @contextmanager
 def made(folder: Path) -> Iterator[None]:
-    """Within it the folder is there, made if need be; what was made and is empty at the end is removed again.
+    """A context in which the folder exists, created if necessary; new folders that are empty at the end are removed again.
 
-    An OSError says in one sentence why it cannot be made.
+    An OSError says in one sentence why it cannot be created.
     """
     try:
         new = [each for each in (folder, *folder.parents) if not each.exists()]
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise type(error)(f"{folder} cannot be made a folder ({error.strerror}): choose another place.") from error
+        raise type(error)(f"{folder} cannot be created as a folder ({error.strerror}): choose another place.") from error
     try:
         yield
     finally:
         for each in new:
-            with suppress(OSError):  # it holds something now
+            with suppress(OSError):  # it is not empty
                 each.rmdir()
 
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Within it no other process is `alone_in` this folder, which is made if need be (see `made`).
+    """A context that one process at a time can enter for a folder, which is created if necessary (see `made`).
 
-    The operating system holds the lock, and gives it back however the process ends. BlockingIOError if another one is in
+    The operating system holds the lock, and releases it however the process ends. BlockingIOError if another one is in
     the folder; an OSError says why the folder cannot be written to.
     """
     with made(folder):
@@ -53,7 +53,7 @@ def alone_in(folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            # A file that is removed while it is locked cannot be found by the next process; Windows removes none that is open.
+            # Removed while it is locked, the file cannot be found by the next process; Windows cannot remove an open file.
             steps = (file.unlink, lambda: os.close(handle))
             for step in steps if os.name == "posix" else reversed(steps):
                 with suppress(OSError):
@@ -61,7 +61,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 def _locked(folder: Path) -> int:
-    """A handle of the folder's file .lock, locked."""
+    """A locked handle of the folder's file .lock."""
     file = folder / ".lock"
     while True:
         try:
@@ -76,7 +76,7 @@ def _locked(folder: Path) -> int:
                 f"Another process is training in {folder}: wait until it ends, or choose another folder."
             ) from None
         except OSError:
-            return handle  # a file system without locks, as some clusters have: nothing can be known
+            return handle  # a file system without locks, as on some clusters: nothing can be checked
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), file.stat()):
                 return handle

@@ -1,4 +1,4 @@
-"""What the header of a file of weights must say before a model is built from it, or a training goes on from it."""
+"""What the header of a weight file must contain before a model is built from it or its training continues."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from . import presets, recipe
 from .arguments import LAST_SEED
 from .weights import is_number, is_whole, refusal, require, require_fit
 
-# Of a network's arguments these may differ from its preset's; on the others the data and other models rely.
+# These arguments of a network may differ from its preset's; the data and other models rely on the others.
 INSIDE = {f"{of}{each}" for of in ("", "text_", "image_") for each in ("width", "depth", "heads")}
 INSIDE |= {"mults", "attention", "groups", "patch"}
 
@@ -18,7 +18,7 @@ INSIDE |= {"mults", "attention", "groups", "patch"}
 def check(config: dict[str, Any], source: str | Path, of_run: bool = False) -> None:
     """ValueError, in one sentence, unless a model of this version can be built from this header.
 
-    of_run   also ask for what a training is gone on with and its card is made of
+    of_run   also require what is needed to continue the training and to write its card
     """
     require(config, source, "name", "net")
     name = config["name"]
@@ -51,7 +51,7 @@ def check(config: dict[str, Any], source: str | Path, of_run: bool = False) -> N
             recipe.build(config)
         if "schedule" in config:
             recipe.make_schedule(config)
-    except Exception as error:  # arguments that do not fit each other fail in all ways
+    except Exception as error:  # arguments that do not fit each other raise errors of many kinds
         raise refusal(source, str(error)) from error
 
 
@@ -68,7 +68,7 @@ def _wholes(value: Any) -> bool:
 
 
 def _form(net: dict[str, Any], free: set[str]) -> dict[str, Any]:
-    """The arguments; of those that are free, their type."""
+    """The arguments; for those that are free, their type only."""
     return {k: _form(v, free) if isinstance(v, dict) else v if k not in free else type(v) for k, v in net.items()}
 
 

@@ -1,6 +1,6 @@
 """Ctrl-C while the package is being imported, which takes a second: one line and exit code 2, as at any later moment.
 
-Imported first of all, and of effect only where Python runs `-m ddpm_lite`; `main` puts the usual handler back.
+This module is imported first, and has an effect only under `python -m ddpm_lite`; `main` restores the usual handler.
 """
 
 import os

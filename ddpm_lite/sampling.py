@@ -101,7 +101,7 @@ def _write_png(images: torch.Tensor, out: Path, columns: int) -> None:
 def _asked(model: zoo.Trained | Chain, words: list[str], n: int) -> torch.Tensor | list[str]:
     """The n captions or labels that these words of the command line stand for, in turn. ValueError for what does not fit."""
     if isinstance(model, zoo.Trained) and not model.draws:
-        raise ValueError(f"{model.name} draws nothing; these draw: {', '.join(drawing())}.")
+        raise ValueError(f"{model.name} does not draw pictures; these models do: {', '.join(drawing())}.")
     if isinstance(model, zoo.Trained) and model.enlarges:
         short = [f"'sample {name}'" for name, parts in presets.ALIASES.items() if model.name in parts[1:]]
         raise ValueError(f"{model.name} enlarges the pictures of another model: {' or '.join(short)} draws and enlarges.")

@@ -55,10 +55,10 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (OSError, MemoryError):
         raise
-    except Exception as error:  # bytes of any kind fail in all ways
+    except Exception as error:  # damaged files raise errors of many kinds
         raise ValueError(f"{path} is damaged or was not written by ddpm_lite ({error}): copy or train it again.") from error
     if not isinstance(config, dict):
-        raise refusal(path, f"it is {type(config).__name__} and not dict")
+        raise refusal(path, f"it is a {type(config).__name__}, not a dict")
     return tensors, config
 
 
@@ -68,14 +68,14 @@ def refusal(source: str | Path, why: str) -> ValueError:
 
 
 def require(config: dict[str, Any], source: str | Path, *names: str) -> None:
-    """ValueError if a file's config lacks one of these entries: then something else than what is asked for wrote it."""
+    """ValueError if a file's config lacks one of these entries, so something else wrote it."""
     missing = [name for name in names if name not in config]
     if missing:
         raise ValueError(f"{source} was not written by a training of ddpm_lite: its header lacks {', '.join(missing)}.")
 
 
 def require_fit(config: dict[str, Any], source: str | Path, fits: dict[str, Callable[[Any], bool]]) -> None:
-    """ValueError if the value of one of these entries is not what it must be."""
+    """ValueError if the value of one of these entries does not fit."""
     for name, fit in fits.items():
         if not fit(config[name]):
             text = repr(config[name])
@@ -83,7 +83,7 @@ def require_fit(config: dict[str, Any], source: str | Path, fits: dict[str, Call
 
 
 def is_whole(value: Any, least: int = 0, most: int = 2**63 - 1) -> bool:
-    """Is this a whole number of the range?"""
+    """Is this a whole number in the range?"""
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 

@@ -1,4 +1,4 @@
-"""The trained models: the shipped ones with their cards, found by the name of their preset, and the runs of yours, found
+"""The trained models: the shipped ones with their cards, loaded by the name of their preset, and your own runs, loaded
 by their folder (`python -m ddpm_lite train NAME --out FOLDER`)."""
 
 import hashlib
@@ -35,7 +35,7 @@ AT_ONCE = 250  # pictures drawn in one batch
 
 @dataclass
 class Trained:
-    """A trained network with what belongs to it: its name, its configuration, its card (empty for a run of yours)."""
+    """A trained network with what belongs to it: its name, its configuration, its card (empty for your own runs)."""
 
     name: str
     net: nn.Module
@@ -59,7 +59,7 @@ class Trained:
 
     @property
     def draws(self) -> bool:
-        """Whether pictures come out of it: it is a U-Net."""
+        """Whether it draws pictures, as every U-Net does."""
         return isinstance(self.net, UNet)
 
     @property
@@ -69,12 +69,12 @@ class Trained:
 
     @property
     def edits(self) -> bool:
-        """Whether it fills in what is erased of a picture, as its preset says: the number of channels does not."""
+        """Whether it fills in what is erased of a picture. Its preset says so; the number of channels does not."""
         return self.draws and "everything" in self._learnt
 
     @property
     def enlarges(self) -> bool:
-        """Whether it draws pictures of twice the size of those given."""
+        """Whether it draws pictures twice the size of those it is given."""
         return self.draws and "noise" in self._learnt
 
     @property
@@ -93,18 +93,18 @@ class Trained:
         embedding: Float[Tensor, "n d"] | None = None,
         noise: Float[Tensor, "n c h w"] | None = None,
     ) -> Float[Tensor, "n c h w"]:
-        """One picture for each item asked, in [-1, 1], on the CPU.
+        """One picture for each item in `asked`, in [-1, 1], on the CPU.
 
         asked       labels (n,), or captions, or for an upsampler the pictures (n, c, h/2, w/2) in [-1, 1] to enlarge
-        seed        of all noise (default 0)
+        seed        for all noise (default 0)
         scale       of the guidance (default 2); an upsampler has none
-        embedding   for a decoder: CLIP embeddings of pictures, each of length sqrt(d); none, or zeros, is GLIDE
-        noise       where to start, in place of what the seed gives; then only DDPM needs a seed
+        embedding   for a decoder: CLIP embeddings of pictures, each of length sqrt(d); with none, or zeros, it is GLIDE
+        noise       the starting noise, in place of noise from the seed; then only DDPM uses a seed
 
         The i-th picture depends on the seed, on i and on what is asked for it, not on how many are drawn or how many
-        processes of a torchrun share the work: every 250 pictures start from the noise of a generator of their own, and
-        DDPM adds to each picture that of its own. ValueError for what does not fit this model or has no effect, and for
-        numbers that are not finite.
+        processes of a torchrun share the work: each batch of 250 pictures takes its starting noise from its own generator,
+        and DDPM takes the noise that it adds from one generator per picture. ValueError for arguments that do not fit this
+        model or have no effect, and for numbers that are not finite.
         """
         rows = [self.conditions(asked, embedding)]
         if self.edits:
@@ -123,12 +123,12 @@ class Trained:
         scale: float = 2.0,
         method: str = "ddim",
     ) -> Float[Tensor, "n c h w"]:
-        """The pictures, in [-1, 1], as they are where known is 1, and drawn anew from the captions where it is 0: see
-        `draw`, which is the same with nothing known. ValueError for a model that does not edit, and for what does not fit.
+        """The pictures, in [-1, 1], unchanged where known is 1, and drawn anew from the captions where it is 0; `draw` is the
+        same with nothing known. ValueError for a model that does not edit, and for arguments that do not fit.
         """
         if not self.edits:
             able = ", ".join(name for name, preset in PRESETS.items() if "everything" in preset.get("loss", {}))
-            raise ValueError(f"{self.name} edits nothing; these edit: {able}.")
+            raise ValueError(f"{self.name} does not edit pictures; these models do: {able}.")
         rows = self.conditions(asked)
         wanted = (len(rows), *self.net.shape)
         if tuple(pictures.shape) != wanted or len(known) != len(rows):
@@ -148,7 +148,7 @@ class Trained:
         mine, wanted = {}, (len(rows[0]), *self.net.shape)
         if noise is not None:
             if tuple(noise.shape) != wanted:
-                raise ValueError(f"The noise for these pictures has the shape {wanted}, not {tuple(noise.shape)}.")
+                raise ValueError(f"The noise for these pictures must have the shape {wanted}, not {tuple(noise.shape)}.")
             if seed is not None and method != "ddpm":
                 raise ValueError(f"{method} starts from the noise that is given and adds none, so a seed has no effect.")
         for i, batch in enumerate(zip(*(each.split(AT_ONCE) for each in rows), strict=True)):
@@ -167,11 +167,11 @@ class Trained:
         return torch.cat([everyone[i] for i in sorted(everyone)]) if everyone else torch.zeros(0, *self.net.shape)
 
     def conditions(self, asked: Tensor | Sequence[str], embedding: Float[Tensor, "n d"] | None = None) -> Tensor:
-        """What is asked, one row a picture, as the network takes it. ValueError for what this model does not draw and for
-        numbers out of range; a warning names the words of a caption that it does not know."""
+        """What is asked for, one row per picture, in the form that the network takes. ValueError for anything that this model
+        does not draw and for numbers out of range; a warning names the words of a caption that it does not know."""
         if not isinstance(self.net, UNet):
             able = ", ".join(name for name, preset in PRESETS.items() if preset["kind"] == "unet")
-            raise ValueError(f"{self.name} draws nothing; these draw: {able}.")
+            raise ValueError(f"{self.name} does not draw pictures; these models do: {able}.")
         net, words = self.config["net"], not isinstance(asked, Tensor)
         image = net.get("caption", {}).get("image", 0)
         if embedding is not None and tuple(embedding.shape) != (len(asked), image):
@@ -180,7 +180,7 @@ class Trained:
         require_finite(embedding=embedding)
         if "words" in self.config:
             if not words:
-                raise ValueError(f"{self.name} draws what captions say: give a list of strings.")
+                raise ValueError(f"{self.name} draws from captions: give a list of strings.")
             tokens = self.tokenizer.encode(asked)
             if not image:
                 return tokens
@@ -188,7 +188,7 @@ class Trained:
         if "extra" in net:
             small = (net["channels"], net["size"] // 2, net["size"] // 2)
             if words or asked.shape[1:] != small:
-                raise ValueError(f"{self.name} enlarges pictures: give a tensor of them, (n, {', '.join(map(str, small))}).")
+                raise ValueError(f"{self.name} enlarges pictures: give a tensor of shape (n, {', '.join(map(str, small))}).")
             require_pictures(asked=asked)
             return asked
         if words:
@@ -199,11 +199,11 @@ class Trained:
         return asked
 
     def model(self, rows: Tensor, *given: Tensor, scale: float | None = None) -> tuple[Callable[..., Tensor], Tensor | None]:
-        """The network for a batch of `conditions`, and its cond: under guidance of this scale (default 2; beside the pictures
-        and masks given to one that edits), or beside the pictures to enlarge, which takes no scale (else ValueError)."""
+        """The network for a batch of `conditions`, and its cond, with guidance of this scale (default 2). An editor also sees the
+        pictures and masks given; an upsampler sees the pictures to enlarge and takes no scale (else ValueError)."""
         if self.net.extra and not self.edits:
             if scale is not None:
-                raise ValueError(f"{self.name} draws from a picture and not from words or labels: it takes no scale.")
+                raise ValueError(f"{self.name} draws from a picture, not from words or labels, so it takes no scale.")
             return beside(self.net, enlarge(rows)), None
         scale = 2.0 if scale is None else scale
         null = self.net.null_label if self.net.caption is None else self.net.caption.empty
@@ -220,22 +220,22 @@ def normal(n: int, shape: tuple[int, ...], generator: torch.Generator) -> Float[
 
 
 def seeds(n: int, seed: int) -> list[int]:
-    """n seeds that follow from one, for generators that know nothing of each other; the first are the same whatever n is."""
+    """n seeds derived from one, for independent generators; the first seeds are the same whatever n is."""
     return torch.randint(2**63 - 1, (n,), generator=torch.Generator().manual_seed(seed)).tolist()
 
 
 def load(name: str | Path, device: str | torch.device = "auto") -> Trained:
-    """A shipped model by its name, or a run by its folder, ready to use: the averaged weights, in eval mode, placed.
+    """A shipped model by its name, or a run by its folder, ready to use: its averaged weights, in eval mode, on the device.
 
-    FileNotFoundError or ValueError, in one sentence, for what is not there or damaged.
+    FileNotFoundError or ValueError, in one sentence, for a model that is missing or damaged.
     """
     device = choose_device(device) if isinstance(device, str) else device
-    if str(name) in PRESETS:  # a folder of the same name in the working directory must not take its place: that is ./NAME
+    if str(name) in PRESETS:  # a folder of the same name in the working directory is ./NAME instead
         file = ASSETS / f"{name}.safetensors"
         if not file.is_file():
             data = "--data PICTURES " * (PRESETS[name]["data"] == "folder")
             train = f"python -m ddpm_lite train {name} {data}--out DIR"
-            raise FileNotFoundError(f"{name} comes without weights: train it ({train}) and name DIR in its place.")
+            raise FileNotFoundError(f"{name} comes without weights: train it ({train}) and give DIR in its place.")
         tensors, config = weights.load(file)
         card = read_card(str(name))
     elif not str(name) or not Path(name).is_dir():
@@ -251,7 +251,7 @@ def load(name: str | Path, device: str | torch.device = "auto") -> Trained:
 
 
 def read_card(name: str) -> dict[str, Any]:
-    """The card of a shipped model or chain. ValueError for one that is damaged or not there."""
+    """The card of a shipped model or chain. ValueError for one that is damaged or missing."""
     file = ASSETS / f"{name}.json"
     try:
         card = json.loads(file.read_text(encoding="utf-8"))
@@ -263,13 +263,13 @@ def read_card(name: str) -> dict[str, Any]:
 
 
 def fingerprint(net: nn.Module) -> str:
-    """16 letters that stand for the weights of a network: a prior and a decoder keep those of the CLIP whose embeddings they
-    have learnt, as those of another CLIP mean nothing to them."""
+    """A hash of a network's weights, 16 characters. A prior and a decoder store that of the CLIP whose embeddings they have
+    learned, since the embeddings of another CLIP mean nothing to them."""
     tensors = sorted(net.state_dict().items())
     return hashlib.sha256(b"".join(t.float().cpu().numpy().tobytes() for _, t in tensors)).hexdigest()[:16]
 
 
 @cache
 def shipped(name: str) -> Trained:
-    """`load` on the CPU, kept: the classifier is asked for again and again."""
+    """`load` on the CPU, cached, since the classifier is needed again and again."""
     return load(name, "cpu")

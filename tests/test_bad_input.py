@@ -64,8 +64,8 @@ train digits --out new --seed -1|is not a whole number from 0
 train digits --out new --minutes 1e999|is not a number from 0.001
 train digits --out new --steps 1 --minutes 1|not allowed with
 train digits --out new --device cuda:7|no device 'cuda:7'
-train digits --out text.png --steps 1|cannot be made a folder
-train digits --out text.png/a --steps 1|cannot be made a folder
+train digits --out text.png --steps 1|cannot be created as a folder
+train digits --out text.png/a --steps 1|cannot be created as a folder
 train digits --out run --steps 1 --resume|damaged
 train cats --out new|There is no model 'cats'
 train folder --out new|give --data DIR
@@ -84,7 +84,7 @@ sample digits -o folder.png|is a folder
 sample digits -o nowhere/a.png|no folder
 sample digits -o a.gif|must end in .png
 sample upsampler-emoji cat|'sample emoji' draws and enlarges
-sample clip-shapes cat|draws nothing
+sample clip-shapes cat|does not draw pictures
 sample folder|--data PICTURES
 sample run|damaged
 variations|required
@@ -208,7 +208,7 @@ def test_memory_that_does_not_suffice_is_said(monkeypatch, capsys):
     for fail in (lambda args: torch.empty(2**50), lambda args: torch.empty(2**62)):
         monkeypatch.setitem(cli.COMMANDS, "lab", fail)
         assert cli.main(["lab"]) == 2
-        assert "The memory does not suffice: close other programs" in capsys.readouterr().err
+        assert "There is not enough memory: close other programs" in capsys.readouterr().err
 
 
 def test_a_compiler_that_does_not_work_is_said(monkeypatch, capsys):

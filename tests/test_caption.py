@@ -388,7 +388,7 @@ def test_what_cannot_be_drawn_is_named(run_folder, tmp_path, capsys):
     )
     upsampler = zoo.Trained("up", UNet(**SMALL, extra=3).eval(), {"net": {**SMALL, "extra": 3}, "schedule": {}})
     for asked in (["cat"], torch.tensor([1])):
-        with pytest.raises(ValueError, match=r"enlarges pictures: give a tensor of them, \(n, 3, 4, 4\)"):
+        with pytest.raises(ValueError, match=r"enlarges pictures: give a tensor of shape \(n, 3, 4, 4\)"):
             upsampler.draw(asked)
 
 

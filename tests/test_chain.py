@@ -108,9 +108,9 @@ def test_an_inverted_picture_returns(chain, g):
 
 def test_models_made_for_another_clip_are_refused_by_name(chain):
     other = zoo.shipped("clip-emoji")
-    with pytest.raises(ValueError, match="prior-shapes was not made for this clip-emoji"):
+    with pytest.raises(ValueError, match="prior-shapes was not trained with this clip-emoji"):
         Chain("mixed", other, chain.prior, chain.decoder)
-    with pytest.raises(ValueError, match="decoder-emoji was not made for this clip-shapes"):
+    with pytest.raises(ValueError, match="decoder-emoji was not trained with this clip-shapes"):
         Chain("mixed", chain.clip, chain.prior, zoo.shipped("decoder-emoji"))
     changed = zoo.load("clip-shapes", "cpu")
     changed.net.logit_scale.add_(0.01)

@@ -108,8 +108,10 @@ def test_unknown_names_list_the_known_ones(tmp_path, capsys):
         upsampler = said(capsys, "sample", "upsampler-emoji", *asked, "-o", tmp_path / "a.png")
         assert upsampler.endswith("enlarges the pictures of another model: 'sample emoji' draws and enlarges.")
     for command in ("sample", "score"):
-        assert "folder --data PICTURES --out DIR) and name DIR" in said(capsys, command, "folder")
-    assert f"draws nothing; these draw: {able}" in said(capsys, "sample", "digits-classifier", "-o", tmp_path / "a.png")
+        assert "folder --data PICTURES --out DIR) and give DIR" in said(capsys, command, "folder")
+    assert f"does not draw pictures; these models do: {able}" in said(
+        capsys, "sample", "digits-classifier", "-o", tmp_path / "a.png"
+    )
     assert "steps = 0" in said(capsys, "sample", "digits", "--steps", "0", "-o", tmp_path / "a.png")
     assert "scale = nan" in said(capsys, "sample", "digits", "--scale", "nan", "-o", tmp_path / "a.png")
     assert "no device 'cpu:x'" in said(capsys, "sample", "digits", "--device", "cpu:x")

@@ -152,7 +152,7 @@ def test_a_process_of_torchrun_takes_the_gpu_of_its_number(monkeypatch):
     with pytest.raises(ValueError, match="LOCAL_RANK is not: start several processes with torchrun"):
         processes.start(torch.device("cpu"))
     monkeypatch.setenv("LOCAL_RANK", "1")
-    with pytest.raises(ValueError, match="say 'cuda' and not 'cuda:0'"):
+    with pytest.raises(ValueError, match="say 'cuda', not 'cuda:0'"):
         processes.start(torch.device("cuda:0"))
     assert processes.start(torch.device("cuda")) == torch.device("cuda:1") and taken == [torch.device("cuda:1"), "nccl"]
     monkeypatch.setenv("LOCAL_RANK", "2")

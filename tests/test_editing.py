@@ -226,7 +226,7 @@ def test_what_cannot_be_edited_is_named(g, unchecked):
             model.edit(*given)
     plain = zoo.Trained("up", UNet(**SMALL, extra=3).eval(), {"net": {**SMALL, "extra": 3}})
     for other in (plain, zoo.shipped("digits"), zoo.shipped("digits-classifier")):
-        with pytest.raises(ValueError, match="edits nothing; these edit: inpaint-shapes, inpaint-emoji"):
+        with pytest.raises(ValueError, match="does not edit pictures; these models do: inpaint-shapes, inpaint-emoji"):
             other.edit(pictures, known, ["red", "blue"])
 
 

@@ -84,10 +84,10 @@ def test_a_file_system_without_locks_is_trained_on(tmp_path, monkeypatch):
 def test_what_cannot_be_written_is_named_and_nothing_is_left(tmp_path):
     (tmp_path / "file").touch()
     for block, out, words in (
-        (files.made, "file", r"file cannot be made a folder \(File exists\): choose another place"),
-        (files.made, "file/a", r"file/a cannot be made a folder \(Not a directory\)"),
-        (files.made, "x" * 300, r"x cannot be made a folder \(File name too long\)"),
-        (files.alone_in, "file/a/b", r"file/a/b cannot be made a folder"),
+        (files.made, "file", r"file cannot be created as a folder \(File exists\): choose another place"),
+        (files.made, "file/a", r"file/a cannot be created as a folder \(Not a directory\)"),
+        (files.made, "x" * 300, r"x cannot be created as a folder \(File name too long\)"),
+        (files.alone_in, "file/a/b", r"file/a/b cannot be created as a folder"),
     ):
         with pytest.raises(OSError, match=words), block(tmp_path / out):
             pass

@@ -240,5 +240,5 @@ def test_scores_that_refuse_a_seed_draw_nothing_and_every_name_is_a_judge_s(monk
     for name in sorted(scores.SEEDLESS & set(SHIPPED)):
         model, judge = zoo.shipped(name), scores.JUDGES[name]
         assert judge.score(model, 0) == judge.score(model, 1)
-        with pytest.raises(ValueError, match=f"The scores of {name} draw nothing, so a seed has no effect"):
+        with pytest.raises(ValueError, match=f"Scoring {name} draws nothing, so a seed has no effect"):
             scores.score(model, 0)

@@ -101,5 +101,5 @@ def test_psnr_and_the_halves_are_what_they_say(g):
 
 
 def test_a_model_of_your_own_pictures_has_no_judge():
-    with pytest.raises(ValueError, match="no judge of folder"):
+    with pytest.raises(ValueError, match="folder cannot be scored"):
         scores.score(zoo.Trained("folder", torch.nn.Linear(1, 1), {}))

@@ -42,7 +42,7 @@ DATA = {
 
 def _judge(name: str) -> ModuleType:
     if name not in JUDGES:
-        raise ValueError(f"There is no judge of {name}: pictures of your own are for your own eyes.")
+        raise ValueError(f"{name} cannot be scored: there is no judge for pictures of your own.")
     return JUDGES[name]
 
 
@@ -50,17 +50,17 @@ def score(model: zoo.Trained | Chain, seed: int | None = None) -> dict[str, floa
     """The numbers of a model, with the keys of MEANING. ValueError for a model that nothing here can judge, and for a seed
     (default 0) where nothing is drawn."""
     if seed is not None and model.name in SEEDLESS:
-        raise ValueError(f"The scores of {model.name} draw nothing, so a seed has no effect on them: leave it out.")
+        raise ValueError(f"Scoring {model.name} draws nothing, so a seed has no effect: leave it out.")
     seed = 0 if seed is None else seed
     return _judge(model.name).score(model, seed)
 
 
 def ship(model: zoo.Trained | Chain, seed: int | None = None) -> dict:
     """Write the model into the package: its averaged weights in bf16, and its card beside them; returns the card. A chain has
-    only a card, as its models are shipped themselves.
+    only a card, since its models are shipped separately.
 
-    What is scored is what is shipped: the weights after rounding to bf16. The card counts the steps that were taken, and says
-    how many were planned where those are more. ValueError for a model that comes from no run, or that nothing here can judge.
+    What is scored is what is shipped: the weights after rounding to bf16. The card counts the steps that were taken, and also
+    gives the number planned if that is larger. ValueError for a model that is not from a run, or that nothing here can judge.
     """
     if isinstance(model, Chain):
         return _write({"name": model.name, **chains.made_of(model), "scores": score(model, seed), "curves": chains.curves(model)})
@@ -72,11 +72,11 @@ def ship(model: zoo.Trained | Chain, seed: int | None = None) -> dict:
     card = {"name": model.name, "about": chosen["about"], **model.config["made"]}
     steps, planned = model.config["step"], model.config["steps"]
     card |= {"steps": steps, "pictures": steps * card["batch_size"], "minutes": model.config["seconds"] / 60}
-    if steps != planned:  # None where it was to last so many minutes, and the first were not over
+    if steps != planned:  # None if the run was to last some minutes and ended while the first steps were timed
         card["planned_steps"] = planned
     card |= {"data": DATA[chosen["data"]]}
     card |= {"parameters": sum(p.numel() for p in model.net.parameters()), "scores": score(model, seed)}
-    curves = getattr(_judge(model.name), "curves", None)  # where one number says it there are none
+    curves = getattr(_judge(model.name), "curves", None)  # a kind of model without curves has no such function
     if rows := curves and curves(model):
         card["curves"] = rows
     if distributed.rank() == 0:

@@ -1,7 +1,7 @@
 """Does it help to imagine the picture's embedding first? The table of DALL·E 2's claim (Ramesh et al. 2022, section 5.1).
 
 The same decoder draws the same captions from the same noise, given the text embedding as if it were an image's, the prior's
-sample, the embedding of a real picture, or none; the judges are those of `texts`, which no part of the chain has seen.
+sample, the embedding of a real picture, or none; the judges are those of `texts`, which played no part in training the chain.
 """
 
 from statistics import fmean, stdev
@@ -59,7 +59,7 @@ def score(chain: Chain, seed: int = 0) -> dict[str, float]:
 
 
 def made_of(chain: Chain) -> dict[str, dict[str, str]]:
-    """What a card says of the models that it was measured with: their names, and what their weights are known by."""
+    """What a card says about the models it was measured with: their names and the fingerprints of their weights."""
     parts = {part: getattr(chain, part) for part in presets.CHAINS[chain.name]}
     return {"models": {model.name: zoo.fingerprint(model.net) for model in parts.values()}}
 
@@ -97,14 +97,14 @@ def over_seeds(rows: list[Float[Tensor, "n 3 h w"]]) -> float:
 
 @torch.no_grad()
 def gap(chain: Chain) -> dict[str, float]:
-    """The cosines of CLIP's embeddings inside each kind and across."""
+    """The cosines of CLIP's embeddings within each kind and between the kinds."""
     if "shapes" in chain.name:
         captions, own, pictures = asked(chain.name, "seen", 500)
     else:
         train = emoji.load(16)[0]
         captions, own, pictures = train.names, torch.arange(len(train.names)), train.images
     image, text = (torch.nn.functional.normalize(e, dim=1) for e in (chain.encode(pictures), chain.encode_text(captions)))
-    other = own[:, None] != own  # two captions of the same combination of shapes are no strangers, however they are worded
+    other = own[:, None] != own  # captions of one combination of shapes belong together, however they are worded
     return {
         "gap_pairs": float((image * text).sum(1).mean()),
         "gap_others": float((image @ text.T)[other].mean()),
@@ -116,7 +116,7 @@ def gap(chain: Chain) -> dict[str, float]:
 def curves(chain: Chain) -> list[dict[str, float | str]]:
     """Against the guidance scale, for training captions: the share of right pictures and the spread over the seeds, with the
     prior's embedding and with none. In Ramesh et al. 2022, section 5.3, guidance makes pictures of one caption alike without a
-    prior, and not with one, which has chosen before."""
+    prior, but not with one, since the prior has already chosen an embedding."""
     captions, own, pictures = asked(chain.name, "seen", COUNT)
     rows = []
     for source in ("prior", "none"):

@@ -1,4 +1,4 @@
-"""How well does a CLIP tell which caption fits? Pictures of the training part and of the held-out part, told apart."""
+"""How well does a CLIP tell which caption fits? Measured on the training part and on the held-out part."""
 
 from functools import cache
 
@@ -10,11 +10,11 @@ from .. import zoo
 from ..data import emoji, shapes
 
 MEANING = {
-    "accuracy_seen": "share of pictures of one shape of which all attributes are right: for a CLIP the best of all 256 captions,"
-    " for a model that draws what the exact judge sees in what it drew for a training caption",
+    "accuracy_seen": "share of pictures of one shape with all attributes right: for a CLIP, in the best of all 256 captions;"
+    " for a model that draws, in what the exact judge sees in its picture for a training caption",
     "accuracy_heldout": "the same for combinations held out of all training",
-    "recall_at_1": "share of training emoji whose name is the best of all 1,911: of the real pictures for a CLIP, of "
-    "those drawn for 400 names (judged by the second CLIP) for a model that draws",
+    "recall_at_1": "share of training emoji whose name fits best among all 1,911: for a CLIP, of the real pictures; "
+    "for a model that draws, of its pictures for 400 names, judged by the second CLIP",
     "recall_at_5": "the same: among the best five",
     "recall_at_1_heldout": "recall_at_1 for the 95 emoji held out of all training",
     "recall_at_5_heldout": "recall_at_5 for the 95 emoji held out of all training",
@@ -50,7 +50,7 @@ def score(model: zoo.Trained, seed: int = 0) -> dict[str, float]:
             captions = [shapes.captions(i)[0] for i in range(len(shapes.COMBINATIONS))]
             text = model.net.encode_text(model.tokenizer.encode(captions).to(model.device))
             for part, name in (("train", "seen"), ("heldout", "heldout")):
-                g = torch.Generator().manual_seed(seed + 12345)  # other drawings than those of the training
+                g = torch.Generator().manual_seed(seed + 12345)  # not the drawings of the training
                 drawn = shapes.draw(2000, g, 16, part)
                 best = (model.net.encode_image(drawn.images.to(model.device)) @ text.T).argmax(1).cpu()
                 found[f"accuracy_{name}"] = float((best == drawn.index).double().mean())

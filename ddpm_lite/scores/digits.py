@@ -16,7 +16,8 @@ from ..checks import NOISY, require_pictures
 from ..data import digits
 
 MEANING = {
-    "recognised": "share of 1,000 pictures (guidance 2, 50 DDIM steps) that an SVC trained on real digits sees as asked",
+    "recognised": "share of 1,000 pictures (guidance 2, 50 DDIM steps) in which an SVC trained on real digits sees the digit "
+    "asked for",
     "recognised_10_steps": "the same at 10 DDIM steps",
     "recognised_unguided": "the same at 50 steps without guidance (scale 1)",
     "frechet": "Frechet distance of 800 unguided pictures (50 DDIM steps) to 800 real ones, mean of 5 splits, 16 features",
@@ -43,14 +44,14 @@ def judge():
 
 
 def recognise(images: Float[Tensor, "n 1 8 8"]) -> Int[Tensor, " n"]:
-    """The digit that the judge sees in each picture, a noisy one too."""
+    """The digit that the judge sees in each picture, which may be noisy."""
     require_pictures(NOISY, images=images)
     return torch.as_tensor(judge().predict(images.flatten(1).numpy()))
 
 
 @torch.no_grad()
 def features(images: Float[Tensor, "n 1 8 8"]) -> Float[Tensor, "n 16"]:
-    """The shipped classifier's 16 features of each picture, a noisy one too."""
+    """The shipped classifier's 16 features of each picture, which may be noisy."""
     require_pictures(NOISY, images=images)
     return zoo.shipped("digits-classifier").net.features(images)
 
@@ -59,7 +60,7 @@ def features(images: Float[Tensor, "n 1 8 8"]) -> Float[Tensor, "n 16"]:
 def real_halves() -> list[tuple[Float[Tensor, "800 16"], Float[Tensor, "800 16"]]]:
     """Features of two disjoint sets of 800 real digits, for each of 5 random splits of all 1,797.
 
-    Each side has 80 digits of each class, as the drawn ones have: else chance in the classes would set the yardstick.
+    Each side has 80 digits of each class, like the drawn ones: otherwise random class counts would change the yardstick.
     """
     train, held_out = digits.load()
     images, labels = (torch.cat(pair) for pair in zip(train, held_out, strict=True))

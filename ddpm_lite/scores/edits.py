@@ -1,4 +1,4 @@
-"""How well does a model fill in what was erased? Half of a picture is kept, and what comes out has to show its caption."""
+"""How well does a model fill in what was erased? Half of a picture is kept, and the result has to show its caption."""
 
 import torch
 
@@ -7,8 +7,8 @@ from ..data import emoji, shapes
 from . import texts
 
 MEANING = {
-    "filled": "share of training pictures, one half erased and filled in from the caption (guidance 3), after which the judge "
-    "sees what was asked",
+    "filled": "share of training pictures, one half erased and filled in from the caption (guidance 3), in which the judge "
+    "then sees what was asked for",
     "filled_heldout": "the same for held-out pictures",
     "filled_blank": "the yardstick: the same for training pictures whose erased half is left white",
 }
@@ -39,7 +39,7 @@ def score(model: zoo.Trained, seed: int = 0) -> dict[str, float]:
 
 
 def halves(n: int, generator: torch.Generator) -> torch.Tensor:
-    """Masks (n, 1, 16, 16), 1 where a picture is known: the left, right, upper or lower half, by chance."""
+    """Masks (n, 1, 16, 16), 1 where a picture is known: the left, right, upper or lower half, at random."""
     known = torch.zeros(4, 1, 16, 16)
     known[0, :, :, :8] = known[1, :, :, 8:] = known[2, :, :8] = known[3, :, 8:] = 1
     return known[torch.randint(4, (n,), generator=generator)]

@@ -1,4 +1,4 @@
-"""How close to a picture's CLIP embedding is what the prior imagines from its caption?"""
+"""How close is the embedding that the prior imagines from a caption to the CLIP embedding of its picture?"""
 
 import torch
 

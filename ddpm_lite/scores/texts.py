@@ -1,5 +1,5 @@
-"""Do the pictures show what their captions say? Judges that had no part in the training: for shapes the exact one, for emoji
-a second CLIP, which is used for nothing else (GLIDE's authors found that guidance fools the CLIP that guides)."""
+"""Do the pictures show what their captions say? The judges had no part in the training: for shapes the exact one, for
+emoji a second CLIP, which is used for nothing else (GLIDE's authors found that guidance fools the CLIP that guides)."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from ..sample import sample
 from . import clips
 
 MEANING = {
-    "scenes_seen": "share of 200 captions of two objects, of the training part, after which the exact judge sees all as asked",
+    "scenes_seen": "share of 200 training captions of two objects for which the exact judge sees all that was asked for",
     "scenes_heldout": "the same for scenes held out of all training",
     "nearest_asked": "share of the pictures drawn for 400 training names whose nearest training picture, mirrored or not, is the "
     "one of that name",
@@ -54,7 +54,7 @@ def score(model: zoo.Trained, seed: int = 0) -> dict[str, float]:
             found[f"scenes_{name}"] = metrics.accuracy(scenes.judge(drawn).index, own)
         return found
     train, held_out = emoji.load(16)
-    # Where the mirrored picture has the same captions it was trained on too.
+    # Mirrored pictures that keep their captions were trained on too.
     known = torch.cat([train.images, train.images[train.mirrorable].flip(3)])
     which = torch.cat([torch.arange(len(train.images)), train.mirrorable.nonzero()[:, 0]])
     rows = torch.randperm(len(train.images), generator=g)[:COUNT]
@@ -94,9 +94,9 @@ def curves(model: zoo.Trained, n: int = 200) -> list[dict[str, float | str]]:
     """Against the guidance scale: the share of right pictures (accuracy), and their diversity.
 
     precision and recall are against as many real pictures of these captions, in the features of the CLIP that comes with the
-    data. spread, for shapes: how much a pixel varies among 20 pictures of one caption, over how much it does among 20 drawings.
-    For emoji there is CLIP guidance too: of the network without a caption, by the noise-aware CLIP, which alone knows it;
-    accuracy_by_guide is what the CLIP that guides says itself. A decoder has no curves of its own.
+    data. spread, for shapes: how much a pixel varies among 20 pictures of one caption, divided by how much it varies among 20
+    drawings. For emoji there is CLIP guidance too: the network gets no caption, and only the noise-aware CLIP that guides it
+    knows it; accuracy_by_guide is what that CLIP itself says. A decoder has no curves of its own.
     """
     if not model.name.startswith("glide"):
         return []
@@ -130,7 +130,7 @@ def curves(model: zoo.Trained, n: int = 200) -> list[dict[str, float | str]]:
 
 
 def spread(pictures: Float[Tensor, "n 3 h w"]) -> float:
-    """The standard deviation of a pixel among 20 pictures that follow each other, averaged."""
+    """The standard deviation of a pixel among 20 consecutive pictures, averaged."""
     return float(pictures.unflatten(0, (-1, 20)).std(1).mean())
 
 

@@ -1,4 +1,4 @@
-"""How well does the upsampler know what a picture of twice the size looks like? Against one that only interpolates."""
+"""How well does the upsampler know what a picture of twice the size looks like? Compared with plain interpolation."""
 
 import math
 
@@ -11,8 +11,8 @@ from ..checks import require_pictures
 from ..data import emoji
 
 MEANING = {
-    "psnr_heldout": "of held-out emoji halved and enlarged again (50 DDIM steps): peak signal-to-noise ratio in decibels",
-    "psnr_heldout_bicubic": "the yardstick: the same enlarged by bicubic interpolation",
+    "psnr_heldout": "peak signal-to-noise ratio in decibels of held-out emoji, halved and enlarged again (50 DDIM steps)",
+    "psnr_heldout_bicubic": "the yardstick: the same, enlarged by bicubic interpolation",
 }
 
 
