@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     def command(name: str, help: str, **more) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=help, description=help, **more)
 
-    train = command("train", "Train a model; torchrun --nproc-per-node N -m ddpm_lite train ... does it on N GPUs.")
+    train = command("train", "Train a model; torchrun --nproc-per-node N -m ddpm_lite train ... uses N GPUs.")
     train.add_argument("name", metavar="NAME", help=f"which preset: {', '.join(presets.PRESETS)}")
     train.add_argument("--out", metavar="DIR", type=Path, required=True, help="the run's folder: its checkpoint is kept there")
     how_long = train.add_mutually_exclusive_group()
@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
         "--batch-size",
         type=whole(1, 10**6),
         metavar="B",
-        help="pictures a step, over all processes (default: the preset's)",
+        help="pictures per step, over all processes (default: the preset's)",
     )
     train.add_argument("--compile", action="store_true", help="use torch.compile: slow to start, then somewhat faster")
 
@@ -65,8 +65,8 @@ def parser() -> argparse.ArgumentParser:
         help="how many pictures, going through WHAT in turn (default: one for each, or 16)",
     )
 
-    vary = command("variations", "Draw variations of a picture: what its CLIP embedding says of it, from new noise each time.")
-    vary.add_argument("picture", metavar="FILE", type=Path, help="a picture of any format; its middle square is looked at")
+    vary = command("variations", "Draw variations of a picture: from its CLIP embedding, with new noise each time.")
+    vary.add_argument("picture", metavar="FILE", type=Path, help="a picture of any format; its middle square is used")
     vary.add_argument("--name", default="unclip-emoji", choices=presets.CHAINS, help="which chain (default unclip-emoji)")
     vary.add_argument("-n", type=whole(1, MOST), default=8, metavar="N", help="how many variations (default 8)")
 
@@ -75,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
         each.add_argument("--seed", type=SEED, default=0, metavar="S", help="fixes the noise (default 0)")
         each.add_argument("--steps", type=int, metavar="N", help="network calls for each picture (default 50; unclip: 15)")
         each.add_argument(
-            "--scale", type=float, metavar="S", help="guidance: 1 none, more is clearer and less varied (default 2)"
+            "--scale", type=float, metavar="S", help="guidance: 1 means none; more is clearer and less varied (default 2)"
         )
         each.add_argument(
             "--method", choices=["ddpm", "ddim", "dpm-solver++"], help="the sampler (default ddim; unclip: dpm-solver++)"
@@ -93,10 +93,10 @@ def parser() -> argparse.ArgumentParser:
     for each in (train, sample, vary, score):
         each.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (default auto)")
     command("lab", "Open JupyterLab on the notebooks.")
-    site = command("site", "Write the course as web pages and slides, complete in themselves, the views alive.")
+    site = command("site", "Write the course as self-contained web pages and slides, with live views.")
     grader = command("nbgrader", "Write the notebooks with exercises as a course for nbgrader, which grades the answers.")
     for each in (site, grader):
-        each.add_argument("--out", metavar="DIR", type=Path, required=True, help="the folder to write into; made if need be")
+        each.add_argument("--out", metavar="DIR", type=Path, required=True, help="the folder to write into; created if necessary")
         each.add_argument(
             "--notebooks", metavar="DIR", type=Path, help="the notebooks (default: notebooks, here or beside the package)"
         )
@@ -122,7 +122,7 @@ def lab(args: argparse.Namespace) -> None:
     if not BESIDE.is_dir():
         raise FileNotFoundError("The notebooks are not beside the package: run this from a clone installed with pip install -e.")
     if importlib.util.find_spec("jupyterlab") is None:
-        raise FileNotFoundError('JupyterLab is not installed here: pip install -e ".[course]" brings it.')
+        raise FileNotFoundError('JupyterLab is not installed here: pip install -e ".[course]" installs it.')
     if subprocess.run([sys.executable, "-m", "jupyterlab", str(BESIDE)], check=False).returncode:
         raise Stopped("JupyterLab ended with an error: see above.")
 
@@ -152,7 +152,7 @@ def _extra_course() -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name not in ("nbconvert", "nbformat"):
             raise
-        raise FileNotFoundError(f'{error.name} is not installed here: pip install -e ".[course]" brings it.') from error
+        raise FileNotFoundError(f'{error.name} is not installed here: pip install -e ".[course]" installs it.') from error
 
 
 def _notebooks() -> Path:
@@ -162,7 +162,7 @@ def _notebooks() -> Path:
 
 @contextmanager
 def _warnings_in_a_line() -> Iterator[None]:
-    """Within it, a warning is one line for the user, once, without the places in the code that it comes from."""
+    """A context in which each warning is printed once, on one line, without its place in the code."""
     said = set()
 
     def say(message: Warning | str, *_) -> None:
@@ -177,7 +177,7 @@ def _warnings_in_a_line() -> Iterator[None]:
 
 
 def _flush() -> None:
-    """Write what is printed and still kept back. Where that fails, Python does not try it again at its end."""
+    """Write out what `print` has buffered. If that fails, Python does not try again when it exits."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -190,7 +190,7 @@ COMMANDS = {each.__name__: each for each in (train, sample, variations, score, l
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command and return its exit code: an error is one sentence and 2."""
+    """Run a command and return its exit code: an error is one sentence and exit code 2."""
     args = argparse.Namespace(debug=False, command=None)
     try:
         interrupt.usual()

@@ -1,6 +1,6 @@
 """How good are the pictures? Numbers from arrays of features or predictions; `scores` brings these together with judges.
 
-None of these means much by itself: show each next to the same number for real data against real data.
+None of these numbers means much by itself: show each next to the same number for real data against real data.
 """
 
 from typing import NamedTuple
@@ -70,7 +70,7 @@ def nearest(items: Float[Tensor, "n *d"], training: Float[Tensor, "m *d"]) -> tu
 
 
 def accuracy(predicted: Int[Tensor, " n"], asked: Int[Tensor, " n"]) -> float:
-    """The share of predictions that match what was asked for. ValueError for none, and for different numbers of both."""
+    """The share of predictions that match what was asked for. ValueError unless there is one for each item, and at least one."""
     if predicted.shape != asked.shape or not len(asked):
-        raise ValueError(f"accuracy compares one prediction with each item asked for, not {len(predicted)} with {len(asked)}.")
+        raise ValueError(f"accuracy needs one prediction for each item asked for, not {len(predicted)} for {len(asked)}.")
     return float((predicted == asked).double().mean())

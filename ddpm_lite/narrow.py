@@ -1,8 +1,8 @@
-"""The narrow form of a figure: the same panels, laid out for a phone, with letters that can be read there.
+"""The narrow form of a figure: the same panels, laid out for a phone, with letters large enough to read.
 
 A figure of 800 px is shown 340 px wide on a phone, and its letters shrink with it. So `restack` lays a figure out again
-as wide as the phone: panels that stood side by side stand below each other. What is more than a panel with axes (a
-filmstrip, a table) says with `narrowed` of which parts its narrow form consists.
+as wide as the phone: panels that stood side by side stand below each other. Anything more than a panel with axes (a
+filmstrip, a table) uses `narrowed` to say which parts its narrow form has.
 """
 
 import math
@@ -26,7 +26,7 @@ LETTER, LINE = 0.084, 0.19  # inches: the width of a letter of 10 pt, on average
 
 Draw = Callable[[Axes], object]
 Part = tuple[float, Draw]  # a part of a narrow form: its height in inches, and what draws it into axes WIDTH wide
-Line = tuple[float, int, list[Axes | Draw]]  # panels side by side: their height, in how many columns, and they
+Line = tuple[float, int, list[Axes | Draw]]  # panels side by side: their height, the number of columns, the panels
 
 
 def narrowed(ax: Axes, parts: Callable[[Axes], list[Part]]) -> None:
@@ -42,7 +42,7 @@ def wrap(text: str, letters: int) -> str:
 
 
 def restack(fig: Figure) -> None:
-    """Lay a figure that has been drawn out again, WIDTH inches wide."""
+    """Lay out a finished figure again, WIDTH inches wide."""
     fig.set_layout_engine("constrained")
     shares = {text: _length(text) / _size(ax)[0] for ax in fig.axes for text in ax.texts}  # of the width of its panel
     lines = [line for table in _tables(fig.axes) for line in _lines(table)]
@@ -64,7 +64,7 @@ def restack(fig: Figure) -> None:
         ax.tick_params(which="both", labelsize=SHRINK * 14)
         _wrap_ticks(ax)
     heights, above = [height for height, _, _ in lines], LINE * len(fig.texts)
-    for _ in range(3):  # each time the panels are laid out, what they hold has to fit, and they change by that
+    for _ in range(3):  # fitting the contents changes the panels, so the layout is repeated
         grid.set_height_ratios(heights)
         fig.set_size_inches(WIDTH, sum(heights) + above)
         fig.get_layout_engine().execute(fig)
@@ -98,7 +98,7 @@ def _tables(axes: list[Axes]) -> list[list[list[Axes]]]:
 
 
 def _lines(table: list[list[Axes]]) -> list[Line]:
-    """A table in lines: as many columns side by side as may be while a panel shrinks by a fifth more than its letters."""
+    """A table in lines: as many columns side by side as fit while a panel shrinks by at most a fifth more than its letters."""
     first = table[0][0]
     if hasattr(first, "narrow_parts"):
         (height, draw), *parts = first.narrow_parts(first)
@@ -145,7 +145,7 @@ def _fit(text: Text, inches: float) -> int:
 
 
 def _wrap_ticks(ax: Axes) -> None:
-    """Names at the ticks take several lines, and those that lean stand upright."""
+    """Names at the ticks take several lines, and slanted ones are turned upright."""
     if any(label.get_rotation() for label in ax.get_xticklabels()):
         ax.tick_params(axis="x", labelrotation=90)
     for axis, letters in ((ax.xaxis, 20), (ax.yaxis, 13)):
@@ -163,8 +163,8 @@ def _height_of_names(ax: Axes) -> float:
 def strip_parts(show: Callable, rows: dict[str, Tensor], below: Sequence[str], ax: Axes) -> list[Part]:
     """A filmstrip in pieces as wide as a phone, each drawn by show(ax, rows, below, columns).
 
-    A picture becomes half as wide at most; where several rows are to be compared it may become 44 px wide, so that they are
-    parted less often.
+    A picture shrinks to half its width at most; where several rows are compared it may shrink to 44 px, so that they are
+    split less often.
     """
     half = ax.get_position().width * ax.figure.get_figwidth() / len(below) / 2
     rows = {wrap(name, 11): pictures for name, pictures in rows.items()}
@@ -187,7 +187,7 @@ def _letters(text: str) -> int:
 
 
 def _least_column(captions: Sequence[str]) -> float:
-    """How wide the columns over some captions have to be for their longest words; one without a neighbour has room beside it."""
+    """How wide the columns over some captions have to be for their longest words; a caption without a neighbour may be wider."""
     least = 0.0
     for line in zip_longest(*(caption.split("\n") for caption in captions), fillvalue=""):
         filled = [i for i, words in enumerate(line) if words]

@@ -1,4 +1,4 @@
-"""Notebook files, read strictly: what is no notebook is named."""
+"""Reads notebook files strictly: a file that is not a notebook is named in the error."""
 
 import json
 import warnings
@@ -12,7 +12,7 @@ def read(path: Path) -> nbformat.NotebookNode:
     try:
         text = path.read_text(encoding="utf-8")
         if not isinstance(json.loads(text)["nbformat"], int):
-            raise TypeError("its nbformat is no number")
+            raise TypeError("its nbformat is not a number")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of older formats, which are converted
             nb = nbformat.convert(nbformat.reader.reads(text), 4)  # `nbformat.read` only logs what is invalid
@@ -21,6 +21,6 @@ def read(path: Path) -> nbformat.NotebookNode:
         raise
     except OSError as error:
         raise ValueError(f"{path} is not a notebook: {error.strerror}.") from error
-    except Exception as error:  # what is no notebook fails in all ways
+    except Exception as error:  # other files raise errors of many kinds
         raise ValueError(f"{path} is not a notebook.") from error
     return nb

@@ -1,4 +1,4 @@
-"""Figures: arrays in, matplotlib axes out. The look of the course stands here once."""
+"""Figures: arrays in, matplotlib axes out. This file defines the look of the course."""
 
 import base64
 import io
@@ -35,7 +35,7 @@ STYLE = {
     "savefig.dpi": 80,
 }
 NARROW = "application/vnd.ddpm_lite.narrow"  # where a notebook keeps the narrow form of a figure: a PNG in base64
-# (bytes, colours): a PNG that has more bytes is reduced to so many colours. Noise does not compress, and looks the same so.
+# (bytes, colours): a PNG with more bytes is reduced to that many colours. Noise compresses badly, and looks the same then.
 FEW_COLORS = ((100_000, 256),)
 FEW_COLORS_NARROW = ((0, 256), (40_000, 64))
 
@@ -59,8 +59,8 @@ def png(fig: Figure, dpi: int = 80, few_colors: Sequence[tuple[int, int]] = FEW_
 
 
 def bundles(fig: Figure, caption: str) -> list[tuple[dict, dict]]:
-    """A figure and its caption as (data, metadata) of two outputs of a notebook; the caption is the picture's text alternative
-    too. The first holds the figure's narrow form as well, for the pages of the course on a phone. The figure is closed."""
+    """A figure and its caption as (data, metadata) of two outputs of a notebook; the caption is also the alternative text of
+    the picture. The first also holds the figure's narrow form, for the pages of the course on a phone. The figure is closed."""
     data = {"image/png": png(fig)}
     restack(fig)
     data[NARROW] = base64.b64encode(png(fig, 160, FEW_COLORS_NARROW)).decode()
@@ -90,8 +90,8 @@ def tiles(images: Float[Tensor, "n c h w"], columns: int, zoom: int = 1, gap: in
 
 
 def show_strip(ax: Axes, rows: dict[str, Float[Tensor, "n c h w"]], below: Sequence[str], columns: int = 0) -> Axes:
-    """A filmstrip: each row of pictures has its name at the left, each column its caption underneath; there is room for so many
-    columns, if they are not that many."""
+    """A filmstrip: each row of pictures has its name at the left, each column its caption underneath; if there are fewer columns
+    than `columns`, the rest of the width stays empty."""
     pictures = list(rows.values())
     n, _, h, w = pictures[0].shape
     ax.imshow(tiles(torch.cat(pictures), columns=n), interpolation="nearest")
@@ -105,7 +105,7 @@ def show_strip(ax: Axes, rows: dict[str, Float[Tensor, "n c h w"]], below: Seque
 
 
 def figure_strip(rows: dict[str, Float[Tensor, "n c h w"]], below: Sequence[str]) -> Figure:
-    """A figure that is nothing but a filmstrip."""
+    """A figure that consists of one filmstrip."""
     fig, ax = plt.subplots(figsize=(10, 0.9 + 1.6 * len(rows)))
     show_strip(ax, rows, below)
     return fig
@@ -140,7 +140,7 @@ def _show_stop(ax: Axes, what: str | Tensor) -> None:
 
 def show_chain(ax: Axes, stops: dict[str, str | Tensor], steps: Sequence[str]) -> Axes:
     """What becomes of something, from left to right: words, an embedding (1, n*n) as a grey square, a picture (1, c, h, w), each
-    with its name below, and over the arrow to each next one what makes it."""
+    with its name below. The words over an arrow say what makes the next one."""
     ax.axis("off")
     width = 1 / len(stops)
     for i, (name, what) in enumerate(stops.items()):
@@ -173,8 +173,8 @@ def show_boxes(
     boxes: dict[str, tuple[float, float, float, str]],
     arrows: Sequence[tuple[tuple[float, float], tuple[float, float], str]],
 ) -> Axes:
-    """Squares (x and y of the middle, side, colour) with their names in them, and arrows (from, to, words): above a level one,
-    at the right of one that falls."""
+    """Squares (x and y of the middle, side, colour) with their names in them, and arrows (from, to, words): the words
+    stand above a level arrow, and to the right of any other."""
     ax.set_aspect("equal")
     ax.axis("off")
     for name, (x, y, side, color) in boxes.items():
@@ -191,8 +191,8 @@ def show_boxes(
 
 
 def show_table(ax: Axes, rows: Sequence[Sequence[str]], widths: Sequence[float], heights: Sequence[float] = ()) -> Axes:
-    """A table of words; the first row and the first column are its heads, and the widths are shares of the figure's, the heights
-    (all alike, if none are given) of one another's sum."""
+    """A table of words, whose first row and first column are headings. The widths are shares of the figure's width, the heights
+    shares of their sum (all alike if none are given)."""
     ax.axis("off")
     table = ax.table(rows[1:], colLabels=rows[0], colWidths=widths, loc="center", cellLoc="left", colLoc="left")
     table.auto_set_font_size(False)

@@ -31,7 +31,7 @@ def find(name: str, device: torch.device, known: Sequence[str]) -> zoo.Trained |
 
 
 def drawing() -> list[str]:
-    """The names that `sample` draws: short ones, chains, and models that need no picture to begin with."""
+    """The names that `sample` accepts: short ones, chains, and models that do not start from a picture."""
     models = (name for name, each in presets.PRESETS.items() if each["kind"] == "unet" and each["data"] != "folder")
     alone = (name for name in models if "noise" not in presets.PRESETS[name].get("loss", {}))
     return [*presets.ALIASES, *presets.CHAINS, *alone]
@@ -41,7 +41,7 @@ def sample(args: argparse.Namespace) -> None:
     """Draw pictures into a PNG file."""
     n = args.n if args.n is not None else len(args.asked) or 16
     if n < len(args.asked):
-        raise ValueError(f"-n {n} leaves out some of the {len(args.asked)} things asked for: give a larger -n, or none.")
+        raise ValueError(f"-n {n} leaves out some of the {len(args.asked)} things asked for: give a larger -n, or leave it out.")
     _check_output(args.out)
     device = distributed.start(choose_device(args.device))
     name, *then = presets.ALIASES.get(args.name, [args.name])
@@ -49,7 +49,7 @@ def sample(args: argparse.Namespace) -> None:
     options = _drawing_options(args)
     asked = _asked(model, args.asked, n)
     if args.scale is not None and isinstance(model, zoo.Trained) and not _asks(model, asked):
-        raise ValueError("--scale strengthens what is asked for, and nothing is: say what to draw, or leave --scale out.")
+        raise ValueError("--scale strengthens what is asked for, but nothing is: say what to draw, or leave --scale out.")
     images = model.draw(asked, **options)
     options.pop("scale", None)  # no upsampler has guidance
     for upsampler in (zoo.load(name, device) for name in then):
@@ -74,13 +74,13 @@ def variations(args: argparse.Namespace) -> None:
 
 
 def _drawing_options(args: argparse.Namespace) -> dict:
-    """The options of drawing; those not given are left to the model, as a chain draws in fewer steps."""
+    """The options of drawing; those not given are left to the model, since a chain needs fewer steps."""
     options = {"seed": args.seed, "steps": args.steps, "scale": args.scale, "method": args.method}
     return {name: value for name, value in options.items() if value is not None}
 
 
 def _check_output(out: Path) -> None:
-    """An error, before anything is drawn, if the PNG cannot be written."""
+    """Raise an error, before anything is drawn, if the PNG cannot be written."""
     if not out.resolve().parent.is_dir():
         raise FileNotFoundError(f"There is no folder {out.parent} to write {out.name} into.")
     if not out.name.lower().endswith(".png"):

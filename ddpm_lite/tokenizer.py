@@ -79,8 +79,8 @@ class Tokenizer:
     def encode(self, captions: Sequence[str]) -> Int[Tensor, "n {self.length}"]:
         """The tokens of each caption, on the CPU; the empty caption is start, end and padding.
 
-        A word outside the vocabulary is left out, and so is what has no room. A warning says which, once for all captions,
-        and another warning names captions of which no word is left. TypeError for one string in place of a list.
+        Words outside the vocabulary are left out, and so are words for which there is no room. One warning names them, for all
+        captions together, and another names captions of which no word is left. TypeError for one string in place of a list.
         """
         if isinstance(captions, str):
             raise TypeError(f"encode takes a list of captions: [{captions[:40]!r}] instead of {captions[:40]!r}.")

@@ -1,4 +1,4 @@
-"""The command `train`: a preset becomes a run in a folder, with a progress bar; it can be stopped and goes on where it was."""
+"""The command `train`: it trains a preset in a folder, with a progress bar; a stopped run can continue where it was."""
 
 import argparse
 import platform
@@ -20,7 +20,7 @@ from .unet import widen
 
 
 def train(args: argparse.Namespace) -> None:
-    """Train a preset into a folder, with a progress bar; what the run was started with, it goes on with.
+    """Train a preset into a folder, with a progress bar. A resumed run keeps the settings it was started with.
 
     BlockingIOError if another process is training in this folder.
     """
@@ -56,7 +56,7 @@ def _train(args: argparse.Namespace) -> None:
         if clip is not None:
             config["clip"] = zoo.fingerprint(clip)
     elif args.resume:
-        config = zoo.load(args.out.resolve(), "cpu").config  # its weights are looked at before the data are
+        config = zoo.load(args.out.resolve(), "cpu").config  # its weights are checked before the data
         header.check(config, checkpoint, of_run=True)
         made = config["made"]
         if config["name"] != args.name:
@@ -74,7 +74,7 @@ def _train(args: argparse.Namespace) -> None:
         if machine not in made["machine"].split("; then "):
             made["machine"] += f"; then {machine}"
     else:
-        raise ValueError(f"{args.out} already holds a run: go on with it by --resume, or choose another folder.")
+        raise ValueError(f"{args.out} already holds a run: continue it with --resume, or choose another folder.")
 
     device = distributed.start(device)
     model = recipe.build(config, made["seed"])
@@ -105,7 +105,7 @@ def _train(args: argparse.Namespace) -> None:
 
 
 def _pictures(args: argparse.Namespace, preset: dict[str, Any], begun: dict[str, Any] | None = None) -> dict[str, Any] | None:
-    """The user's own pictures, as `recipe.configure` takes them: what is given, else what the run has begun with.
+    """The user's own pictures, as `recipe.configure` takes them: those that are given, else those that the run began with.
 
     ValueError for a preset that has pictures of its own, a new run without a folder, and a run that goes on at another size.
     """
@@ -125,7 +125,7 @@ def _pictures(args: argparse.Namespace, preset: dict[str, Any], begun: dict[str,
     pictures |= {"size": given.get("size", pictures["size"])}
     for option, key, there in (("--data", "path", Path.is_dir), ("--captions", "captions", Path.is_file)):
         if pictures.get(key) is not None and not there(Path(pictures[key])):
-            again = "" if begun is None else f", where this run found its own: say by {option} where they are now"
+            again = "" if begun is None else f", where this run found its own: say with {option} where they are now"
             raise FileNotFoundError(f"There is no {'folder' if key == 'path' else 'file of captions'} {pictures[key]!r}{again}.")
     return pictures
 
@@ -133,7 +133,7 @@ def _pictures(args: argparse.Namespace, preset: dict[str, Any], begun: dict[str,
 def _with_progress(steps: Iterator[TrainStep], batch_size: int, checkpoint: Path) -> TrainStep | None:
     """Run a training to its end under a progress bar, and return its last step (None if it had none left to do).
 
-    Stopped if a signal ends it before.
+    Raises Stopped if a signal ends it early.
     """
     step, stopped_by, signals = None, [], (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(s, lambda number, frame: stopped_by.append(signal.Signals(number).name)) for s in signals]
@@ -141,7 +141,7 @@ def _with_progress(steps: Iterator[TrainStep], batch_size: int, checkpoint: Path
         with tqdm(unit=" pictures", unit_scale=True, disable=distributed.rank() > 0, dynamic_ncols=True) as bar:
             for step in steps:
                 if not bar.n:
-                    bar.initial = bar.n = (step.step - 1) * batch_size  # of an earlier part of the run
+                    bar.initial = bar.n = (step.step - 1) * batch_size  # done by an earlier part of the run
                 bar.total = step.steps and step.steps * batch_size
                 bar.set_postfix(loss=f"{step.loss:.4f}", step=step.step, refresh=False)
                 bar.update(batch_size)

@@ -27,7 +27,7 @@ class Prior(nn.Module):
     width, depth, heads   of the Transformer
 
     cond has one row per caption, (B, length + dim) numbers: its tokens, then its text embedding; `null` is the row for "no
-    condition", the empty caption and zeros. None is `null` for a whole batch. ValueError for inputs of another shape.
+    condition", the empty caption and zeros. None stands for `null` in the whole batch. ValueError for inputs of another shape.
     """
 
     def __init__(self, vocabulary: int, length: int, dim: int, width: int, depth: int, heads: int):
@@ -96,7 +96,7 @@ def slerp(a: Float[Tensor, "*n d"], b: Float[Tensor, "*n d"], share: float) -> F
     require_floating(a=a, b=b)
     cosine = F.cosine_similarity(a, b, dim=-1).clamp(-1, 1)[..., None]
     if (cosine < -1 + 1e-6).any():
-        raise ValueError("Two opposite embeddings have no shortest path between them.")
+        raise ValueError("There is no single shortest path between two opposite embeddings.")
     w = cosine.acos()
     mixed = (((1 - share) * w).sin() * a + (share * w).sin() * b) / w.sin()
     return torch.where(w < 1e-4, a, mixed)

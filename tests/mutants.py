@@ -2,14 +2,14 @@
 
 The slips here are not of the maths (for these see slips.py) but of what is passed on, stored, chosen or left out: faults with
 which a network still trains and still draws, only not as it was asked to. A file of the package, below it tests, below each the
-slips that it must see, old text => new text. `python tests/test_mutants.py WORD` tries those in which a word stands.
+slips that it must see, old text => new text. `python tests/test_mutants.py WORD` tries those that contain a word.
 """
 
 from typing import NamedTuple
 
 
 class Mutant(NamedTuple):
-    """A file of the package, a text that stands in it once, what stands there in its place, and the test that must fail."""
+    """A file of the package, a text that occurs in it once, what replaces it, and the test that must fail."""
 
     file: str
     old: str

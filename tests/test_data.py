@@ -1,4 +1,4 @@
-"""The data: what it holds, and that its parts are apart."""
+"""The data: what it holds, and that its parts do not overlap."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Emoji: what the file holds, that its parts are apart, and that the script which builds it does so to the byte."""
+"""Emoji: what the file holds, that its parts do not overlap, and that the script rebuilds it byte for byte."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Where a command writes: one training in a folder, what cannot be written is said before the work, nothing is left behind."""
+"""Where a command writes: one training per folder, errors before the work begins, and nothing left behind."""
 
 import os
 import subprocess

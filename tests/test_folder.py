@@ -1,4 +1,4 @@
-"""A folder of pictures: every kind of file as one sees it, its caption, and a sentence for everything that does not fit."""
+"""A folder of pictures: every kind of file as a viewer shows it, its caption, and an error for everything that does not fit."""
 
 import struct
 import unicodedata

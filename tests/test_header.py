@@ -1,4 +1,4 @@
-"""A checkpoint whose header or state is damaged or another's: each command that reads one says so in one sentence."""
+"""A checkpoint whose header or state is damaged or of another run: each command that reads one says so in one sentence."""
 
 import pickle
 import re

@@ -1,4 +1,4 @@
-"""Figures on a phone: their narrow form is legible, whole and without texts on top of each other."""
+"""Figures on a phone: their narrow form is legible and complete, and no texts overlap."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""The project as a whole: what its files promise each other."""
+"""The project as a whole: that its files keep what they promise each other."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""What follows from a preset: your own pictures, moved pictures, and what a run of each kind keeps."""
+"""What a preset determines: your own pictures, moved pictures, and what a run of each kind stores."""
 
 import pytest
 import torch

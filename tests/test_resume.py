@@ -43,7 +43,7 @@ def test_a_run_goes_on_where_its_pictures_are_and_where_they_have_moved_to(run):
     assert resume().startswith("0 The run in")
     assert resume("--data", path / "pictures", "--size", 16).startswith("0 ")
     (path / "pictures").rename(path / "moved")
-    assert "no folder" in (said := resume()) and "say by --data where they are now" in said
+    assert "no folder" in (said := resume()) and "say with --data where they are now" in said
     assert resume("--data", path / "moved").startswith("0 ")
     shutil.copytree(path / "moved", path / "copy")
     assert resume("--data", path / "copy").startswith("0 ")

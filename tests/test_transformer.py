@@ -1,4 +1,4 @@
-"""The Transformer: that a block is the published one, who sees whom, and how its weights begin."""
+"""The Transformer: that a block is the published one, which tokens see which, and how its weights begin."""
 
 import pytest
 import torch

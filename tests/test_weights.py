@@ -1,4 +1,4 @@
-"""Weights on disk: whole or not at all, and what is wrong with a file is said."""
+"""Weights on disk: written whole or not at all, and an error says what is wrong with a file."""
 
 import errno
 import os

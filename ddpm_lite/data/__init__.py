@@ -1,1 +1,1 @@
-"""The data: a file for each set."""
+"""The data sets, one file for each."""

@@ -48,7 +48,7 @@ SHAPES = {
 
 
 def check_size(size: int) -> None:
-    """ValueError unless pictures are drawn and judged at this side."""
+    """ValueError unless pictures are drawn and judged at this size."""
     if size not in RESOLUTIONS:
         raise ValueError(f"size = {size}, but shapes are drawn and judged at 16 x 16 or 32 x 32 pixels.")
 

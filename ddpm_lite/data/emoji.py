@@ -1,6 +1,6 @@
 """1,911 emoji with their names: Noto Emoji by Google (Apache 2.0), from the npm package emoji-datasource-google 16.0.0.
 
-assets/emoji.npz holds them at 32 x 32 pixels on white, `emoji_build` makes it, assets/emoji.md says where they are from.
+assets/emoji.npz holds them at 32 x 32 pixels on white; `emoji_build` makes it; assets/emoji.md says where they are from.
 """
 
 import zipfile
@@ -18,8 +18,8 @@ FILE = Path(__file__).parents[1] / "assets" / "emoji.npz"
 
 
 class Emoji(NamedTuple):
-    """Pictures (N, 3, size, size) in [-1, 1] on white, several captions for each of which the first is its name, and
-    whether the mirrored picture keeps them: an arrow, a letter or a "left hand" does not."""
+    """Pictures (N, 3, size, size) in [-1, 1] on white, several captions for each, the first of which is its name,
+    and whether the mirrored picture keeps them: an arrow, a letter or a "left hand" does not."""
 
     images: Float32[Tensor, "N 3 size size"]
     captions: list[list[str]]

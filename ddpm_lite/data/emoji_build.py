@@ -3,7 +3,7 @@
     npm pack emoji-datasource-google@16.0.0 && tar xzf emoji-datasource-google-16.0.0.tgz
     python -m ddpm_lite.data.emoji_build package
 
-The same package makes the same arrays, and with the same zlib the same file. What is in the file: see `emoji`.
+The same package gives the same arrays and, with the same zlib, the same file. `emoji` says what is in the file.
 """
 
 import argparse
@@ -108,7 +108,7 @@ def keeps_its_name(captions: list[str], group: str) -> bool:
 
 
 def hold_out(entries: list[dict], captions: list[list[str]], small: np.ndarray) -> np.ndarray:
-    """A twentieth of the emoji, in the order of a hash of their code, so that nobody chose them.
+    """A twentieth of the emoji, in the order of a hash of their code, so that nobody has chosen them.
 
     Their names have two words or more, and each word also occurs in the captions of two others that are not held out:
     only the combination of words is new. No other picture is like a held-out one.

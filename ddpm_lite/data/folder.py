@@ -65,7 +65,7 @@ def load(path: str | Path, size: int, captions: str | Path | None = None, broken
 
 
 def listing(path: Path, captions: str | Path | None = None) -> tuple[dict[str, Path], dict[str, list[str]]]:
-    """The files that end as pictures do, by their names, and what is said of each, in the order of the names: see `load`."""
+    """The files with the ending of a picture, by name, and the captions of each, in the order of the names: see `load`."""
     if not path.is_dir():
         raise FileNotFoundError(f"There is no folder {str(path)!r}.")
     found: dict[str, Path] = {}
@@ -83,7 +83,7 @@ def listing(path: Path, captions: str | Path | None = None) -> tuple[dict[str, P
 
 
 def fingerprint(path: str | Path, captions: str | Path | None = None) -> str:
-    """16 letters that stand for the pictures in a folder, byte by byte, and what is said of each, wherever the folder lies."""
+    """A hash, 16 characters, of the bytes of the pictures in a folder and of their captions, wherever the folder is."""
     found, said = listing(Path(path), captions)
     digest = hashlib.sha256()
     for name, lines in said.items():

@@ -1,4 +1,4 @@
-"""A photograph to destroy: the flower that comes with scikit-learn (by vultilion, CC BY 2.0), so nothing is downloaded."""
+"""A photograph to add noise to: the flower that comes with scikit-learn (by vultilion, CC BY 2.0); nothing is downloaded."""
 
 import torch
 from jaxtyping import Float32

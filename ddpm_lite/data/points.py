@@ -52,7 +52,7 @@ def swiss_roll(n: int, generator: torch.Generator | None = None, noise: float = 
 
 def letters(text: str, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n 2"]:
     """Points spread evenly over the ink of a word. ValueError for a text without visible letters."""
-    # Only code that draws letters waits for matplotlib.
+    # Imported here, so that only code that draws letters waits for matplotlib.
     from matplotlib.font_manager import FontProperties
     from matplotlib.path import Path
     from matplotlib.textpath import TextPath

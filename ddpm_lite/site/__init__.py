@@ -1,6 +1,6 @@
-"""The course as web pages: an index, and for each notebook a page to read and a deck of slides, with the views alive.
+"""The course as web pages: an index, and for each notebook a page to read and a deck of slides, with live views.
 
-Nothing is executed: the notebooks are taken as they are, with their outputs. Every file is complete in itself (styles,
+Nothing is executed: the notebooks are taken as they are, with their outputs. Every file is self-contained (styles,
 scripts, fonts, pictures, the data of the views), so it opens from a disk, from any static host, and without a network.
 """
 
@@ -29,9 +29,9 @@ PRIORITY = [VIEW, "text/html", "text/markdown", "image/svg+xml", "image/png", "t
 
 
 def build(notebooks: Path, out: Path) -> list[Path]:
-    """Write the course in the folder `notebooks` into the folder `out`, made if need be; returns the files written.
+    """Write the course in the folder `notebooks` into the folder `out`, created if necessary; returns the files written.
 
-    FileNotFoundError if there are no notebooks; ValueError if one of them is none, or holds what no page can be made of.
+    FileNotFoundError if there are no notebooks; ValueError if one is not a valid notebook, or no page can be made from it.
     """
     paths = sorted(notebooks.glob("*.ipynb"))
     if not paths:
@@ -60,7 +60,9 @@ def build(notebooks: Path, out: Path) -> list[Path]:
             raise
         except Exception as error:  # metadata and outputs may hold anything
             what = f"{type(error).__name__}: {str(error).rstrip('.')}"
-            raise ValueError(f"{path} holds outputs or metadata that no page can be made of ({what}): run it again.") from error
+            raise ValueError(
+                f"{path} holds outputs or metadata from which no page can be made ({what}): run it again."
+            ) from error
     filmstrip = base64.b64encode((HERE.parent / "assets" / "filmstrip.png").read_bytes()).decode()
     files["index.html"] = page.environment.get_template("index.html.j2").render(course=course, filmstrip=filmstrip).encode()
     with places.made(out):
@@ -70,9 +72,9 @@ def build(notebooks: Path, out: Path) -> list[Path]:
 
 
 def _read(path: Path) -> nbformat.NotebookNode:
-    """The notebook without the cells tagged `remove-cell`, which say nothing where no kernel runs.
+    """The notebook without the cells tagged `remove-cell`, which have no use without a kernel.
 
-    The filmstrip of a view and its caption, in a notebook the two outputs after it, become parts of the view's output.
+    In a notebook, a view is followed by two outputs, its filmstrip and caption; these become parts of the view's output.
     """
     try:
         nb = read(path)
@@ -111,7 +113,7 @@ def _readme_rows(notebooks: Path) -> dict[str, dict[str, str]]:
 
 
 def _exporter(template: str, course: list[dict]) -> TemplateExporter:
-    """nbconvert, with templates of our own over its plain `base`: no style and no script but ours."""
+    """nbconvert, with our own templates over its plain `base`: the only styles and scripts are ours."""
     ending = {"page": ".html", "deck": ".slides.html"}[template]
     pages = {lesson["name"]: lesson["name"] + ending for lesson in course}
     return TemplateExporter(
@@ -145,9 +147,9 @@ class _Renderer(IPythonRenderer):
 
 
 def markdown(source: str, pages: dict[str, str]) -> str:
-    """Markdown as HTML: ids for the headings, classes for what is set off, links from notebook to notebook.
+    """Markdown as HTML: ids for the headings, classes for errata and dots, links from notebook to notebook.
 
-    pages  {name of a notebook: the file it has become}; a link to any other notebook is left as text.
+    pages  {name of a notebook: the file it has become}; a link to any other notebook becomes plain text.
     """
     text = MarkdownWithMath(_Renderer(escape=False, exclude_anchor_links=True)).render(source)
     text = re.sub(r"<(h[1-6])>(.*?)</h", lambda m: f'<{m[1]} id="{_slug(m[2])}">{m[2]}</h', text)
@@ -184,7 +186,7 @@ def sections(page: str) -> list[tuple[str, str]]:
 def slides(cells: Iterable[nbformat.NotebookNode]) -> list[list[list[tuple[nbformat.NotebookNode, int | None]]]]:
     """The cells as slides, each a list of subslides, each a list of (cell, which fragment it belongs to, or None).
 
-    A cell without a slide type goes on with the slide, or the fragment, that it follows; one to be skipped is left out.
+    A cell without a slide type continues the slide or fragment before it; one to be skipped is left out.
     """
     deck, fragment = [], None
     for cell in cells:
@@ -203,7 +205,7 @@ def slides(cells: Iterable[nbformat.NotebookNode]) -> list[list[list[tuple[nbfor
 
 
 def _views(nb: nbformat.NotebookNode) -> dict:
-    """The views that have a saved state: {model_id: state, buffers, which module, which style}, and each text once."""
+    """The views that have a saved state: {model_id: state, buffers, which module, which style}, and each of these texts once."""
     states = nb.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
     models, modules, styles = {}, [], []
     for output in (output for cell in nb.cells for output in cell.get("outputs", [])):
@@ -222,7 +224,7 @@ def _views(nb: nbformat.NotebookNode) -> dict:
 
 
 def _place(text: str, texts: list[str]) -> int:
-    """The index of `text` in `texts`; put there if it is new."""
+    """The index of `text` in `texts`; it is added if it is new."""
     if text not in texts:
         texts.append(text)
     return texts.index(text)
@@ -234,7 +236,7 @@ def _json_in_html(value) -> str:
 
 
 def _png_size(png: str) -> str:
-    """Width and height of a PNG (base64) as attributes of <img>: the page has its final length before they are decoded."""
+    """Width and height of a PNG (base64) as attributes of <img>, so the page has its final length before they are decoded."""
     width, height = struct.unpack(">2I", base64.b64decode(png[:32])[16:24])
     return f'width="{width}" height="{height}"'
 
