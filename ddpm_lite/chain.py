@@ -60,7 +60,7 @@ class Chain:
         *,
         seed: int | None = None,
         steps: int = 15,
-        scale: float = 2.0,
+        scale: float | None = None,
         method: str = "dpm-solver++",
         noise: Float[Tensor, "n c h w"] | None = None,
     ) -> Float[Tensor, "n c h w"]:

@@ -132,7 +132,10 @@ class GaussianMixture(_Exact):
 class FiniteData(_Exact):
     """Each of N given items with probability 1/N: its exact denoiser is the one that has memorised them.
 
-    data (N, ...) of any shape; labels (N,), if given, allow conditioning on the class.
+    data    (N, ...) of any shape
+    labels  (N,), if given, allow conditioning on the class
+    chunk   items that `x0_mean` reads at a time: it changes the memory needed and not the result
+    ValueError for data that are not finite, labels that are not one for each item, and a chunk below 1.
     """
 
     floor_of = "the loss on exactly these items, not on new ones: reaching it is memorising"
@@ -142,6 +145,8 @@ class FiniteData(_Exact):
         require_finite(data=data)
         if labels is not None and len(labels) != len(data):
             raise ValueError(f"There are {len(data)} items but {len(labels)} labels.")
+        if chunk < 1:
+            raise ValueError(f"chunk = {chunk}, but at least one item must be read at a time.")
         self.data, self.labels, self.chunk = data, labels, chunk
         self.flat = data.reshape(len(data), -1).double()
 
@@ -198,9 +203,12 @@ def loss_floor(
 
     drop is the share of training pictures whose label is replaced by the null label: 1 is the unconditional floor,
     0 the class-conditional one, and training with label dropout p has the floor p * unconditional + (1 - p) * conditional.
-    A floor holds for the distribution it was computed on and for nothing else: read `Floor.of`.
+    A floor holds for the distribution it was computed on and for nothing else: read `Floor.of`. ValueError for a drop below 1
+    where there are no labels.
     """
     require_share(drop=drop)
+    if drop < 1 and exact.labels is None:
+        raise ValueError(f"drop = {drop} is the share of labels left out, but this distribution has no labels: leave it out.")
     x0, labels = exact.draw(n, generator)
     x0 = x0.double()
     eps = torch.randn(x0.shape, dtype=x0.dtype, device=x0.device, generator=generator)

@@ -65,6 +65,8 @@ class Run:
             torch._foreach_lerp_(list(self.ema.parameters()), list(self.model.parameters()), 1 - decay)
             for mine, theirs in zip(self.ema.buffers(), self.model.buffers(), strict=True):
                 mine.copy_(theirs)
+        if per_item is None and bins is not None:
+            raise ValueError("A Loss with bin needs per_item too: bin says to which t each of its numbers belongs.")
         if per_item is not None:
             self._loss += torch.stack([per_item.sum(), torch.full_like(per_item[0], len(per_item))])
         if bins is not None:

@@ -81,12 +81,14 @@ def ddim_step(
 
     x_next = sqrt(alpha_bar_next) x0_hat + sqrt(1 - alpha_bar_next - sigma^2) eps_hat + sigma z,
     sigma = eta * (standard deviation of DDPM's posterior). eta = 0 is deterministic and needs no z; eta = 1 is DDPM.
-    ValueError for an eta outside [0, 1], and for eta > 0 without z.
+    ValueError for an eta outside [0, 1], for eta > 0 without z, and for a z where eta is 0.
     """
     require_floating(x_t=x_t, eps_hat=eps_hat, z=z)
     _check_eta(eta)
     if eta > 0 and z is None:
         raise ValueError(f"eta = {eta} adds noise: give z, of the shape of x_t.")
+    if eta == 0 and z is not None:
+        raise ValueError("eta = 0 adds no noise, so z has no effect: leave it out, or give an eta above 0.")
     now, before = float(schedule.alpha_bar[t]), float(schedule.alpha_bar[t_next])
     x0_hat = x0_from_eps(x_t, eps_hat, t, schedule)
     sigma = eta * math.sqrt((1 - before) / (1 - now) * (1 - now / before))

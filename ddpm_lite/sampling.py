@@ -13,7 +13,6 @@ from .chain import Chain, load_chain
 from .data import folder
 from .device import choose_device
 from .plots import tiles
-from .tokenizer import split
 
 MOST = 10_000  # pictures in one PNG
 
@@ -48,8 +47,6 @@ def sample(args: argparse.Namespace) -> None:
     model = find(name, device, drawing())
     options = _drawing_options(args)
     asked = _asked(model, args.asked, n)
-    if args.scale is not None and isinstance(model, zoo.Trained) and not _asks(model, asked):
-        raise ValueError("--scale strengthens what is asked for, but nothing is: say what to draw, or leave --scale out.")
     images = model.draw(asked, **options)
     options.pop("scale", None)  # no upsampler has guidance
     for upsampler in (zoo.load(name, device) for name in then):
@@ -114,11 +111,6 @@ def _asked(model: zoo.Trained | Chain, words: list[str], n: int) -> torch.Tensor
         takes = f"a number from 0 to {classes - 1}, or {classes} for no condition"
         raise ValueError(f"{model.name} draws by label, {takes}: {wrong[0][:40]!r} does not fit.")
     return torch.tensor(_in_turn([fit[word] for word in words] or list(range(classes)), n))
-
-
-def _asks(model: zoo.Trained, asked: torch.Tensor | list[str]) -> bool:
-    """Whether labels or captions ask for anything: if all of them mean no condition, guidance has nothing to strengthen."""
-    return any(map(split, asked)) if model.reads else bool((asked != model.net.null_label).any())
 
 
 def _in_turn(choice: list, n: int) -> list:

@@ -215,7 +215,8 @@ def train(
 ) -> Iterator[TrainStep]:
     """Train `model` on `data`, tensors of N rows each, on the model's device; yields a TrainStep after each step.
 
-    steps or minutes   how long to train. Minutes become a number of steps once the first steps have been timed.
+    steps or minutes   how long to train. Minutes become a number of steps once the first steps have been timed. A run that is
+                       continued keeps the length that it was started with.
     warmup             steps over which the learning rate rises; with minutes at least as many as are timed
     checkpoint         a file: saved after the first step, every save_every seconds (default 60), at the end, and when the
                        caller stops early. If the file exists, the run continues from it, and its parameters are bit-identical to
@@ -239,6 +240,8 @@ def train(
     settings = {"batch_size": batch_size, "lr": lr, "warmup": warmup, "weight_decay": weight_decay}
     settings |= {"ema_decay": ema_decay, "clip_norm": clip_norm}
     require_training(model, data, generator, settings)
+    if minutes is not None:  # a run that goes on keeps the number of steps that they have become
+        settings["minutes"] = minutes
     if check := getattr(loss, "check", None):
         check(data, batch_size)
     run = Run(model, generator, steps, settings, config)

@@ -97,7 +97,7 @@ class Trained:
 
         asked       labels (n,), or captions, or for an upsampler the pictures (n, c, h/2, w/2) in [-1, 1] to enlarge
         seed        for all noise (default 0)
-        scale       of the guidance (default 2); an upsampler has none
+        scale       of the guidance (default 2) towards what is asked; an upsampler has none
         embedding   for a decoder: CLIP embeddings of pictures, each of length sqrt(d); with none, or zeros, it is GLIDE
         noise       the starting noise, in place of noise from the seed; then only DDPM uses a seed
 
@@ -120,7 +120,7 @@ class Trained:
         *,
         seed: int = 0,
         steps: int = 50,
-        scale: float = 2.0,
+        scale: float | None = None,
         method: str = "ddim",
     ) -> Float[Tensor, "n c h w"]:
         """The pictures, in [-1, 1], unchanged where known is 1, and drawn anew from the captions where it is 0; `draw` is the
@@ -146,6 +146,8 @@ class Trained:
         noise: Tensor | None = None,
     ) -> Float[Tensor, "n c h w"]:
         mine, wanted = {}, (len(rows[0]), *self.net.shape)
+        if scale is not None and not self.enlarges and len(rows[0]) and (rows[0] == torch.as_tensor(self._null).cpu()).all():
+            raise ValueError("scale strengthens what is asked for, but nothing is: say what to draw, or leave scale out.")
         if noise is not None:
             if tuple(noise.shape) != wanted:
                 raise ValueError(f"The noise for these pictures must have the shape {wanted}, not {tuple(noise.shape)}.")
@@ -198,17 +200,25 @@ class Trained:
             raise ValueError(f"Labels go from 0 to {classes - 1}, and {classes} means 'no condition'; {wrong[0]} does not fit.")
         return asked
 
+    @property
+    def _null(self) -> int | Tensor:
+        """The label, or the row of `conditions`, that means "no condition"."""
+        return self.net.null_label if self.net.caption is None else self.net.caption.empty
+
     def model(self, rows: Tensor, *given: Tensor, scale: float | None = None) -> tuple[Callable[..., Tensor], Tensor | None]:
         """The network for a batch of `conditions`, and its cond, with guidance of this scale (default 2). An editor also sees the
-        pictures and masks given; an upsampler sees the pictures to enlarge and takes no scale (else ValueError)."""
+        pictures and masks given; an upsampler sees the pictures to enlarge. ValueError for a scale given to an upsampler, for
+        pictures and masks given to a model that does not edit, and for an editor without them."""
+        if len(given) != 2 * self.edits:
+            need = "needs pictures and masks" if self.edits else "edits nothing, so it takes no pictures and masks"
+            raise ValueError(f"{self.name} {need}: {len(given)} tensors were given besides the conditions.")
         if self.net.extra and not self.edits:
             if scale is not None:
                 raise ValueError(f"{self.name} draws from a picture, not from words or labels, so it takes no scale.")
             return beside(self.net, enlarge(rows)), None
         scale = 2.0 if scale is None else scale
-        null = self.net.null_label if self.net.caption is None else self.net.caption.empty
         net = inpaint(self.net, *given, self.schedule) if self.edits else self.net
-        return guided(net, scale, null), rows
+        return guided(net, scale, self._null), rows
 
 
 def normal(n: int, shape: tuple[int, ...], generator: torch.Generator) -> Float[Tensor, "n *d"]:

@@ -351,7 +351,6 @@ def test_the_words_of_a_run_are_in_its_folder(run_folder):
         warnings.simplefilter("error")
         drawn = model.draw(["red circle", "", "blue"], steps=2)
     assert drawn.shape == (3, 3, 16, 16) and torch.equal(drawn, model.draw(["red circle", "", "blue"], steps=2))
-    torch.testing.assert_close(model.draw([""], steps=2, scale=4.0), model.draw([""], steps=2, scale=1.0))  # nothing to follow
     assert not torch.allclose(model.draw(["red"], steps=2, scale=4.0), model.draw(["red"], steps=2, scale=1.0), atol=1e-3)
     with pytest.raises(ValueError, match="give a list of strings"):
         model.draw(torch.tensor([1]))

@@ -266,6 +266,8 @@ def test_minutes_are_counted_once_and_kept_when_the_run_goes_on(tmp_path):
         del step
     *_, end = train(small_net(), POINTS, eps_loss(schedule), generator=seeded(), **options)
     assert known is None or end.step == end.steps == known
+    with pytest.raises(ValueError, match=r"a run with minutes = 0\.02, so it cannot go on with 3\.0"):
+        train(small_net(), POINTS, eps_loss(schedule), generator=seeded(), **options | {"minutes": 3.0})
 
 
 def test_a_loss_that_is_not_a_number_stops_with_the_step_and_the_last_good_checkpoint(tmp_path):
@@ -280,6 +282,15 @@ def test_a_loss_that_is_not_a_number_stops_with_the_step_and_the_last_good_check
         run_to_end(small_net(), loss=loss, checkpoint=path)
     tensors, config = weights.load(path)
     assert config["step"] == 1 and all(v.isfinite().all() for k, v in tensors.items() if k.startswith("model."))
+
+
+def test_a_loss_with_bins_needs_the_losses_of_the_items():
+    def loss(model, batch, generator):
+        good = eps_loss(schedule)(model, batch, generator)
+        return good._replace(per_item=None)
+
+    with pytest.raises(ValueError, match="A Loss with bin needs per_item too"):
+        run_to_end(small_net(), loss=loss)
 
 
 def test_an_infinite_gradient_stops_before_it_reaches_the_weights():
@@ -387,6 +398,8 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         run_to_end(small_net(), steps=40, checkpoint=tmp_path / "run")
     with pytest.raises(ValueError, match=r"a run with lr = 0\.001, so it cannot go on with 0\.5"):
         run_to_end(small_net(), lr=0.5, checkpoint=tmp_path / "run")
+    with pytest.raises(ValueError, match=r"a run with minutes = None, so it cannot go on with 2\.0"):
+        run_to_end(small_net(), steps=None, minutes=2.0, checkpoint=tmp_path / "run")
     weights.save(tmp_path / "weights", small_net().state_dict(), {})
     with pytest.raises(ValueError, match="no training run"):
         run_to_end(small_net(), checkpoint=tmp_path / "weights")

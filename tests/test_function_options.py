@@ -1,0 +1,254 @@
+"""Each argument that a public function or method can do without is used or refused, never silently without effect.
+
+The arguments come from the signatures: a new one fails here until it is said below in which calls it is used and in which it
+is refused. It is used if the same call without it gives another result; where it is refused, the sentence names it.
+"""
+
+import inspect
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from calls import CALLS, LABELS, S, T, X, seeded
+from test_caption import READER
+from test_same_picture import untrained
+
+import ddpm_lite as d
+from ddpm_lite import chain as chains
+from ddpm_lite import zoo
+
+LEFT_OUT = object()
+ALONE: dict[str, Any] = {}
+
+
+class Used(NamedTuple):
+    """With this value the call gives another result than with that one, or without the argument, beside these others."""
+
+    value: Any
+    others: dict[str, Any] = ALONE
+    than: Any = LEFT_OUT
+
+
+class Refused(NamedTuple):
+    """The argument is refused beside these others, in a sentence that says so much, or else names it."""
+
+    value: Any
+    others: dict[str, Any] = ALONE
+    said: str | None = None
+
+
+METHODS = ("ddpm", "ddim", "dpm-solver++")
+SEEDED = partial(seeded, 7)  # called anew for each call
+NULL, ASLEEP = torch.tensor([10, 10]), {"method": "ddim", "eta": 0.0}
+NOISE = torch.zeros(2, 3, 8, 8)
+UP = {"name": "upsampler-emoji", "asked": X[:2, :, :4, :4]}
+DECODER, EMBEDDING = {"name": "decoder-shapes"}, torch.ones(2, 8)
+DRAWS = {"seed": [Used(7)], "steps": [Used(4)], "method": [Used("ddpm")]}
+MASKS = (X[:2], (torch.arange(8) < 4).float().expand(2, 1, 8, 8))
+COND, TWO = {"cond": [Used(LABELS, {"labels": LABELS}), Refused(LABELS)]}, {"num_classes": 2}
+
+# What is said of an argument in words is where it is shown elsewhere, or why it has no result of its own.
+TABLE: dict[str, dict[str, list[Used | Refused] | str]] = {
+    "CLIP": {
+        "channels": [Used(1)],
+        "end": [Used(5)],
+        "activation": [Used("gelu")],
+        "noisy": [Used(True)],
+    },
+    "CLIP.encode_image": {"t": [Used(T.flip(0), {"noisy": True}), Refused(T)]},
+    "CLIP.forward": {"t": [Used(T.flip(0), {"noisy": True}), Refused(T)], "gather": [Used(lambda features: 2 * features)]},
+    "CLIP.from_pretrained": {
+        "revision": [Refused("main")],  # of a folder
+        "local_files_only": "test_clip.py::test_with_local_files_only_the_hub_is_not_asked",
+    },
+    "Classifier": {"width": [Used(8)], "num_features": [Used(4)], "dropout": [Used(0.1)]},
+    "FiniteData": {
+        "labels": [Used(LABELS, {"cond": LABELS}, than=1 - LABELS)],
+        "chunk": [Refused(0)],  # the result is the same for each: test_oracle
+    },
+    "FiniteData.draw": {"generator": [Used(SEEDED)]},
+    "FiniteData.x0_mean": COND,
+    "GaussianMixture": {"labels": [Used(LABELS)]},
+    "GaussianMixture.draw": {"generator": [Used(SEEDED)]},
+    "GaussianMixture.x0_mean": COND,
+    "Loss": dict.fromkeys(("per_item", "bin"), "test_train.py::test_a_loss_with_bins_needs_the_losses_of_the_items"),
+    "PointMLP": {
+        "dim": [Used(3)],
+        "width": [Used(16)],
+        "depth": [Used(2)],
+        "num_classes": [Used(3), Refused(3, {"cond_dim": 2})],
+        "cond_dim": [Used(3), Refused(3, TWO)],
+    },
+    "PointMLP.forward": {"cond": [Used(LABELS, TWO), Refused(LABELS)]},
+    "Schedule.linear": {"T": [Used(30)], "beta_1": [Used(0.001)], "beta_T": [Used(0.1)]},
+    "Schedule.cosine": {"T": [Used(30)], "s": [Used(0.1)], "beta_max": [Used(0.5)]},
+    "UNet": {
+        "mults": [Used((1, 1))],
+        "depth": [Used(2)],
+        "attention": [Used((8,)), Refused((16,))],
+        "heads": "test_networks.py::test_heads_split_the_channels",
+        "groups": [Used(2)],
+        "dropout": [Used(0.5)],
+        "num_classes": [Used(3), Refused(3, {"cond_dim": 2}), Refused(3, {"caption": READER})],
+        "cond_dim": [Used(3), Refused(3, TWO), Refused(3, {"caption": READER})],
+        "caption": [Used(READER), Refused(READER, TWO)],
+        "extra": [Used(1)],
+    },
+    "UNet.forward": {"cond": [Used(LABELS, TWO), Refused(LABELS)]},
+    "bound_step": {"var": [Used(S.beta)]},
+    "captioned": {"word_drop": [Used(0.9), Refused(0.1, {"captions": None})], "shift": [Used(2), Used(2, {"captions": None})]},
+    "choose_device": {"name": [Refused("nowhere", said="no device 'nowhere'")]},
+    "class_loss": {"generator": "it draws nothing: `train` hands every loss a generator"},
+    "clip_loss": {"schedule": [Used(S, {"noisy": True}, than=d.Schedule.linear(50)), Refused(S, said="takes no t")]},
+    "ddim_step": {
+        "z": [Used(X, {"eta": 0.5}, than=-X), Refused(X), Refused(X, {"eta": 0.0})],
+        "eta": [Used(0.5, {"z": X}, than=0.9), Refused(0.5)],
+    },
+    "ddpm_step": {"var": [Used("beta"), Used(S.beta), Refused(S.beta, {"t_next": 20})]},
+    "dpm_solver_step": {"last": [Used((40, X))]},
+    "drop_condition": {"generator": [Used(SEEDED)]},
+    "drop_words": {"generator": [Used(SEEDED)]},
+    "eps_loss": {
+        "drop": [Used(0.9, {"null": 2}), Refused(0.1), Refused(0.1, {"cond": None})],
+        "null": [Used(9, {"drop": 0.9}, than=2), Refused(2, {"cond": None})],
+    },
+    "inpainting": {"everything": [Used(1.0)]},
+    "loss_floor": {"generator": [Used(SEEDED)], "drop": [Used(0.5), Refused(0.5, {"labels": None})]},
+    "low_discrepancy_t": {"generator": [Used(SEEDED)], "device": [Used("meta")]},
+    "place": {"precision": [Used(torch.float64), Refused(torch.bfloat16, {"net": d.PointMLP})]},
+    "sample": {
+        "cond": [Used(LABELS, {"method": method}) for method in METHODS],
+        "steps": [Used(7, {"method": method}) for method in METHODS],
+        "method": [Used("ddim"), Used("dpm-solver++")],
+        "var": [Used("beta"), *(Refused("beta", {"method": method}) for method in ("ddim", "dpm-solver++"))],
+        "eta": [Used(0.5, {"method": "ddim"}), *(Refused(0.5, {"method": method}) for method in ("ddpm", "dpm-solver++"))],
+        "clip": [Used(True, {"method": method}) for method in METHODS],
+        "generator": [
+            Used(SEEDED),
+            Used(SEEDED, {"method": "ddim", "eta": 0.5}),
+            *(Refused(SEEDED, others) for others in ({"method": "ddim"}, ASLEEP, {"method": "dpm-solver++"})),
+        ],
+    },
+    "timesteps": {"steps": [Used(7), Used([30, 1])]},
+    "train": {
+        "generator": [Used(SEEDED)],
+        "steps": [Used(4), Refused(4, {"minutes": 1.0})],
+        "minutes": "test_train.py::test_minutes_become_a_number_of_steps",
+        "batch_size": [Used(2)],
+        "lr": [Used(0.1)],
+        "warmup": [Used(1)],
+        "weight_decay": [Used(5.0)],
+        "ema_decay": [Used(0.05)],
+        "clip_norm": [Used(1e-6)],
+        "checkpoint": "test_train.py::test_minutes_are_counted_once_and_kept_when_the_run_goes_on",
+        "save_every": [Refused(1.0)],  # used: test_wiring_training
+        "config": [Refused({})],
+        "compile": "test_wiring_training.py::test_compile_is_asked_for_where_it_is_wanted",
+    },
+    "upsampling": {"noise": [Used(1.0)]},
+    "Trained": {"card": [Used({"about": "x"})]},
+    "Trained.draw": {
+        **DRAWS,
+        "seed": [
+            *(Used(7, {"method": method}) for method in METHODS),
+            Used(7, {"method": "ddpm", "noise": NOISE}),
+            *(Refused(7, {"method": method, "noise": NOISE}) for method in ("ddim", "dpm-solver++")),
+        ],
+        "scale": [
+            Used(7.0),
+            Used(7.0, DECODER),
+            Used(7.0, {**DECODER, "asked": ["", ""], "embedding": EMBEDDING}),
+            Refused(7.0, {"asked": NULL}),
+            Refused(7.0, UP),
+            *(Refused(7.0, {"name": n, "asked": ["", ""]}) for n in ("glide-shapes", "inpaint-shapes", "decoder-shapes")),
+        ],
+        "embedding": [
+            Used(EMBEDDING, DECODER),
+            *(Refused(EMBEDDING, others) for others in ({}, {"name": "glide-shapes"}, {"name": "inpaint-shapes"}, UP)),
+        ],
+        "noise": [Used(NOISE, {"method": method}) for method in METHODS],
+    },
+    "Trained.edit": {**DRAWS, "scale": [Used(7.0), Refused(7.0, {"asked": ["", ""]})]},
+    "Trained.conditions": {"embedding": [Used(EMBEDDING[:1]), Refused(EMBEDDING[:1], {"name": "glide-shapes"})]},
+    "Trained.model": {
+        "given": [
+            Used(MASKS, {"name": "inpaint-shapes"}, than=(X[1:3], *MASKS[1:])),
+            *(Refused(MASKS, {"name": n}) for n in ("digits", "glide-shapes")),
+        ],
+        "scale": [Used(7.0), Refused(7.0, {"name": "upsampler-emoji"})],
+    },
+    "Chain": {"upsampler": [Used(partial(untrained, "upsampler-emoji"))], "card": [Used({"about": "x"})]},
+    "Chain.imagine": {"options": "those of `imagine`"},
+    "imagine": {"seed": [Used(7)], "steps": [Used(4)], "scale": [Used(7.0)], "candidates": [Used(9)]},
+    "Chain.decode": {
+        **DRAWS,
+        "captions": [Used(["a red circle"])],
+        "seed": [Used(7), Refused(7, {"noise": torch.zeros(1, 3, 16, 16)})],
+        "scale": [Used(7.0), Refused(7.0, {"embedding": torch.zeros(1, 64)})],
+        "noise": [Used(torch.zeros(1, 3, 16, 16))],
+    },
+    "Chain.enlarge": DRAWS,
+    "Chain.draw": {**DRAWS, "scale": [Used(7.0)], "candidates": [Used(9)]},
+    "Chain.variations": {**DRAWS, "scale": [Used(7.0)]},
+    "Chain.invert": {"steps": [Used(4)]},
+}
+
+
+def public():
+    """Every exported function, class and method, `imagine`, and those of `Trained` and `Chain`, by name."""
+    exported = {name: getattr(d, name) for name in d.__all__ if callable(getattr(d, name))}
+    for name, each in {**exported, "Trained": zoo.Trained, "Chain": chains.Chain, "imagine": chains.imagine}.items():
+        yield name, each
+        own = vars(each) if isinstance(each, type) else {}
+        kinds = (staticmethod, classmethod, type(public))
+        yield from ((f"{name}.{k}", getattr(each, k)) for k, v in own.items() if k[0] != "_" and isinstance(v, kinds))
+
+
+def test_the_table_holds_every_argument_that_can_be_left_out():
+    found = {}
+    for name, function in public():
+        given = inspect.signature(function).parameters.values()
+        free = {p.name for p in given if p.default is not p.empty or p.kind > p.POSITIONAL_OR_KEYWORD}
+        if free:
+            found[name] = free
+    assert {name: set(arguments) for name, arguments in TABLE.items()} == found
+    for text in (each for arguments in TABLE.values() for each in arguments.values() if isinstance(each, str) and "::" in each):
+        file, name = text.split("::")
+        assert f"def {name}(" in (Path(__file__).parent / file).read_text(), text
+
+
+def told(x):
+    """A result as what can be compared."""
+    if isinstance(x, torch.Tensor):
+        return str(x.device), x.shape, x.tolist() if x.device.type == "cpu" else None
+    if isinstance(x, dict):
+        return {key: told(value) for key, value in x.items()}
+    return [told(each) for each in x] if isinstance(x, list | tuple) else repr(x)
+
+
+def called(name, /, **arguments):
+    torch.manual_seed(0)
+    with torch.set_grad_enabled(name == "train"):
+        return told(CALLS[name](**{k: v() if isinstance(v, partial) else v for k, v in arguments.items()}))
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE if name in CALLS])
+def test_an_argument_is_used_or_refused(name, unchecked):
+    plain: dict[int, Any] = {}  # what is called without the argument, once for all that stand beside the same others
+    for argument, cases in TABLE[name].items():
+        for case in cases if isinstance(cases, list) else []:
+            value, others, _ = case
+            if isinstance(case, Refused):
+                with pytest.raises((ValueError, TypeError)) as error:
+                    called(name, **others, **{argument: value})
+                assert (case.said or argument) in str(error.value), f"{argument} beside {others}: {error.value}"
+                continue
+            if case.than is not LEFT_OUT:
+                without = called(name, **others, **{argument: case.than})
+            else:
+                if id(others) not in plain:
+                    plain[id(others)] = called(name, **others)
+                without = plain[id(others)]
+            assert without != called(name, **others, **{argument: value}), f"{argument} beside {others} has no effect"
