@@ -115,7 +115,7 @@ def test_unknown_names_list_the_known_ones(tmp_path, capsys):
     assert "steps = 0" in said(capsys, "sample", "digits", "--steps", "0", "-o", tmp_path / "a.png")
     assert "scale = nan" in said(capsys, "sample", "digits", "--scale", "nan", "-o", tmp_path / "a.png")
     for nothing in (("digits", "10"), ("glide-shapes",)):
-        assert "and nothing is: say what to draw" in said(capsys, "sample", *nothing, "--scale", "3", "-o", tmp_path / "a.png")
+        assert "but nothing is: say what to draw" in said(capsys, "sample", *nothing, "--scale", "3", "-o", tmp_path / "a.png")
     assert "no device 'cpu:x'" in said(capsys, "sample", "digits", "--device", "cpu:x")
     for minutes in ("nan", "inf", "-1", "0"):
         found = said(capsys, "train", "digits", "--out", tmp_path / "x", "--minutes", minutes)
