@@ -434,6 +434,13 @@ data/emoji_build.py
     and distance[i].min() > ALIKE => 
     if composed and known => if known
     np.fill_diagonal(distance, np.inf) => pass
+  test_emoji.py::test_each_word_of_a_held_out_name_stays_in_two_others
+    left[word] > 2 => left[word] > 1
+    left[word] > 2 => left[word] > 3
+    left -= Counter(words[i]) => pass
+    len(name) > 1 and => len(name) > 0 and
+    and held.sum() < len(entries) // HELD_OUT => 
+    {"alphanum", "keycap", "skin-tone"} => {"alphanum", "skin-tone"}
   test_emoji.py::test_short_names_that_say_nothing_new_or_name_another_one_are_left_out
     if uses[s] == 1 and => if
 data/emoji.py

@@ -231,6 +231,28 @@ def test_held_out_names_are_new_ways_to_put_known_words_together(monkeypatch):
         assert i % 3 == 2, "its picture is there twice"
 
 
+def test_each_word_of_a_held_out_name_stays_in_two_others(monkeypatch):
+    """Nine names of three colours and three animals: once one is held out, its colour and its animal are left in two others, so
+    three names can go, one of each colour and of each animal. A tenth has words of which one is in two names only."""
+    names = [f"{colour} {animal}" for colour in ("red", "blue", "green") for animal in ("fox", "hen", "owl")]
+    names += ["black cat", "black", "black ox", "cat"]
+    small = np.random.default_rng(0).integers(0, 256, (len(names), 4, 4, 3)).astype(float)
+    entries = [entry(i, name) for i, name in enumerate(names)]
+
+    def held_out():
+        return [names[i] for i in emoji_build.hold_out(entries, [[name] for name in names], small).nonzero()[0]]
+
+    monkeypatch.setattr(emoji_build, "HELD_OUT", 1)  # as many as there are
+    held = held_out()
+    assert Counter(word for name in held for word in name.split()) == dict.fromkeys("red blue green fox hen owl".split(), 1)
+    monkeypatch.setattr(emoji_build, "HELD_OUT", 7)  # one in 7 of 13
+    assert held_out() == [min(held, key=lambda name: hashlib.sha256(f"{names.index(name):04X}".encode()).hexdigest())]
+    for group in ("alphanum", "keycap", "skin-tone"):
+        for each in entries:
+            each["subcategory"] = group
+        assert held_out() == [], group
+
+
 def test_two_emoji_of_one_name_are_refused():
     with pytest.raises(ValueError, match="Some emoji have the same name: ox"):
         emoji_build.all_captions([entry(0, "OX"), entry(1, "Ox")])
