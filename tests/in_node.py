@@ -166,3 +166,19 @@ def compare(view: views.View, shown: dict) -> None:
         got, want = numbers(shown["drawn"][name]), np.asarray(values, dtype=float).ravel()
         assert got.size == want.size and np.allclose(got, want, rtol=0, atol=1e-5, equal_nan=True), (name, shown["state"])
     assert shown["label"] == shown["caption"] == view.describe()
+
+
+def first(name: str) -> tuple[dict[str, np.ndarray], list[dict]]:
+    """The frame of a view in its first state, and its canvases in node."""
+    view = made()[name]
+    put(view, view.start)
+    return view.frame(), found()[name]["first"]["canvases"]
+
+
+def line(canvas: dict, x, y) -> list[dict]:
+    """The lines through these points, in the units of the axes, on a canvas; points beyond all bounds are left out."""
+    (x0, y0), (x1, y1) = canvas["origin"], canvas["unit"]
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    points = np.stack([x0 + (x1 - x0) * x, y0 + (y1 - y0) * y], 1)[np.isfinite(y)]
+    lines = [(line, np.array(line["points"])) for line in canvas["lines"]]
+    return [line for line, at in lines if at.shape == points.shape and np.allclose(at, points, rtol=0, atol=0.01)]

@@ -6,7 +6,7 @@ import in_node
 import numpy as np
 import pytest
 import torch
-from in_node import MAKE, SCHEDULE, put
+from in_node import MAKE, SCHEDULE, first, line, put
 
 from ddpm_lite import views
 from ddpm_lite.views.base import sent
@@ -27,33 +27,13 @@ def found():
     return in_node.found()
 
 
-def line(canvas: dict, x, y) -> bool:
-    """Whether a line through these points, in the units of the axes, stands on a canvas; those beyond all bounds are left out."""
-    (x0, y0), (x1, y1) = canvas["origin"], canvas["unit"]
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    points = np.stack([x0 + (x1 - x0) * x, y0 + (y1 - y0) * y], 1)[np.isfinite(y)]
-    lines = [np.array(line["points"]) for line in canvas["lines"]]
-    return any(drawn.shape == points.shape and np.allclose(drawn, points, rtol=0, atol=0.01) for drawn in lines)
-
-
 def height(canvas: dict, text: str, align: str = "right") -> float:
     """At which value of y a mark stands at the left axis (its text ends there) or at the right one (its text begins there)."""
     (y,) = {each["at"][1] for each in canvas["texts"] if (each["text"], each["align"]) == (text, align)}
     return (y - 6 - canvas["origin"][1]) / (canvas["unit"][1] - canvas["origin"][1])  # it is written 6 pixels lower
 
 
-@pytest.fixture
-def first(made, found):
-    """first(name) -> the frame of a view in its first state, and its canvases."""
-
-    def look(name):
-        put(made[name], made[name].start)
-        return made[name].frame(), found[name]["first"]["canvases"]
-
-    return look
-
-
-def test_signal_and_noise_are_drawn_on_axes_that_say_their_scale(first):
+def test_signal_and_noise_are_drawn_on_axes_that_say_their_scale():
     _, (_, curves) = first("Noise")
     t, a = range(101), SCHEDULE.alpha_bar.numpy()
     assert line(curves, t, a) and [height(curves, text) for text in "01"] == pytest.approx([0, 1])
@@ -68,14 +48,14 @@ def test_signal_and_noise_are_drawn_on_axes_that_say_their_scale(first):
     assert {"signal left ᾱ (solid)", "SNR (dashed)"} <= {each["text"] for each in curves["texts"]}
 
 
-def test_signal_and_bits_are_drawn_on_axes_that_say_their_scale(first):
+def test_signal_and_bits_are_drawn_on_axes_that_say_their_scale():
     frame, (curves, *_) = first("ScheduleView")
     marks = [height(curves, str(bits), "left") for bits in (0, 8)]
     assert line(curves, range(1001), frame["alpha_bar"]) and line(curves, range(1001), np.interp(frame["bits"], [0, 8], marks))
 
 
 @pytest.mark.parametrize("name", ["Bayes", "Bayes of a mixture"])
-def test_the_curves_of_bayes_are_drawn(name, first):
+def test_the_curves_of_bayes_are_drawn(name):
     frame, canvases = first(name)
     for curve in {"likelihood", "prior", "posterior", "fit"} & set(frame):
         assert line(canvases[0], PLACES, frame[curve]), curve
@@ -83,7 +63,7 @@ def test_the_curves_of_bayes_are_drawn(name, first):
 
 
 @pytest.mark.parametrize("name", ["Density", "Density back"])
-def test_densities_and_paths_are_drawn(name, first, made):
+def test_densities_and_paths_are_drawn(name, made):
     frame, (paths, density) = first(name)
     assert line(density, GRID, frame["density"])
     stops = np.array(made[name].stops())
@@ -91,7 +71,7 @@ def test_densities_and_paths_are_drawn(name, first, made):
     assert all(line(paths, shown, path) for path in frame["paths"].T)
 
 
-def test_the_losses_are_drawn(first, made):
+def test_the_losses_are_drawn(made):
     frame, (*_, curves) = first("Training")
     x = np.log10(made["Training"].loss_t)
     assert line(curves, x, frame["loss"]) and line(curves, x, np.frombuffer(made["Training"].floor, "<f4"))
@@ -102,7 +82,7 @@ def test_the_losses_are_drawn(first, made):
 
 
 @pytest.mark.parametrize(("name", "canvas"), [("Field", 0), ("Training", 1)])
-def test_the_arrows_are_drawn_where_they_are_likely(name, canvas, first, made):
+def test_the_arrows_are_drawn_where_they_are_likely(name, canvas, made):
     frame, canvases = first(name)
     plane, often = canvases[canvas], frame.get("likely")
     if often is None:  # of Training, whose frame leaves it out

@@ -103,7 +103,8 @@ class Select extends Element {
   }
 }
 
-// A canvas and what is drawn on it since it was last painted over: texts, lines and pictures, in device pixels.
+// A canvas and what is drawn on it since it was last painted over: texts, lines, rectangles, dots and pictures, in device
+// pixels (the widths of lines are in the view's own), each with its looks.
 class Canvas extends Element {
   constructor(tag) {
     super(tag);
@@ -116,8 +117,12 @@ class Canvas extends Element {
 
 class Context {
   constructor(canvas) {
-    Object.assign(this, { canvas, texts: [], lines: [], images: [], pixels: null, kept: [], path: [], dash: [] });
+    Object.assign(this, { canvas, pixels: null, kept: [], path: [], round: null, dash: [], globalAlpha: 1, lineWidth: 1 });
+    this.paintOver();
     this.matrix = [1, 0, 0, 1, 0, 0];
+  }
+  paintOver() {
+    Object.assign(this, { texts: [], lines: [], rects: [], dots: [], images: [] });
   }
   at(x, y) {
     const [a, b, c, d, e, f] = this.matrix;
@@ -145,6 +150,7 @@ class Context {
   }
   beginPath() {
     this.path = [];
+    this.round = null;
   }
   moveTo(x, y) {
     this.path.push([this.at(x, y)]);
@@ -155,17 +161,26 @@ class Context {
     else this.path.at(-1).push(this.at(x, y));
   }
   stroke() {
-    for (const points of this.path) this.lines.push({ points, color: this.strokeStyle, dash: this.dash.length > 0 });
+    for (const points of this.path) this.lines.push({ points, color: this.strokeStyle, dash: this.dash, width: this.lineWidth, alpha: this.globalAlpha });
+  }
+  covers(x, y, width, height) {
+    return x === 0 && y === 0 && width * this.matrix[0] >= this.canvas.width && height * this.matrix[3] >= this.canvas.height;
   }
   fillRect(x, y, width, height) {
-    const whole = x === 0 && y === 0 && width * this.matrix[0] >= this.canvas.width && height * this.matrix[3] >= this.canvas.height;
-    if (whole) Object.assign(this, { texts: [], lines: [], images: [] });
+    if (this.covers(x, y, width, height)) this.paintOver();
+    else this.rects.push({ at: this.at(x, y), to: this.at(x + width, y + height), color: this.fillStyle, alpha: this.globalAlpha });
   }
   fillText(text, x, y) {
-    this.texts.push({ text, at: this.at(x, y), align: this.textAlign ?? "left" });
+    this.texts.push({ text, at: this.at(x, y), align: this.textAlign ?? "left", color: this.fillStyle });
   }
   measureText(text) {
     return { width: 0.55 * parseFloat(this.font.match(/(\d+)px/)[1]) * text.length };
+  }
+  arc(x, y, radius) {
+    this.round = { at: this.at(x, y), radius };
+  }
+  fill() {
+    if (this.round) this.dots.push({ ...this.round, color: this.fillStyle });
   }
   setLineDash(dash) {
     this.dash = dash;
@@ -173,17 +188,20 @@ class Context {
   putImageData(image) {
     this.pixels = image;
   }
-  drawImage(source, x, y) {
+  drawImage(source, x, y, width = source.width, height = source.height) {
+    const { pixels, texts, lines, rects, dots, images } = source.context;
+    if (!pixels && this.covers(x, y, width, height)) { // a canvas that was drawn on: what is on it is here now
+      Object.assign(this, { texts: [...texts], lines: [...lines], rects: [...rects], dots: [...dots], images: [...images] });
+      return;
+    }
     const at = this.at(x, y);
     this.images = this.images.filter((image) => String(image.at) !== String(at)); // painted over
-    this.images.push({ at, pixels: source.context.pixels });
+    this.images.push({ at, to: this.at(x + width, y + height), pixels });
   }
   strokeRect() {}
-  arc() {}
   ellipse() {}
   rect() {}
   clip() {}
-  fill() {}
 }
 
 export const clock = { now: 0, waiting: new Map(), asked: 0 };

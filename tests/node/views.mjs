@@ -48,7 +48,9 @@ function onCanvas({ context, width: w, height: h, place }) {
     unit: place?.(1, 1),
     texts: context.texts,
     lines: context.lines,
-    images: images.map(({ at, pixels }) => ({ at, width: pixels.width, pixels: Buffer.from(pixels.data).toString("base64") })),
+    rects: context.rects,
+    dots: context.dots,
+    images: images.map(({ at, to, pixels }) => ({ at, to, width: pixels.width, pixels: Buffer.from(pixels.data).toString("base64") })),
   };
 }
 
