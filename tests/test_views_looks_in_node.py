@@ -101,7 +101,8 @@ def test_the_paths_of_a_field_stand_out_of_its_grey_density():
     frame, (plane,) = first("Field")
     for name, look in (("exact", (ORANGE, False, 3.5)), ("learnt", (BLUE, True, 3.5))):  # "exact (solid), learnt (dashed)"
         path = frame[f"{name}_path"].reshape(-1, 2).T
-        assert looks(plane, *path) == look and line(plane, *path)[0]["color"] == "#fff"  # on a white rim
+        rim = line(plane, *path)[0]
+        assert looks(plane, *path) == look and (rim["color"], rim["width"]) == ("#fff", 7)
     grey, _ = ground(plane)
     middles = 3 * ((np.arange(48) + 0.5) / 24 - 1)
     x, y = np.meshgrid(middles, middles[::-1])
