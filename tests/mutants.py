@@ -342,7 +342,7 @@ zoo.py
     noise[i * AT_ONCE :][:AT_ONCE] => noise[:AT_ONCE]
     for each in batch), scale=scale) => for each in batch))
     self._draw(rows, seed, steps, scale, method, noise) => self._draw(rows, seed, steps, scale, method)
-    return guided(net, scale, null), rows => return net, rows
+    return guided(net, scale, self._null), rows => return net, rows
   test_wiring_drawing.py::test_every_picture_has_noise_of_its_own_in_every_batch
     (seed or 0) * 1_000_003 + i) => (seed or 0) * 1_000_003)
     (seed or 0) * 1_000_003 + i) => (seed or 0) + i)
