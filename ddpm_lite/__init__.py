@@ -1,11 +1,8 @@
 """ddpm_lite: the models, the maths and the training of denoising diffusion, small enough to read."""
 
-from . import interrupt  # noqa: F401  # the first of all: Ctrl-C during the other imports
-from .batches import captioned, drop_words, inpainting, upsampling
-from .clip import CLIP
-from .device import choose_device, place
-from .editing import inpaint
-from .gaussian import (
+from .machine import interrupt  # noqa: F401  # the first of all: Ctrl-C during the other imports
+from .machine.device import choose_device, place
+from .maths.gaussian import (
     bound_decoder,
     bound_prior,
     bound_step,
@@ -20,14 +17,17 @@ from .gaussian import (
     x0_from_eps,
     x0_from_v,
 )
-from .guidance import clip_guided, drop_condition, guided
-from .nets import Classifier, PointMLP, timestep_embedding
-from .oracle import FiniteData, Floor, GaussianMixture, loss_floor
-from .sample import Frame, ddim_step, ddpm_step, dpm_solver_step, sample, timesteps
-from .schedule import Schedule
-from .tokenizer import Tokenizer
-from .train import Loss, TrainStep, class_loss, clip_loss, eps_loss, low_discrepancy_t, train
-from .unet import CIFAR10, UNet, beside, from_diffusers, widen
+from .maths.oracle import FiniteData, Floor, GaussianMixture, loss_floor
+from .maths.schedule import Schedule
+from .networks.clip import CLIP
+from .networks.layers import Classifier, PointMLP, timestep_embedding
+from .networks.tokenizer import Tokenizer
+from .networks.unet import CIFAR10, UNet, beside, from_diffusers, widen
+from .sampling.editing import inpaint
+from .sampling.guidance import clip_guided, drop_condition, guided
+from .sampling.samplers import Frame, ddim_step, ddpm_step, dpm_solver_step, sample, timesteps
+from .training.batches import captioned, drop_words, inpainting, upsampling
+from .training.loop import Loss, TrainStep, class_loss, clip_loss, eps_loss, low_discrepancy_t, train
 
 __all__ = [
     "CIFAR10",

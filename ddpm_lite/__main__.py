@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import distributed, interrupt, presets, scores, zoo
-from .arguments import MINUTES, SEED, Parser, whole
-from .device import choose_device
-from .errors import Stopped, sentence
-from .sampling import MOST, find, sample, variations
-from .training import train
+from .commands.arguments import MINUTES, SEED, Parser, whole
+from .commands.errors import Stopped, sentence
+from .commands.sample import MOST, find, sample, variations
+from .commands.train import train
+from .machine import distributed, interrupt
+from .machine.device import choose_device
+from .models import evaluation, presets, trained
 
 BESIDE = Path(__file__).resolve().parent.parent / "notebooks"  # where they are in a clone
 
@@ -81,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
             "--method", choices=["ddpm", "ddim", "dpm-solver++"], help="the sampler (default ddim; unclip: dpm-solver++)"
         )
 
-    meanings = "keys of the result:\n" + "\n".join(f"  {key:20s} {meaning}" for key, meaning in scores.MEANING.items())
+    meanings = "keys of the result:\n" + "\n".join(f"  {key:20s} {meaning}" for key, meaning in evaluation.MEANING.items())
     score = command(
         "score", "Measure how good a model is.", epilog=meanings, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -106,13 +107,13 @@ def parser() -> argparse.ArgumentParser:
 def score(args: argparse.Namespace) -> None:
     """Print the numbers of a model."""
     model = find(args.name, distributed.start(choose_device(args.device)), [*presets.CHAINS, *presets.PRESETS])
-    found = scores.ship(model, args.seed)["scores"] if args.ship else scores.score(model, args.seed)
+    found = evaluation.ship(model, args.seed)["scores"] if args.ship else evaluation.score(model, args.seed)
     if distributed.rank() == 0:
         if args.json:
             print(json.dumps(found))
         else:
             for key, value in found.items():
-                print(f"{key:20s} {value:8.4f}  {scores.MEANING[key]}")
+                print(f"{key:20s} {value:8.4f}  {evaluation.MEANING[key]}")
 
 
 def lab(args: argparse.Namespace) -> None:
@@ -138,7 +139,7 @@ def site(args: argparse.Namespace) -> None:
 def nbgrader(args: argparse.Namespace) -> None:
     """Write the course for nbgrader."""
     with _extra_course():
-        from .exercises.course import build
+        from .commands.nbgrader import build
     files = build(args.notebooks or _notebooks(), args.out)
     names = [path.stem for path in files]
     print(f"Written to {args.out}: {', '.join(names)}. Go on in that folder:  nbgrader generate_assignment {names[0]}")
@@ -207,7 +208,7 @@ def main(argv: list[str] | None = None) -> int:
     except Exception as error:
         if args.debug:
             raise
-        checkpoint = args.out / zoo.CHECKPOINT if args.command == "train" else None
+        checkpoint = args.out / trained.CHECKPOINT if args.command == "train" else None
         print(f"ddpm_lite: {sentence(error, checkpoint)}", file=sys.stderr)
     finally:
         distributed.stop()

@@ -80,7 +80,7 @@ class Fixtures:
 def run(*tests: str) -> int:
     """pytest's exit code: 0 where all passed, 1 where one failed."""
     for name, module in list(sys.modules.items()):
-        of_tests = Path(getattr(module, "__file__", None) or "").parent == TESTS
+        of_tests = TESTS in Path(getattr(module, "__file__", None) or "").parents
         if name.split(".")[0] == "ddpm_lite" or (of_tests and name != "__main__"):
             del sys.modules[name]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):

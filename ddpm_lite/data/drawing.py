@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
-from ..schedule import require_floating
+from ..maths.schedule import require_floating
 
 RESOLUTIONS = (16, 32)  # sides of the pictures, in pixels
 COLOURS = {  # red, green and blue in [0, 1], chosen far apart from each other and from the white paper

@@ -16,7 +16,7 @@ from jaxtyping import Float32
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from ..tokenizer import split
+from ..networks.tokenizer import split
 
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 HEADER = ["file", "caption"]

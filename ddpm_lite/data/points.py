@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..oracle import GaussianMixture
+from ..maths.oracle import GaussianMixture
 
 
 def two_humps(std: float = 0.2) -> GaussianMixture:

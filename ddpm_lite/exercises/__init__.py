@@ -5,9 +5,9 @@
 """
 
 from . import clip_conditioning, closed_form, epsilon_training, forward_process, from_noise, reverse_posterior, sampling, unclip
-from .asking import Answer, Prediction
-from .kit import Exercise, Write, write
-from .report import STATES, Table
+from .kit.asking import Answer, Prediction
+from .kit.exercise import Exercise, Write, write
+from .kit.report import STATES, Table
 
 __all__ = [
     "Answer",

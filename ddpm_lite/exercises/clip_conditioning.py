@@ -4,10 +4,10 @@ import math
 
 import torch
 
-from .. import guidance
-from ..clip import CLIP
-from ..train import clip_loss as package_clip_loss
-from .kit import write
+from ..networks.clip import CLIP
+from ..sampling import guidance
+from ..training.loop import clip_loss as package_clip_loss
+from .kit.exercise import write
 
 
 def _normal(g, *shape):

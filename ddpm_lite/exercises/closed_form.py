@@ -2,10 +2,10 @@
 
 import torch
 
-from .. import gaussian
-from ..schedule import Schedule
-from .asking import Prediction
-from .kit import write
+from ..maths import gaussian
+from ..maths.schedule import Schedule
+from .kit.asking import Prediction
+from .kit.exercise import write
 
 SCHEDULE, COARSE = Schedule.linear(1000), Schedule.linear(20, 0.02, 0.5)
 

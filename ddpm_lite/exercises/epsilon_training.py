@@ -2,11 +2,11 @@
 
 import torch
 
-from .. import gaussian, oracle
-from ..schedule import Schedule
-from ..train import eps_loss as package_eps_loss
-from ..train import low_discrepancy_t as package_low_discrepancy_t
-from .kit import write
+from ..maths import gaussian, oracle
+from ..maths.schedule import Schedule
+from ..training.loop import eps_loss as package_eps_loss
+from ..training.loop import low_discrepancy_t as package_low_discrepancy_t
+from .kit.exercise import write
 
 SCHEDULE, COARSE = Schedule.linear(1000), Schedule.linear(20, 0.02, 0.5)
 

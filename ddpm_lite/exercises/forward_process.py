@@ -4,10 +4,10 @@ import math
 
 import torch
 
-from .. import gaussian
-from ..schedule import Schedule
-from .asking import Answer
-from .kit import write
+from ..maths import gaussian
+from ..maths.schedule import Schedule
+from .kit.asking import Answer
+from .kit.exercise import write
 
 SCHEDULE, COARSE = Schedule.linear(1000), Schedule.linear(20, 0.02, 0.5)
 

@@ -2,8 +2,8 @@
 
 import torch
 
-from .asking import Answer, Prediction
-from .kit import write
+from .kit.asking import Answer, Prediction
+from .kit.exercise import write
 
 
 def _normal(g, *shape):

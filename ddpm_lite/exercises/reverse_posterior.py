@@ -4,11 +4,11 @@ import math
 
 import torch
 
-from .. import gaussian
 from ..data import points
-from ..schedule import Schedule
-from .asking import Prediction
-from .kit import write
+from ..maths import gaussian
+from ..maths.schedule import Schedule
+from .kit.asking import Prediction
+from .kit.exercise import write
 
 SCHEDULE, COARSE, SHORT = Schedule.linear(1000), Schedule.linear(20, 0.02, 0.5), Schedule.linear(4, 0.2, 0.5)
 

@@ -5,12 +5,12 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from .. import gaussian
-from ..sample import ddim_step as package_ddim_step
-from ..sample import ddpm_step as package_ddpm_step
-from ..sample import timesteps
-from ..schedule import Schedule
-from .kit import write
+from ..maths import gaussian
+from ..maths.schedule import Schedule
+from ..sampling.samplers import ddim_step as package_ddim_step
+from ..sampling.samplers import ddpm_step as package_ddpm_step
+from ..sampling.samplers import timesteps
+from .kit.exercise import write
 
 SCHEDULE, COARSE = Schedule.linear(1000), Schedule.linear(20, 0.02, 0.5)
 

@@ -4,13 +4,13 @@ import math
 
 import torch
 
-from .. import gaussian
-from ..editing import invert
-from ..sample import ddim_step
-from ..schedule import Schedule
-from ..unclip import closest as package_closest
-from ..unclip import slerp as package_slerp
-from .kit import write
+from ..maths import gaussian
+from ..maths.schedule import Schedule
+from ..networks.prior import closest as package_closest
+from ..networks.prior import slerp as package_slerp
+from ..sampling.editing import invert
+from ..sampling.samplers import ddim_step
+from .kit.exercise import write
 
 SCHEDULE, COARSE = Schedule.linear(1000), Schedule.linear(20, 0.02, 0.5)
 

@@ -18,10 +18,10 @@ from nbconvert.exporters import TemplateExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets.config import Config
 
-from .. import files as places
-from ..notebooks import read
-from ..plots import NARROW
-from ..weights import write_atomically
+from ..machine import files as places
+from ..machine.weights import write_atomically
+from ..views.plots import NARROW
+from .notebooks import read
 
 HERE = Path(__file__).parent
 VIEW = "application/vnd.jupyter.widget-view+json"

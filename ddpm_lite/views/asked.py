@@ -12,8 +12,8 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..plots import figure_strip
 from .base import View, esm, pictures, uint8
+from .plots import figure_strip
 
 
 class Asked(View):

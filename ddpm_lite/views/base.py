@@ -17,9 +17,9 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from .. import plots
-from ..checks import require_pictures
-from ..schedule import Schedule
+from ..maths.checks import require_pictures
+from ..maths.schedule import Schedule
+from . import plots
 
 HERE = Path(__file__).parent
 

@@ -10,10 +10,10 @@ from jaxtyping import Float64
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..oracle import GaussianMixture
-from ..plots import BLUE, GREEN, ORANGE, RED
-from ..schedule import Schedule
+from ..maths.oracle import GaussianMixture
+from ..maths.schedule import Schedule
 from .base import View, esm
+from .plots import BLUE, GREEN, ORANGE, RED
 
 Curve = Float64[Tensor, " n"]
 PLACES = torch.linspace(-3, 3, 1201, dtype=torch.float64)  # of x_{t-1}, where the curves are drawn

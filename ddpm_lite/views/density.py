@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..data import points
-from ..oracle import GaussianMixture
-from ..plots import BLUE, RED
-from ..sample import ddpm_step, timesteps
-from ..schedule import Schedule
+from ..maths.oracle import GaussianMixture
+from ..maths.schedule import Schedule
+from ..sampling.samplers import ddpm_step, timesteps
 from .base import View, esm, normal, uniform
+from .plots import BLUE, RED
 
 CHAINS, PATHS = 400, 40  # how many walk, and how many of them are drawn as paths
 POINTS = 126  # of a path at most
@@ -43,7 +43,7 @@ class Density(View):
     weights  those of a drawn density: of 17 Gaussians of standard deviation 0.2, centred from -2.4 to 2.4
     way      "forward", the chain q(x_t | x_{t-1}); "back, exact", draws from q(x_{t-1} | x_t), a mixture; or
              "back, Algorithm 2" (Ho et al. 2020) with the exact eps* and the posterior's variance
-    strides  of the ways back, each over T / strides steps, evenly spread (see `sample.timesteps`)
+    strides  of the ways back, each over T / strides steps, evenly spread (see `samplers.timesteps`)
     t        where the density and the chains are looked at; a chain on its way back is seen where it last stood
     ways     which ways can be chosen
     All noise is a function of step and chain (see `normal`), the same for both ways back. ValueError for T > 1000.

@@ -11,13 +11,13 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..gaussian import Steps
-from ..guidance import refuse_training_mode
-from ..oracle import GaussianMixture
-from ..plots import BLUE, ORANGE
-from ..sample import sample
-from ..schedule import Schedule
+from ..maths.gaussian import Steps
+from ..maths.oracle import GaussianMixture
+from ..maths.schedule import Schedule
+from ..sampling.guidance import refuse_training_mode
+from ..sampling.samplers import sample
 from .base import View, esm
+from .plots import BLUE, ORANGE
 
 REACH = 3.0  # the plane is shown from -REACH to REACH in both coordinates, where nearly all of N(0, I) lies
 NODES = 31  # of the network's grid in each coordinate; an arrow stands at every other one

@@ -16,12 +16,12 @@ from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..plots import BLACK, BLUE, bundles, show_strip
-from ..run import BINS, WINDOW, Run
-from ..sample import sample
-from ..schedule import Schedule
-from ..train import TrainStep
+from ..maths.schedule import Schedule
+from ..sampling.samplers import sample
+from ..training.checkpoint import BINS, WINDOW, Run
+from ..training.loop import TrainStep
 from .base import View, esm, float32, uint8
+from .plots import BLACK, BLUE, bundles, show_strip
 
 CALLS = 8  # of the network, for the pictures of a moment: a few DDIM steps
 MOMENTS = 9  # after the first step: so many, evenly spread over the training, if there is time

@@ -8,8 +8,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..plots import BLUE, ORANGE
 from .base import View, esm, float32
+from .plots import BLUE, ORANGE
 
 
 class Matrix(View):

@@ -7,8 +7,8 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..gaussian import eps_from_x0, q_sample, q_step
-from ..schedule import Schedule
+from ..maths.gaussian import eps_from_x0, q_sample, q_step
+from ..maths.schedule import Schedule
 from .base import View, esm, int16, normal, pictures, sent, six_steps, uint8
 
 STRIDE = 10  # of a walk, the pictures at every tenth step are kept: from there any other is near

@@ -9,10 +9,10 @@ from jaxtyping import Float, Shaped
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..plots import show_strip
-from ..sample import sample
-from ..schedule import Schedule
-from ..zoo import normal, seeds
+from ..maths.schedule import Schedule
+from ..models.trained import normal, seeds
+from ..sampling.samplers import sample
+from .plots import show_strip
 from .sheet import Sheet
 
 AXES = ["method", "steps", "seed", "t"]

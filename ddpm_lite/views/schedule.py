@@ -10,8 +10,8 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..gaussian import q_sample
-from ..schedule import Schedule
+from ..maths.gaussian import q_sample
+from ..maths.schedule import Schedule
 from .base import View, esm, int16, pictures, sent, six_steps, uint8
 
 SHOWN = 8  # pictures below the curves

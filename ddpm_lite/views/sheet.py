@@ -9,8 +9,8 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..plots import figure_strip
 from .base import View, esm, uint8
+from .plots import figure_strip
 
 
 class Sheet(View):

@@ -11,13 +11,13 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..gaussian import q_sample
-from ..oracle import GaussianMixture
-from ..plots import BLACK, BLUE
-from ..sample import sample
-from ..schedule import Schedule
+from ..maths.gaussian import q_sample
+from ..maths.oracle import GaussianMixture
+from ..maths.schedule import Schedule
+from ..sampling.samplers import sample
 from .base import View, esm, float32
 from .field import REACH, THOUSANDTHS, answers, draw_plane, in_the_plane, likely, places, some_steps, way_back
+from .plots import BLACK, BLUE
 
 POINTS, DRAWS = 150, 512  # points drawn with the network, and draws of (x_0, eps) on which its loss is measured
 LOSS_AT = (2, 5, 10, 20, 35, 60, 100, 150, 200, 300, 400, 500, 700, 1000)  # thousandths of T

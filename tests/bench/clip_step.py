@@ -13,8 +13,8 @@ from torch import Tensor
 from transformers import CLIPConfig, CLIPModel
 
 from ddpm_lite import CLIP, clip_loss, place, train
-from ddpm_lite.device import choose_precision
-from ddpm_lite.tokenizer import END, PAD, START
+from ddpm_lite.machine.device import choose_precision
+from ddpm_lite.networks.tokenizer import END, PAD, START
 
 CPU, FOREVER = torch.device("cpu"), 10**6
 VOCABULARY, LENGTH, PATCH = 1000, 16, 4

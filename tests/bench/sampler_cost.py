@@ -10,9 +10,9 @@ import time
 import torch
 from common import begin, options, table
 
-from ddpm_lite import recipe
-from ddpm_lite.device import place
-from ddpm_lite.sample import sample
+from ddpm_lite.machine.device import place
+from ddpm_lite.models import recipe
+from ddpm_lite.sampling.samplers import sample
 
 STEPS = 50
 

@@ -9,7 +9,7 @@
 
 All train in one process, a second each in turn, and each has a clock of its own that stops while the others train and
 while pictures are drawn and judged: 500 of them at 50 steps, guided (scale 2) and unguided (scale 1), by the judge
-`scores.recognise`. The clock starts after each recipe's first two steps, in which kernels are chosen.
+`evaluation.recognise`. The clock starts after each recipe's first two steps, in which kernels are chosen.
 """
 
 import copy
@@ -24,12 +24,12 @@ from smalldiffusion import CondEmbedderLabel, Scaled, ScheduleLogLinear, Unet, s
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from ddpm_lite import presets, recipe, zoo
-from ddpm_lite.device import place
-from ddpm_lite.guidance import guided
-from ddpm_lite.metrics import accuracy
-from ddpm_lite.scores import recognise
-from ddpm_lite.train import train
+from ddpm_lite.machine.device import place
+from ddpm_lite.maths.metrics import accuracy
+from ddpm_lite.models import presets, recipe, trained
+from ddpm_lite.models.evaluation import recognise
+from ddpm_lite.sampling.guidance import guided
+from ddpm_lite.training.loop import train
 
 ASKED = torch.arange(10).repeat(50)
 MARKS = (5, 7.5, 10, 15, 20, 30, 60, 90, 120, 180, 240, 300, 360, 480, 600)
@@ -62,7 +62,7 @@ def ours(name: str, data: tuple[Tensor, Tensor], seed: int, seconds: float, **ch
             yield
 
     def draw(labels: Tensor, scale: float, seed: int) -> Tensor:
-        return zoo.Trained("digits", runs[0].ema, config).draw(labels, seed=seed, scale=scale)
+        return trained.Trained("digits", runs[0].ema, config).draw(labels, seed=seed, scale=scale)
 
     return Recipe(name, net, steps(), draw, 0, seconds)
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from lab import jupyterlab
 from moving import cells_of
 
@@ -27,7 +27,7 @@ VIEWS = {
 }
 THEIRS = """
 import ipywidgets, matplotlib.pyplot as plt, torch
-from ddpm_lite import plots
+from ddpm_lite.views import plots
 
 def draw(value):
     view.{trait} = values[value]

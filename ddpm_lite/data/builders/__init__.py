@@ -1,0 +1,1 @@
+"""How the shipped files of data were made."""

@@ -1,0 +1,205 @@
+"""An exercise: a question, the reference, hints, and executable misconceptions, each with the sentence that puts it right."""
+
+import ast
+import inspect
+import io
+import textwrap
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
+from functools import cached_property
+from typing import ClassVar
+
+import torch
+
+from ...maths.schedule import Schedule
+from .calling import Fault, call, fresh
+from .comparing import difference, kind, plain, same
+from .report import STATES, Report, Text
+
+NOT_YET = "The rest of the notebook does not need it. hint() gives a hint, solution() shows one way."
+
+
+class Exercise:
+    """What all kinds of exercise share. Subclasses define `_judge(answer) -> (state, sentence)` and `solution`.
+
+    number, title, line   "2.3", a few words, and the lecture's line it belongs to ("L12")
+    question              what is asked; Markdown with formulas
+    hints                 two or three that lead to the answer without giving it away
+    """
+
+    all: ClassVar[dict[str, "Exercise"]] = {}
+
+    def __init__(self, number: str, title: str, line: str, question: str, hints: Iterable[str]):
+        self.number, self.title, self.line = number, title, line
+        self.question, self.hints = inspect.cleandoc(question), list(hints)
+        self.state, self.hints_seen, self.solution_seen = "not attempted", 0, False
+        if number in Exercise.all:
+            raise ValueError(f"There are two exercises {number}.")
+        Exercise.all[number] = self
+
+    def check(self, answer: object) -> Report:
+        """What is right or wrong with the answer. Never raises, so that the notebook goes on."""
+        self.state, says = self._judge(answer)
+        return Report(f"Exercise {self.number}", self.state, says)
+
+    def points(self, answer: object) -> float:
+        """The share of the points that the answer earns, from 0 to 1: for grading."""
+        with redirect_stdout(io.StringIO()):  # what the answer prints is not part of its points
+            return STATES[self._judge(answer)[0]][2]
+
+    def hint(self) -> Text:
+        """One more hint at each call; after the last one, that there is no more, and the last one again."""
+        count, more = len(self.hints), self.hints_seen < len(self.hints)
+        self.hints_seen = min(self.hints_seen + 1, count)
+        says = self.hints[self.hints_seen - 1]
+        says = says if more else f"There is no further hint; solution() shows one way. The last one was: {says}"
+        return Text(f"Exercise {self.number}, hint {self.hints_seen} of {count}", says)
+
+    def _judge(self, answer: object) -> tuple[str, str]:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return (
+            f"Exercise {self.number}: {self.title} ({self.line}). {STATES[self.state][1]}.\n{textwrap.fill(self.question, 100)}"
+        )
+
+    def _repr_markdown_(self) -> str:
+        return f"**Exercise {self.number}: {self.title}** ({self.line}). *{STATES[self.state][1]}.*\n\n{self.question}"
+
+
+class Write(Exercise):
+    """A function to write; made by the decorator `write` from its reference, whose source is the solution.
+
+    cases(generator) -> [(label, *arguments), ...]: the inputs to try; those of one label are one kind of input, so that
+    an answer that fails only for points, or only for a batch of one, is told so
+    given      for finding a fault: the faulty function, as it stands in the stub
+    package    the package's own functions that are the answer: to call them is not to write them
+    """
+
+    def __init__(
+        self, reference: Callable, cases: Callable, *, given: Callable | None = None, package: Iterable[Callable] = (), **about
+    ):
+        super().__init__(**about)
+        self.reference, self.given, self.misconceptions = reference, given, []
+        self._cases, self._known = cases, {}
+        self._watched = {code: code.co_qualname for code in (inspect.unwrap(f).__code__ for f in (reference, *package))}
+        self.names = list(inspect.signature(reference).parameters)
+
+    def wrong(self, says: str) -> Callable:
+        """Decorator: a misconception, as the code that students write, and the sentence that puts it right."""
+
+        def add(function: Callable) -> Callable:
+            self.misconceptions.append((says, function))
+            return function
+
+        return add
+
+    def cases(self) -> list[tuple]:
+        """The inputs, always the same: the same wrong answer always gets the same sentence."""
+        return self._cases(torch.Generator().manual_seed(0))
+
+    def _judge(self, answer: object) -> tuple[str, str]:
+        if answer is None or answer is ...:
+            return "not attempted", NOT_YET
+        if not callable(answer) or inspect.isclass(answer):
+            what = "a class" if inspect.isclass(answer) else kind(answer)
+            return "wrong", f"The answer must be a function of ({', '.join(self.names)}), not {what}."
+        called = call(answer, self._inputs, self._watched, self.names)
+        if called.state:
+            return called.state, called.says + (NOT_YET if called.state == "not attempted" else "")
+        if self.given is not None and self._equals(self.given, called.results):
+            return "not attempted", "The code is still as it was given, or gives the same numbers. " + NOT_YET
+        wants = self._results(self.reference)
+        found = [r.says if isinstance(r, Fault) else difference(r, want) for r, want in zip(called.results, wants, strict=True)]
+        if not any(found):
+            return "right", f"Compared with the reference in {len(found)} random cases: {', '.join(dict.fromkeys(self._labels))}."
+        for says, function in self.misconceptions:
+            if self._equals(function, called.results):
+                return "misconception", says
+        return self._first_difference(found, called.results, wants)
+
+    def _first_difference(self, found: list[str | None], results: list, wants: list) -> tuple[str, str]:
+        """Where it is right, and the first case in which it is not."""
+        first, good = next(i for i, says in enumerate(found) if says), [i for i, says in enumerate(found) if not says]
+        wrong = {label for label, says in zip(self._labels, found, strict=True) if says}
+        right = [label for label in dict.fromkeys(self._labels) if label not in wrong]
+        says = f"With {_inputs(self.names, self._inputs[first])}:\n{found[first]}"
+        raised = isinstance(results[first], Fault)
+        state = "stopped" if raised else "wrong"
+        if right:  # at an end, say, where a term is 0: that alone is not half of it
+            state = "partly" if len(right) >= len(wrong) else state
+            return state, f"It is right for {', '.join(right)}, but not for {self._labels[first]}.\n{says}"
+        sizes = [list(map(_shape, arguments)) for arguments in self._inputs]
+        if (raised or _shape(results[first]) != _shape(wants[first])) and good and sizes[first] not in [sizes[i] for i in good]:
+            example = _inputs(self.names, self._inputs[good[0]])
+            return state, f"It is right with {example}. Is one of its sizes written into the code?\n{says}"
+        return state, says
+
+    def _equals(self, function: Callable, results: list) -> bool:
+        return all(map(same, results, self._results(function)))
+
+    def _results(self, function: Callable) -> list:
+        """What one of the exercise's own functions gives in each case; computed once."""
+        if function not in self._known:
+            self._known[function] = [plain(function(*fresh(arguments))) for arguments in self._inputs]
+        return self._known[function]
+
+    @cached_property
+    def _labels(self) -> list[str]:
+        return [label for label, *_ in self.cases()]
+
+    @cached_property
+    def _inputs(self) -> list[tuple]:
+        return [tuple(arguments) for _, *arguments in self.cases()]
+
+    def stub(self) -> str:
+        """What stands in the notebook for the student to fill in."""
+        if self.given is not None:
+            return _source(self.given)
+        head = self.answer().split("\n")
+        signature = next(i for i, line in enumerate(head) if line.rstrip().endswith(":"))
+        return "\n".join([*head[: signature + 1], "    raise NotImplementedError  # your turn: replace this line"])
+
+    def solution(self) -> Text:
+        """The reference, and why it is so."""
+        self.solution_seen = True
+        return Text(f"Exercise {self.number}, a solution", inspect.getdoc(self.reference) or "", self.answer())
+
+    def answer(self) -> str:
+        """The source of the solution, as it can replace the stub."""
+        return _source(self.reference)
+
+
+def write(cases: Callable, **about) -> Callable[[Callable], Write]:
+    """Decorator that makes an exercise of its reference, `my_...`; its docstring is the explanation of the solution."""
+    return lambda reference: Write(reference, cases, **about)
+
+
+def _source(function: Callable) -> str:
+    """The source of a function as it stands in a notebook: called my_..., without decorators and docstring."""
+    text = textwrap.dedent(inspect.getsource(function))
+    node = ast.parse(text).body[0]
+    lines = text.split("\n")
+    if ast.get_docstring(node):
+        doc = node.body[0]
+        del lines[doc.lineno - 1 : doc.end_lineno]
+    return "\n".join(lines[node.lineno - 1 :]).rstrip().replace(f"def {node.name}(", f"def my_{node.name}(", 1)
+
+
+def _shape(value: object) -> tuple | None:
+    return tuple(value.shape) if isinstance(value, torch.Tensor) else None
+
+
+def _inputs(names: Iterable[str], arguments: Iterable) -> str:
+    """The inputs of a case in words: small numbers as they are, tensors by their shape."""
+    words = []
+    for name, value in zip(names, arguments, strict=False):
+        if isinstance(value, torch.Tensor) and value.numel() > 4:
+            words.append(f"{name} of shape {tuple(value.shape)}")
+        elif isinstance(value, torch.Tensor):
+            words.append(f"{name} = {[round(v, 4) for v in value.flatten().tolist()]}")
+        elif isinstance(value, int | float | str | list):
+            words.append(f"{name} = {value:.6g}" if isinstance(value, float) else f"{name} = {value}")
+        elif isinstance(value, Schedule):
+            words.append(f"{name}.T = {value.T}")
+    return ", ".join(words)

@@ -1,0 +1,1 @@
+"""Where it runs and what it writes: device, precision, processes, files."""

@@ -1,0 +1,1 @@
+"""The maths: schedules, Gaussians, exact models and distances; tensors in, tensors out."""

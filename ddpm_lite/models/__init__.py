@@ -1,0 +1,1 @@
+"""The models by name: a recipe, its weights, its score."""

@@ -1,0 +1,40 @@
+"""How close is the embedding that the prior imagines from a caption to the CLIP embedding of its picture?"""
+
+import torch
+
+from ...data import emoji, shapes
+from .. import presets, trained
+from ..unclip import imagine
+
+MEANING = {
+    "cosine": "mean cosine of the prior's sample (guidance 1, 25 DDIM steps) and the CLIP embedding of a training picture of the "
+    "caption",
+    "cosine_heldout": "the same for held-out captions",
+    "cosine_text": "the yardstick: the same of the caption's own CLIP embedding, for training captions: the modality gap",
+    "cosine_pictures": "the yardstick: the same of another drawing of the same caption (shapes), or the mirrored picture (emoji)",
+}
+COUNT = 400
+
+
+def score(model: trained.Trained, seed: int = 0) -> dict[str, float]:
+    """The numbers of `MEANING`."""
+    found, g = {}, torch.Generator().manual_seed(seed)
+    clip = trained.load(presets.preset(model.name)["clip"], model.device)
+    for part, name in (("train", ""), ("heldout", "_heldout")):
+        if "shapes" in model.name:
+            drawn = shapes.draw(COUNT, g, 16, part)
+            pictures, again = drawn.images, shapes.render(drawn.index, 16, g)
+            captions = [shapes.captions(int(i))[0] for i in drawn.index]
+        else:
+            chosen = emoji.load(16)[name != ""]
+            rows = torch.randperm(len(chosen.images), generator=g)[:COUNT]
+            pictures, captions = chosen.images[rows], [chosen.names[i] for i in rows.tolist()]
+            again = pictures.flip(3)
+        with torch.no_grad():
+            image, other = (clip.net.encode_image(x.to(model.device)) for x in (pictures, again))
+            text = clip.net.encode_text(clip.tokenizer.encode(captions).to(model.device))
+        imagined = torch.nn.functional.normalize(imagine(model, clip, captions, seed=seed, candidates=1), dim=1)
+        found[f"cosine{name}"] = float((imagined * image).sum(1).mean())
+        if not name:
+            found["cosine_text"], found["cosine_pictures"] = (float((x * image).sum(1).mean()) for x in (text, other))
+    return found

@@ -1,0 +1,172 @@
+"""DALL·E 2, or unCLIP (Ramesh et al. 2022), as a whole: a caption, the prior, an image embedding, the decoder, a picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..maths.checks import require_pictures
+from ..networks.prior import closest, conditions, embed
+from ..sampling.editing import invert
+from ..sampling.guidance import guided
+from ..sampling.samplers import as_eps, sample
+from .presets import CHAINS
+from .trained import ASSETS, Trained, fingerprint, load, normal, read_card, seeds
+
+
+@dataclass
+class Chain:
+    """The models that draw a picture from a caption by way of its image embedding, all trained with the same CLIP.
+
+    Embeddings are those of `prior.embed`: CLIP's unit vectors times sqrt(d). ValueError for a prior or a decoder that was
+    trained with another CLIP.
+    """
+
+    name: str
+    clip: Trained
+    prior: Trained
+    decoder: Trained
+    upsampler: Trained | None = None
+    card: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self):
+        for model in (self.prior, self.decoder):
+            refuse_another_clip(model, self.clip)
+
+    @torch.no_grad()
+    def encode(self, pictures: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
+        """The image embeddings of pictures in [-1, 1]. ValueError for another range, or another size than the decoder's."""
+        if pictures.ndim != 4 or pictures.shape[1:] != self.decoder.net.shape:
+            raise ValueError(f"{self.name} takes pictures of shape (n, *{self.decoder.net.shape}), not {tuple(pictures.shape)}.")
+        require_pictures(pictures=pictures)
+        return embed(self.clip.net.encode_image(pictures.to(self.clip.device)))
+
+    @torch.no_grad()
+    def encode_text(self, captions: Sequence[str]) -> Float[Tensor, "n d"]:
+        """The text embeddings of captions."""
+        return embed(self.clip.net.encode_text(self.clip.tokenizer.encode(captions).to(self.clip.device)))
+
+    def imagine(self, captions: Sequence[str], **options: Any) -> Float[Tensor, "n d"]:
+        """An image embedding for each caption: see the function `imagine`, which takes the options."""
+        return imagine(self.prior, self.clip, captions, **options)
+
+    def decode(
+        self,
+        embedding: Float[Tensor, "n d"],
+        captions: Sequence[str] | None = None,
+        *,
+        seed: int | None = None,
+        steps: int = 15,
+        scale: float | None = None,
+        method: str = "dpm-solver++",
+        noise: Float[Tensor, "n c h w"] | None = None,
+    ) -> Float[Tensor, "n c h w"]:
+        """Small pictures, as the decoder draws them from image embeddings, with the captions or without: see `Trained.draw`."""
+        asked = [""] * len(embedding) if captions is None else captions
+        options = {"seed": seed, "steps": steps, "scale": scale, "method": method}
+        return self.decoder.draw(asked, embedding=embedding, noise=noise, **options)
+
+    def enlarge(
+        self, small: Float[Tensor, "n c h w"], *, seed: int = 0, steps: int = 15, method: str = "dpm-solver++"
+    ) -> Float[Tensor, "n c H W"]:
+        """The pictures at twice their size by the upsampler. ValueError for a chain without one."""
+        if self.upsampler is None:
+            raise ValueError(f"{self.name} has no upsampler, so it cannot enlarge pictures.")
+        return self.upsampler.draw(small, seed=seed, steps=steps, method=method)
+
+    def draw(
+        self,
+        captions: Sequence[str],
+        *,
+        seed: int = 0,
+        steps: int = 15,
+        scale: float = 2.0,
+        method: str = "dpm-solver++",
+        candidates: int = 2,
+    ) -> Float[Tensor, "n c H W"]:
+        """One picture for each caption, in [-1, 1]: the whole chain. Steps and method are those of the decoder and the
+        upsampler, scale is the decoder's guidance; the prior always takes 25 DDIM steps."""
+        fast = {"steps": steps, "method": method}
+        imagining, decoding, enlarging = range(3 * seed, 3 * seed + 3)  # three independent draws
+        embedding = self.imagine(captions, seed=imagining, candidates=candidates)
+        small = self.decode(embedding, captions, seed=decoding, scale=scale, **fast)
+        return small if self.upsampler is None else self.enlarge(small, seed=enlarging, **fast)
+
+    def variations(
+        self,
+        pictures: Float[Tensor, "n c h w"],
+        count: int,
+        *,
+        seed: int = 0,
+        steps: int = 15,
+        scale: float = 2.0,
+        method: str = "dpm-solver++",
+    ) -> Float[Tensor, "n count c H W"]:
+        """`count` new pictures for each picture, drawn from its embedding and new noise, without a caption. The j-th of each
+        picture starts from the same noise, whatever count is and whatever else is varied. ValueError for a count below 1."""
+        if count < 1:
+            raise ValueError(f"count = {count}, but at least one variation must be drawn.")
+        fast, (decoding, enlarging) = {"steps": steps, "method": method}, range(2 * seed, 2 * seed + 2)
+        varied = []
+        for embedding in self.encode(pictures):
+            small = self.decode(embedding.expand(count, -1), seed=decoding, scale=scale, **fast)
+            varied.append(small if self.upsampler is None else self.enlarge(small, seed=enlarging, **fast))
+        return torch.stack(varied)
+
+    def invert(self, pictures: Float[Tensor, "n c h w"], steps: int = 50) -> Float[Tensor, "n c h w"]:
+        """The noise from which the decoder, given only the embeddings, draws these pictures again by DDIM with as many steps at
+        scale 1. More steps come closer: see `editing.invert`."""
+        model, cond = self.decoder, self.decoder.conditions([""] * len(pictures), self.encode(pictures)).to(self.decoder.device)
+        return invert(model.net, pictures.to(model.device), model.schedule, cond=cond, steps=steps)
+
+
+@torch.no_grad()
+def imagine(
+    prior: Trained,
+    clip: Trained,
+    captions: Sequence[str],
+    *,
+    seed: int = 0,
+    steps: int = 25,
+    scale: float = 1.0,
+    candidates: int = 2,
+) -> Float[Tensor, "n d"]:
+    """An image embedding for each caption, of length sqrt(d) or nearly so, by the prior: DDIM under guidance of this scale.
+
+    `candidates` are drawn for each caption, and the one closest to the text embedding is kept; DALL·E 2 draws two. A single
+    one is a plain sample of the prior, the same as the first of several. The i-th embedding of a seed is the same however many
+    captions there are. ValueError for a prior that was trained with another CLIP.
+    """
+    refuse_another_clip(prior, clip)
+    if candidates < 1:
+        raise ValueError(f"candidates = {candidates}, but at least one must be drawn.")
+    device, n = prior.device, len(captions)
+    tokens = clip.tokenizer.encode(captions).to(device)
+    text = embed(clip.net.encode_text(tokens))
+    cond = conditions(tokens, text).repeat(candidates, 1)
+    seed %= 2**63
+    own = [torch.Generator(device).manual_seed(s) for s in (seed, *seeds(candidates - 1, seed))]
+    x_T = torch.cat([normal(n, prior.net.shape, generator) for generator in own])
+    eps = guided(as_eps(prior.net, prior.schedule), scale, prior.net.null)
+    *_, last = sample(eps, x_T, prior.schedule, cond=cond, steps=steps, method="ddim")
+    return closest(last.x_t.reshape(candidates, n, -1), text)
+
+
+def refuse_another_clip(model: Trained, clip: Trained) -> None:
+    """ValueError if a prior or a decoder was trained with another CLIP than this one."""
+    if model.config.get("clip") != fingerprint(clip.net):
+        raise ValueError(
+            f"{model.name} was not trained with this {clip.name}, and the embeddings of another CLIP mean nothing to it: "
+            "use the CLIP it was trained with, or train it again."
+        )
+
+
+def load_chain(name: str, device: str | torch.device = "auto") -> Chain:
+    """A shipped chain by its name, "unclip-shapes" or "unclip-emoji", ready to use. ValueError for another name."""
+    if name not in CHAINS:
+        raise ValueError(f"There is no chain {name!r}: the known ones are {', '.join(CHAINS)}.")
+    card = read_card(name) if (ASSETS / f"{name}.json").is_file() else {}
+    return Chain(name, **{part: load(model, device) for part, model in CHAINS[name].items()}, card=card)

@@ -1,0 +1,121 @@
+"""Small networks and the parts that networks share: the time embedding, the class embedding, an MLP for points."""
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ..maths.checks import require_labels
+from ..maths.schedule import require_floating
+
+
+def timestep_embedding(t: Int[Tensor, " batch"], dim: int) -> Float[Tensor, "batch dim"]:
+    """sin(t w_i) and cos(t w_i) for dim/2 frequencies w_i from 1 down to 1/10000, in float32 (Vaswani et al. 2017,
+    section 3.5, in the arrangement of Ho et al. 2020): the network reads t at many scales at once."""
+    if dim < 4 or dim % 2:
+        raise ValueError(f"dim = {dim}, but a time embedding needs an even number of at least 4.")
+    half = dim // 2
+    w = torch.exp(-math.log(10_000) / (half - 1) * torch.arange(half, dtype=torch.float32, device=t.device))
+    angle = t[:, None].float() * w
+    return torch.cat([angle.sin(), angle.cos()], dim=1)
+
+
+class Condition(nn.Module):
+    """Time and condition as one vector: MLP(timestep_embedding(t)) + the embedding of the condition.
+
+    With num_classes, cond is (B,) labels 0..num_classes, and num_classes itself is the null label ("no condition").
+    With cond_dim, cond is (B, cond_dim) vectors, and the null condition is the zero vector.
+    cond = None is the null condition for the whole batch. ValueError for a cond that does not fit.
+    """
+
+    def __init__(self, embedding_dim: int, dim: int, num_classes: int | None = None, cond_dim: int | None = None):
+        super().__init__()
+        if num_classes is not None and cond_dim is not None:
+            raise ValueError("A network takes class labels (num_classes) or vectors (cond_dim) as its condition, not both.")
+        self.embedding_dim, self.num_classes, self.cond_dim = embedding_dim, num_classes, cond_dim
+        self.time = nn.Sequential(nn.Linear(embedding_dim, dim), nn.SiLU(), nn.Linear(dim, dim))
+        if num_classes is not None:
+            self.label = nn.Embedding(num_classes + 1, dim)
+        if cond_dim is not None:
+            self.vector = nn.Linear(cond_dim, dim, bias=False)
+
+    def forward(self, t: Int[Tensor, " batch"], cond: Tensor | None = None) -> Float[Tensor, "batch dim"]:
+        emb = self.time(timestep_embedding(t, self.embedding_dim).to(self.time[0].weight.dtype))
+        if self.num_classes is None and self.cond_dim is None:
+            if cond is not None:
+                raise ValueError("This network was built without a condition, but cond was given.")
+        elif self.num_classes is not None:
+            cond = torch.full_like(t, self.num_classes) if cond is None else cond
+            if cond.shape != t.shape or cond.is_floating_point():
+                raise ValueError(f"cond must be ({len(t)},) integer labels, not {cond.dtype} of shape {tuple(cond.shape)}.")
+            require_labels(self.num_classes + 1, labels=cond)
+            emb = emb + self.label(cond)
+        elif cond is not None:
+            require_floating(cond=cond)
+            if cond.shape != (len(t), self.cond_dim):
+                raise ValueError(f"cond must be ({len(t)}, {self.cond_dim}) vectors, but its shape is {tuple(cond.shape)}.")
+            emb = emb + self.vector(cond)
+        return emb
+
+
+class PointMLP(nn.Module):
+    """A residual MLP eps_theta(x_t, t, c) for points (B, dim): each block adds W_2 silu(W_1 norm(h) + time and condition)."""
+
+    def __init__(
+        self, dim: int = 2, width: int = 128, depth: int = 4, num_classes: int | None = None, cond_dim: int | None = None
+    ):
+        super().__init__()
+        self.dim = dim
+        self.null_label = num_classes
+        self.condition = Condition(width, width, num_classes, cond_dim)
+        self.first = nn.Linear(dim, width)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(depth))
+        self.ins = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
+        self.outs = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
+        self.last = nn.Linear(width, dim)
+        for layer in (*self.outs, self.last):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(
+        self, x_t: Float[Tensor, "batch dim"], t: Int[Tensor, " batch"], cond: Tensor | None = None
+    ) -> Float[Tensor, "batch dim"]:
+        require_floating(x_t=x_t)
+        if x_t.ndim != 2 or x_t.shape[1] != self.dim:
+            raise ValueError(f"This network takes points of shape (B, {self.dim}), not {tuple(x_t.shape)}.")
+        emb = self.condition(t, cond)
+        h = self.first(x_t)
+        for norm, layer_in, layer_out in zip(self.norms, self.ins, self.outs, strict=True):
+            h = h + layer_out(nn.functional.silu(layer_in(norm(h)) + emb))
+        return self.last(h)
+
+
+class Classifier(nn.Module):
+    """A small convolutional classifier of pictures (B, channels, size, size); `features` gives what it decides by.
+
+    size must be divisible by 4. Frechet distances are measured in the space of its features (B, num_features).
+    """
+
+    def __init__(self, size: int, channels: int, num_classes: int, width: int = 32, num_features: int = 16, dropout: float = 0.5):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, width, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(width, 2 * width, 3, padding=1, stride=2),
+            nn.SiLU(),
+            nn.Conv2d(2 * width, 2 * width, 3, padding=1, stride=2),
+            nn.SiLU(),
+            nn.Flatten(),
+            nn.Dropout(dropout),
+            nn.Linear(2 * width * (size // 4) ** 2, num_features),
+        )
+        self.head = nn.Linear(num_features, num_classes)
+
+    def features(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b f"]:
+        """The features that the decision is based on: (B, num_features), unbounded."""
+        require_floating(x=x)
+        return self.body(x)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b classes"]:
+        return self.head(nn.functional.silu(self.features(x)))

@@ -1,0 +1,305 @@
+"""The U-Net of Ho et al. 2020 (appendix B), which predicts the noise in a picture.
+
+Pictures go down through levels, each of half the size, then up again; every block on the way up also reads the output of
+the block of the same size on the way down. Time (and condition) enters every residual block, and the words of a
+caption every attention block.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ..machine.device import attend, autocast
+from ..maths.schedule import require_floating
+from .caption import Caption, Context
+from .layers import Condition
+
+
+class Norm(nn.GroupNorm):
+    """GroupNorm, always computed in float32: in bf16 it is less exact and, on a CPU, several times slower.
+    The result is cast back to the dtype of the input, so that the next layers move half as much memory."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.group_norm(x.float(), self.num_groups, self.weight, self.bias, self.eps).to(x.dtype)
+
+
+class ResBlock(nn.Module):
+    """x + conv(silu(norm(conv(silu(norm(x))) + emb))), the second convolution zero at first, so a block starts as x."""
+
+    def __init__(self, channels_in: int, channels_out: int, emb_dim: int, groups: int, dropout: float):
+        super().__init__()
+        self.norm_1 = Norm(groups, channels_in, eps=1e-6)
+        self.conv_1 = nn.Conv2d(channels_in, channels_out, 3, padding=1)
+        self.emb = nn.Linear(emb_dim, channels_out)
+        self.norm_2 = Norm(groups, channels_out, eps=1e-6)
+        self.dropout = nn.Dropout(dropout)
+        self.conv_2 = zero(nn.Conv2d(channels_out, channels_out, 3, padding=1))
+        self.skip = nn.Conv2d(channels_in, channels_out, 1) if channels_in != channels_out else nn.Identity()
+
+    def forward(
+        self, x: Float[Tensor, "b c_in h w"], emb: Float[Tensor, "b e"], context: Context | None = None
+    ) -> Float[Tensor, "b c_out h w"]:
+        h = self.conv_1(F.silu(self.norm_1(x)))
+        h = h + self.emb(emb)[:, :, None, None]
+        h = self.conv_2(self.dropout(F.silu(self.norm_2(h))))
+        return self.skip(x) + h
+
+
+class Attention(nn.Module):
+    """Every pixel attends to every other: x + W softmax(q k^T / sqrt(d)) v, with W zero at first.
+
+    With context_width, it also attends to the words of a caption: their features give further keys and values, next to
+    those of the pixels (Nichol et al. 2022, section 3.1), so each pixel weighs words against pixels in one softmax.
+    """
+
+    def __init__(self, channels: int, groups: int, heads: int, context_width: int | None = None):
+        super().__init__()
+        self.heads = heads
+        self.norm = Norm(groups, channels, eps=1e-6)
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.words = nn.Linear(context_width, 2 * channels) if context_width is not None else None
+        self.out = zero(nn.Linear(channels, channels))
+
+    def forward(
+        self, x: Float[Tensor, "b c h w"], emb: Tensor | None = None, context: Context | None = None
+    ) -> Float[Tensor, "b c h w"]:
+        b, c, h, w = x.shape
+        pixels = self.norm(x).flatten(2).mT  # (b, hw, c)
+        q, k, v = self.qkv(pixels).reshape(b, h * w, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
+        mask = None
+        if self.words is not None:
+            words = self.words(context.features)
+            k_words, v_words = words.reshape(b, -1, 2, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
+            k, v = torch.cat([k_words, k], dim=2), torch.cat([v_words, v], dim=2)
+            mask = F.pad(context.visible, (0, h * w), value=True)[:, None, None]  # all pixels are visible
+        seen = attend(q, k, v, mask)  # (b, heads, hw, c / heads)
+        seen = self.out(seen.transpose(1, 2).reshape(b, h * w, c))
+        return x + seen.mT.reshape(b, c, h, w)
+
+
+class Downsample(nn.Conv2d):
+    """Halves the size by a convolution of stride 2, padded at the right and the bottom only, as in Ho et al.'s code."""
+
+    def __init__(self, channels: int):
+        super().__init__(channels, channels, 3, stride=2)
+
+    def forward(
+        self, x: Float[Tensor, "b c h w"], emb: Tensor | None = None, context: Context | None = None
+    ) -> Float[Tensor, "b c h/2 w/2"]:
+        return super().forward(F.pad(x, (0, 1, 0, 1)))
+
+
+class Upsample(nn.Conv2d):
+    """Doubles the size: repeats each pixel four times, then applies a convolution."""
+
+    def __init__(self, channels: int):
+        super().__init__(channels, channels, 3, padding=1)
+
+    def forward(
+        self, x: Float[Tensor, "b c h w"], emb: Tensor | None = None, context: Context | None = None
+    ) -> Float[Tensor, "b c 2*h 2*w"]:
+        return super().forward(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+class UNet(nn.Module):
+    """eps_theta(x_t, t, c) for pictures (B, channels, size, size), t (B,) steps, c a condition or None.
+
+    width      channels at full size; level i has width * mults[i]
+    depth      residual blocks per level on the way down (one more on the way up)
+    attention  the sizes, in pixels, at which self-attention follows each residual block (default 16, where a level has that
+               size); in the middle there is always one
+    heads, groups, dropout   attention heads, GroupNorm groups, dropout rate
+    num_classes or cond_dim  class labels or vectors as condition: see `layers.Condition`
+    caption    captions as condition, cond = tokens (B, length): {"vocabulary", "length", "width", "depth", "heads"} of
+               `caption.Caption`
+    extra      channels of a picture that is given with x_t, as further channels of the input: see `beside`
+
+    ValueError for sizes that do not fit together, and for inputs of another shape.
+    """
+
+    precision: torch.dtype | None = None  # set by `device.place`
+
+    def __init__(
+        self,
+        size: int,
+        channels: int,
+        width: int,
+        mults: Sequence[int] = (1, 2, 2, 2),
+        depth: int = 2,
+        attention: Sequence[int] | None = None,
+        heads: int = 1,
+        groups: int = 32,
+        dropout: float = 0.0,
+        num_classes: int | None = None,
+        cond_dim: int | None = None,
+        caption: dict[str, int] | None = None,
+        extra: int = 0,
+    ):
+        super().__init__()
+        if caption is not None and (num_classes is not None or cond_dim is not None):
+            raise ValueError("A U-Net takes captions (caption) or labels or vectors (num_classes, cond_dim), not both.")
+        if size % 2 ** (len(mults) - 1):
+            raise ValueError(
+                f"A {size} x {size} picture cannot be halved {len(mults) - 1} times: use fewer mults or another size."
+            )
+        sizes = [size >> i for i in range(len(mults))]
+        if absent := set(attention or ()) - set(sizes):
+            raise ValueError(f"There is no level of {min(absent)} pixels for attention: the levels have {sizes}.")
+        attention = (16,) if attention is None else attention
+        if any(width * m % groups or width * m % heads for m in mults):
+            raise ValueError(
+                f"The channels, {[width * m for m in mults]}, must be multiples of groups = {groups} and of heads = {heads}."
+            )
+        self.shape, self.extra = (channels, size, size), extra
+        self.null_label = num_classes
+        emb_dim = 4 * width
+        self.condition = Condition(width, emb_dim, num_classes, cond_dim)
+        self.caption = Caption(**caption, dim=emb_dim) if caption is not None else None
+        words = caption["width"] if caption is not None else None
+
+        def level(blocks: list[tuple[int, int]], pixels: int) -> list[nn.Module]:
+            layers: list[nn.Module] = []
+            for c_in, c_out in blocks:
+                layers.append(ResBlock(c_in, c_out, emb_dim, groups, dropout))
+                if pixels in attention:
+                    layers.append(Attention(c_out, groups, heads, words))
+            return layers
+
+        # The way down. `left` lists the channels of every result that the way up will read, the last one first.
+        self.first = nn.Conv2d(channels + extra, width, 3, padding=1)
+        self.down, left, c = nn.ModuleList(), [width], width
+        for i, mult in enumerate(mults):
+            for _ in range(depth):
+                self.down.append(nn.ModuleList(level([(c, width * mult)], size >> i)))
+                c = width * mult
+                left.append(c)
+            if i < len(mults) - 1:
+                self.down.append(nn.ModuleList([Downsample(c)]))
+                left.append(c)
+
+        self.middle = nn.ModuleList(
+            [
+                ResBlock(c, c, emb_dim, groups, dropout),
+                Attention(c, groups, heads, words),
+                ResBlock(c, c, emb_dim, groups, dropout),
+            ]
+        )
+
+        self.up = nn.ModuleList()
+        for i, mult in reversed(list(enumerate(mults))):
+            for j in range(depth + 1):
+                self.up.append(nn.ModuleList(level([(c + left.pop(), width * mult)], size >> i)))
+                c = width * mult
+                if j == depth and i > 0:
+                    self.up[-1].append(Upsample(c))
+        self.last_norm = Norm(groups, c, eps=1e-6)
+        self.last = zero(nn.Conv2d(c, channels, 3, padding=1))
+
+    def forward(
+        self, x_t: Float[Tensor, "b c_in h w"], t: Int[Tensor, " b"], cond: Tensor | None = None
+    ) -> Float[Tensor, "b c h w"]:
+        require_floating(x_t=x_t)
+        channels, *sides = self.shape
+        if tuple(x_t.shape[1:]) != (channels + self.extra, *sides):
+            wanted = ", ".join(map(str, (channels + self.extra, *sides)))
+            more = f", of which the last {self.extra} channels are given with x_t" if self.extra else ""
+            raise ValueError(f"This network takes pictures of shape (B, {wanted}){more}, not {tuple(x_t.shape)}.")
+        with autocast(x_t.device, self.precision):
+            if self.caption is None:
+                emb, context = self.condition(t, cond), None
+            else:
+                emb, context = self.caption(cond, len(t))
+                emb = emb + self.condition(t)
+            emb = F.silu(emb)
+            h = self.first(x_t)
+            left = [h]
+            for layers in self.down:
+                for layer in layers:
+                    h = layer(h, emb, context)
+                left.append(h)
+            for layer in self.middle:
+                h = layer(h, emb, context)
+            for layers in self.up:
+                h = torch.cat([h, left.pop()], dim=1)
+                for layer in layers:
+                    h = layer(h, emb, context)
+            return self.last(F.silu(self.last_norm(h))).to(x_t.dtype)
+
+
+def beside(model: Callable[..., Tensor], extra: Float[Tensor, "b c h w"]) -> Callable[..., Tensor]:
+    """A U-Net with extra channels as model(x_t, t, cond), which samplers and losses take: it sees x_t and `extra` as the
+    channels of one picture. So GLIDE's upsampler sees the small picture, and its inpainting network the rest of the picture.
+    """
+    require_floating(extra=extra)
+
+    def eps(x_t: Float[Tensor, "n c_t h w"], t: Int[Tensor, " n"], cond: Tensor | None = None) -> Float[Tensor, "n c_t h w"]:
+        require_floating(x_t=x_t)
+        # Guidance asks for two predictions at once: then each extra picture is used twice.
+        return model(torch.cat([x_t, extra.repeat(len(x_t) // len(extra), 1, 1, 1)], dim=1), t, cond)
+
+    eps.training = getattr(model, "training", False)  # for samplers, which refuse to draw in training mode
+    return eps
+
+
+def widen(state: dict[str, Tensor], extra: int) -> dict[str, Tensor]:
+    """The weights of a U-Net for one with `extra` more input channels, whose weights are 0: it starts as the same network
+    and learns to use the new channels (Nichol et al. 2022, section 3.3)."""
+    return state | {"first.weight": F.pad(state["first.weight"], (0, 0, 0, 0, 0, extra))}
+
+
+def zero(layer: nn.Module) -> nn.Module:
+    """The layer, with all its parameters set to 0."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
+
+
+# Ho et al.'s network for CIFAR-10: 35,746,307 parameters, as the checkpoint google/ddpm-cifar10-32.
+CIFAR10 = {"size": 32, "channels": 3, "width": 128, "mults": (1, 2, 2, 2), "depth": 2, "attention": (16,), "dropout": 0.1}
+
+
+def from_diffusers(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a diffusers `UNet2DModel` of Ho et al.'s kind, renamed for `UNet` (load_state_dict takes them).
+
+    Ho et al. number the steps from 0, the lecture from 1: give the network t - 1 when it has these weights.
+    """
+    parts = {"norm1": "norm_1", "conv1": "conv_1", "time_emb_proj": "emb", "norm2": "norm_2", "conv2": "conv_2"}
+    parts |= {"conv_shortcut": "skip", "group_norm": "norm", "to_out.0": "out"}
+    fixed = {"time_embedding.linear_1": "condition.time.0", "time_embedding.linear_2": "condition.time.2"}
+    fixed |= {"conv_in": "first", "conv_norm_out": "last_norm", "conv_out": "last"}
+    depth = 1 + max(int(k.split(".")[3]) for k in state if k.startswith("down_blocks.0.resnets."))
+
+    def place_of(block: list[str]) -> str:
+        """down_blocks.2.resnets.1 and the like -> down.7.0"""
+        if block[0] == "mid_block":
+            return "middle.1" if block[1] == "attentions" else f"middle.{2 * int(block[2])}"
+        side, i, kind, j = block[0].removesuffix("_blocks"), int(block[1]), block[2], int(block[3])
+        if side == "down":
+            row = i * (depth + 1) + (depth if kind == "downsamplers" else j)
+            return f"down.{row}.{1 if kind == 'attentions' else 0}"
+        row = i * (depth + 1) + (depth if kind == "upsamplers" else j)
+        with_attention = any(k.startswith(f"up_blocks.{i}.attentions.") for k in state)
+        return f"up.{row}.{0 if kind == 'resnets' else 1 + (kind == 'upsamplers' and with_attention)}"
+
+    renamed: dict[str, Tensor] = {}
+    for key, value in state.items():
+        name, end = key.rsplit(".", 1)
+        if name in fixed:
+            renamed[f"{fixed[name]}.{end}"] = value
+            continue
+        words = name.split(".")
+        cut = 3 if words[0] == "mid_block" else 4
+        part = ".".join(words[cut:])
+        if part in ("to_k", "to_v"):
+            continue  # joined to to_q below
+        if part == "to_q":
+            joined = torch.cat([state[f"{name.removesuffix('to_q')}{p}.{end}"] for p in ("to_q", "to_k", "to_v")])
+            renamed[f"{place_of(words[:cut])}.qkv.{end}"] = joined
+        elif part == "conv":  # down- and upsamplers are the convolution itself here
+            renamed[f"{place_of(words[:cut])}.{end}"] = value
+        else:
+            renamed[f"{place_of(words[:cut])}.{parts[part]}.{end}"] = value
+    return renamed

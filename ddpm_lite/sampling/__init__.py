@@ -1,0 +1,1 @@
+"""Algorithm 2: samplers, guidance, editing."""

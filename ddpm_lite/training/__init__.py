@@ -1,0 +1,1 @@
+"""Algorithm 1: losses, batches, the loop and its checkpoint."""

@@ -1,0 +1,52 @@
+"""The wiring of the command `train`: what the preset and the command line say reaches the training."""
+
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from ddpm_lite import __main__ as cli
+from ddpm_lite.models import presets, recipe, trained
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """How the training was asked for: it has nothing left to do."""
+    kept = {}
+
+    def train(model, data, loss, **options):
+        kept.update(model=model, data=data, loss=loss, options=options)
+        return iter(())
+
+    monkeypatch.setattr(sys.modules[cli.train.__module__], "training", train)
+    return kept
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        ("digits-classifier", "--steps 7 --batch-size 9 --seed 5 --compile", {"steps": 7, "batch_size": 9, "seed": 5}),
+        ("digits-classifier", "--minutes 2.5", {"minutes": 2.5, "batch_size": 128, "seed": 0}),
+        ("judge-emoji", "", {"steps": 4000, "batch_size": 256, "seed": 1}),
+    ],
+)
+def test_a_training_is_made_of_what_the_preset_and_the_command_say(asked, tmp_path, name, given, expected):
+    assert cli.main(["train", name, "--out", str(tmp_path / "run"), "--device", "cpu", *given.split()]) == 0
+    options, preset = asked["options"], presets.PRESETS[name]["train"]
+    config, generator, seed = options.pop("config"), options.pop("generator"), expected.pop("seed")
+    expected |= {"checkpoint": tmp_path / "run" / trained.CHECKPOINT, "compile": "--compile" in given}
+    assert options == expected | {"lr": preset["lr"], "weight_decay": preset["weight_decay"]}
+    assert generator.initial_seed() == seed == config["made"]["seed"] and config["name"] == name
+    assert {k: v for k, v in config.items() if k != "made"} == recipe.configure(name)
+    expected_weights = recipe.build(config, seed).state_dict()
+    assert all(torch.equal(v, expected_weights[k]) for k, v in asked["model"].state_dict().items())
+    assert all(map(torch.equal, asked["data"], recipe.training_data(config)))
+
+
+def test_a_prior_learns_the_embeddings_of_its_own_clip(asked, tmp_path, monkeypatch):
+    learnt = []
+    monkeypatch.setattr(recipe, "make_loss", lambda config, clip: learnt.append(clip) or nn.Identity())
+    assert cli.main(["train", "prior-emoji", "--out", str(tmp_path), "--device", "cpu"]) == 0
+    own = trained.fingerprint(trained.shipped("clip-emoji").net)
+    assert asked["options"]["config"]["clip"] == own == trained.fingerprint(learnt[0])

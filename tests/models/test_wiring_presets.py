@@ -1,0 +1,245 @@
+"""The wiring of the presets: each trains with its own loss and with its own numbers in it, whatever it is a preset of."""
+
+import math
+from functools import cache
+
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import nn
+
+from ddpm_lite import Loss, Schedule, Tokenizer, captioned
+from ddpm_lite.data import digits, emoji, scenes, shapes
+from ddpm_lite.models import presets, recipe
+from ddpm_lite.networks.tokenizer import END, empty_row
+
+N, DIM, IMAGE, TEXT = 2000, 64, 0.5, -0.25
+# Other numbers than any preset has, and than any default is: what is taken from elsewhere shows.
+ODD = {"drop": 0.3, "word_drop": 0.25, "shift": 3, "noise": 0.5, "everything": 0.4, "both": 0.2, "caption": 0.35, "image": 0.15}
+PRESETS = presets.PRESETS
+CAPTIONED = [name for name, preset in PRESETS.items() if "length" in preset["net"] or "caption" in preset["net"]]
+
+
+def with_loss(*names: str) -> list[str]:
+    """The presets in whose loss these numbers are."""
+    return [name for name, preset in PRESETS.items() if set(names) <= preset.get("loss", {}).keys()]
+
+
+class Clip(nn.Module):
+    """A CLIP to which all pictures are alike, and all captions."""
+
+    def encode_image(self, pictures):
+        return torch.full((len(pictures), DIM), IMAGE)
+
+    def encode_text(self, tokens):
+        return torch.full((len(tokens), DIM), TEXT)
+
+
+class Seen(nn.Module):
+    """A network that answers 0 and keeps what it is given by the loss of a preset, in which all numbers are odd."""
+
+    def __init__(self, name: str):
+        super().__init__()
+        preset, batch = PRESETS[name], []
+        self.kind, self.channels = preset["kind"], preset["net"].get("channels", 3)
+        config = {"name": name, "net": preset["net"], "loss": {k: ODD[k] for k in preset.get("loss", {})}}
+        # White paper with one dark pixel.
+        self.pictures = torch.ones(N, self.channels, 8, 8)
+        self.pictures[:, :, 3, 4] = -1
+        if "schedule" in preset:
+            config["schedule"] = preset["schedule"]
+            self.schedule = getattr(Schedule, preset["schedule"]["kind"])(preset["schedule"]["T"])
+        if name in CAPTIONED:
+            self.length = preset["net"].get("length", preset["net"].get("caption", {}).get("length"))
+            tokenizer = Tokenizer(["blue", "circle", "red"], self.length)
+            config["words"] = tokenizer.words
+            batch.append(tokenizer.encode(["red blue circle"]).short().expand(N, 1, -1))
+        if preset["data"] == "digits":
+            batch = [self.pictures, torch.arange(N) % 10]
+        else:
+            batch = [recipe.to_bytes(self.pictures), torch.zeros(N, dtype=torch.bool), *batch]
+        self.loss = recipe.make_loss(config, Clip())(self, tuple(batch), torch.Generator().manual_seed(0))
+
+    def forward(self, x, t=None, cond=None, *gather):
+        if self.kind == "clip":
+            self.tokens, self.t, self.x_t = t, cond, x
+            return torch.zeros(len(x), len(x))
+        self.x_t, self.extra, self.t, self.cond = x[:, : self.channels], x[:, self.channels :], t, cond
+        if self.kind == "prior":
+            self.x_t = x
+        if cond is not None and cond.ndim == 2:
+            self.tokens, self.embedding = cond[:, : self.length].long(), cond[:, self.length :]
+        return torch.zeros(len(x), 10) if self.kind == "classifier" else 0 * self.x_t
+
+    @property
+    def without(self) -> torch.Tensor:
+        """Which captions it was not given."""
+        return (self.tokens == empty_row(self.length)).all(1)
+
+
+seen = cache(Seen)
+
+
+def share(found: torch.Tensor, expected: float) -> bool:
+    """Whether so many are true, within five standard errors."""
+    return abs(float(found.double().mean()) - expected) <= 5 * math.sqrt(expected * (1 - expected) / len(found))
+
+
+@pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if preset["kind"] in ("unet", "prior")])
+def test_a_picture_is_denoised_to_its_noise_and_an_embedding_to_itself(name):
+    net = seen(name)
+    x0 = torch.full((N, DIM), IMAGE * DIM**0.5) if net.kind == "prior" else net.pictures
+    a = net.schedule.alpha_bar[net.t].reshape(-1, *[1] * (x0.ndim - 1))
+    eps = (net.x_t - a.sqrt() * x0) / (1 - a).sqrt()
+    assert abs(float(eps.std()) - 1) < 0.02 and abs(float(eps.mean())) < 0.02
+    target = x0 if net.kind == "prior" else eps
+    torch.testing.assert_close(net.loss.per_item.double(), target.double().square().flatten(1).mean(1), rtol=0.01, atol=0.01)
+    assert torch.equal(net.loss.bin, (net.t - 1) * 20 // net.schedule.T)
+
+
+@pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if preset["kind"] == "clip"])
+def test_a_clip_sees_the_caption_and_the_picture_moved_or_noised(name):
+    net = seen(name)
+    assert float(net.loss.value) == pytest.approx(math.log(N)) and (net.t is None) == ("schedule" not in PRESETS[name])
+    clear = torch.arange(N) if net.t is None else (net.t <= 20).nonzero()[:, 0]
+    rows, columns = (net.x_t[clear, 0] < 0).nonzero()[:, 1:].T
+    assert set(rows.tolist()) == set(range(0, 7)) and set(columns.tolist()) == set(range(1, 8)), "moved by up to 3 pixels"
+    if net.t is not None:
+        a = net.schedule.alpha_bar[net.t]
+        assert ((net.x_t[:, 0, 7, 0] - a.sqrt()) / (1 - a).sqrt()).std() == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("name", with_loss("word_drop"))
+def test_words_are_dropped_at_the_preset_s_rate(name):
+    net, p = seen(name), ODD["word_drop"]
+    words = (net.tokens[~net.without] > END).sum(1).double()
+    expected = 3 * (1 - p) + 3 * p**3  # where all three would go, all three stay
+    assert abs(float(words.mean()) - expected) <= 5 * math.sqrt(3 * p * (1 - p) / len(words)) and words.min() == 1
+
+
+@pytest.mark.parametrize("name", with_loss("drop"))
+def test_conditions_are_dropped_at_the_preset_s_rate(name):
+    net = seen(name)
+    assert share(net.without, ODD["drop"])
+    if net.kind == "prior":
+        assert torch.equal(net.embedding, torch.where(net.without, 0.0, TEXT * DIM**0.5)[:, None].expand(-1, DIM))
+
+
+@pytest.mark.parametrize("name", with_loss("both", "caption", "image"))
+def test_a_decoder_is_given_caption_and_embedding_at_the_preset_s_rates(name):
+    net = seen(name)
+    given, text = (net.embedding == IMAGE * DIM**0.5).all(1), ~net.without
+    assert (given | (net.embedding == 0).all(1)).all()
+    assert share(given & text, ODD["both"]) and share(~given & text, ODD["caption"]) and share(given & ~text, ODD["image"])
+
+
+@pytest.mark.parametrize("name", with_loss("everything"))
+def test_everything_is_erased_at_the_preset_s_rate(name):
+    net, everything = seen(name), ODD["everything"]
+    rest, mask = net.extra[:, : net.channels], net.extra[:, net.channels :]
+    assert torch.equal(rest, net.pictures * mask) and mask.shape == (N, 1, 8, 8)
+    assert share(mask.amax((1, 2, 3)) == 0, everything + (1 - everything) / 64)
+
+
+@pytest.mark.parametrize("name", with_loss("noise"))
+def test_an_upsampler_sees_the_small_picture_with_the_preset_s_noise(name):
+    net = seen(name)
+    small = net.extra[:, :, ::2, ::2]
+    assert torch.equal(net.extra, F.interpolate(small, scale_factor=2.0))
+    std = (small - F.avg_pool2d(net.pictures, 2)).flatten(1).std(1)
+    assert std.max() == pytest.approx(ODD["noise"], rel=0.4) and std.mean() == pytest.approx(ODD["noise"] / 2, rel=0.1)
+
+
+def test_a_label_is_dropped_now_and_then_and_a_classifier_learns_all():
+    labels = seen("digits").cond
+    assert share(labels == 10, 0.1) and torch.equal(labels[labels != 10], (torch.arange(N) % 10)[labels != 10])
+    net = seen("digits-classifier")
+    assert torch.equal(net.x_t, net.pictures) and float(net.loss.value) == pytest.approx(math.log(10))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_all_randomness_of_a_loss_is_the_generator_s(name):
+    losses = []
+    for seed in (1, 2):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            before, net = torch.get_rng_state(), Seen(name)
+            assert torch.equal(before, torch.get_rng_state())
+        losses.append((net.loss.per_item, net.x_t, *([net.cond] if hasattr(net, "cond") and net.cond is not None else [])))
+    assert all(map(torch.equal, *losses))
+
+
+def test_mirroring_and_the_choice_of_a_caption_are_the_generator_s():
+    pictures, seen = torch.arange(48).byte().reshape(1, 3, 4, 4).expand(100, -1, -1, -1), []
+    batch = pictures, torch.ones(100, dtype=torch.bool), torch.arange(3, 15).reshape(1, 3, 4).expand(100, -1, -1)
+    for seed in (1, 2):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            loss = captioned(lambda model, given, generator: seen.append(given) or Loss(torch.zeros(())), word_drop=0.0)
+            loss(nn.Identity(), batch, torch.Generator().manual_seed(0))
+    assert all(map(torch.equal, *seen)) and len(seen[0][0].unique(dim=0)) == 2 and len(seen[0][1].unique(dim=0)) == 3
+
+
+# What is trained on.
+
+
+def test_no_held_out_drawing_and_all_of_the_others_are_in_the_material(monkeypatch):
+    monkeypatch.setattr(recipe, "DRAWINGS", 4000)
+    recipe._drawn.cache_clear()
+    one, two = (recipe.material(data, 16) for data in ("shape", "shapes"))
+    assert set(one.index.tolist()) == set(shapes.TRAIN.tolist()) and len(one.index) == 4000
+    n = len(shapes.COMBINATIONS)
+    drawn = [set((two.index[two.index < n]).tolist()), set((two.index[two.index >= n] - n).tolist())]
+    assert drawn[0] == set(shapes.TRAIN.tolist()) and not drawn[1] & set(scenes.HELDOUT.tolist()) and len(drawn[1]) > 1300
+    assert len(two.index) == 8000 and two.captions[n] == scenes.captions(0) and two.captions[3] == shapes.captions(3)
+    assert not one.mirror.any() and not two.mirror.any()  # the captions say where things are
+    recipe._drawn.cache_clear()
+
+
+def test_the_training_parts_are_whole_and_as_large_as_the_cards_say():
+    assert recipe.DRAWINGS == 20_000
+    train = emoji.load(16)[0]
+    kept = recipe.material("emoji", 16)
+    assert kept.captions == train.captions and torch.equal(kept.mirror, train.mirrorable) and len(kept.index) == 1816
+    for mine, theirs in zip(recipe.training_data({"name": "digits", "net": {}}), digits.load()[0], strict=True):
+        assert torch.equal(mine, theirs)
+
+
+@pytest.fixture
+def own(tmp_path):
+    for i, colour in enumerate(("red", "green", "blue")):
+        Image.new("RGB", (9, 9), colour).save(tmp_path / f"{i}.png")
+    (tmp_path / "said.csv").write_text("file,caption\n0.png,left red\n1.png,green\n2.png,blue\n0.png,a red one\n")
+    return {"path": str(tmp_path), "captions": str(tmp_path / "said.csv"), "size": 8}
+
+
+@pytest.mark.parametrize("name", ["folder", "clip-folder"])
+def test_your_own_pictures_are_kept_with_their_captions_and_never_mirrored(name, own):
+    config = recipe.configure(name, own)
+    smaller = {"size": 8, **({"attention": [8]} if name == "folder" else {})}  # no level has 16 pixels
+    assert config["net"] == {**PRESETS[name]["net"], **smaller} and config["loss"] == PRESETS[name]["loss"]
+    assert config["words"] == ["a", "blue", "green", "left", "one", "red"] and config["pictures"].items() > own.items()
+    pictures, mirror, tokens = recipe.training_data(config)
+    assert pictures.shape == (3, 3, 8, 8) and not mirror.any() and pictures[2, :, 0, 0].tolist() == [0, 0, 255]
+    said = [["left red", "a red one"], ["green", "green"], ["blue", "blue"]]
+    assert torch.equal(tokens.long(), torch.stack([recipe.make_tokenizer(config).encode(each) for each in said]))
+
+
+def test_a_run_keeps_what_its_preset_says():
+    for name in ("digits", "digits-classifier", "upsampler-emoji"):
+        kept = {k: PRESETS[name][k] for k in ("net", "schedule", "loss") if k in PRESETS[name]}
+        assert recipe.configure(name) == {"name": name, **kept}
+
+
+def test_the_first_weights_are_those_of_the_seed():
+    a, b, c = (recipe.build({"name": "digits-classifier", "net": PRESETS["digits-classifier"]["net"]}, s) for s in (0, 0, 1))
+    assert torch.equal(a.head.weight, b.head.weight) and not torch.equal(a.head.weight, c.head.weight)
+
+
+def test_the_schedule_has_all_the_arguments_of_the_preset():
+    made = recipe.make_schedule({"schedule": {"kind": "linear", "T": 50, "beta_1": 0.01, "beta_T": 0.5}})
+    assert torch.equal(made.beta, Schedule.linear(50, 0.01, 0.5).beta)
+    assert torch.equal(
+        recipe.make_schedule({"schedule": {"kind": "cosine", "T": 9, "s": 0.1}}).beta, Schedule.cosine(9, 0.1).beta
+    )

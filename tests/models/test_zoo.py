@@ -1,0 +1,108 @@
+"""The shipped models: that their cards are true and good enough, and that scores measure what they say."""
+
+import json
+
+import pytest
+import torch
+
+from ddpm_lite.data import digits
+from ddpm_lite.machine import weights
+from ddpm_lite.maths import metrics
+from ddpm_lite.models import evaluation, presets, recipe, trained
+
+CONFIG = recipe.configure("digits")
+CARD = json.loads((trained.ASSETS / "digits.json").read_text())
+
+
+def test_the_digit_model_is_as_good_as_promised():
+    found = CARD["scores"]
+    assert found["recognised"] >= 0.99 and found["recognised_10_steps"] >= 0.95
+    assert found["frechet"] <= 2 * found["frechet_real"]
+    assert CARD["parameters"] <= 1_000_000 and CARD["minutes"] <= 10
+    assert (trained.ASSETS / "digits.safetensors").stat().st_size <= 4_000_000
+    assert {"command", "seed", "data", "machine"} <= CARD.keys() and set(found) <= set(evaluation.MEANING)
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in trained.ASSETS.glob("*.safetensors")))
+def test_shipped_weights_are_bf16_of_the_preset_s_network(name):
+    tensors, config = weights.load(trained.ASSETS / f"{name}.safetensors")
+    assert {t.dtype for t in tensors.values()} == {torch.bfloat16}
+    assert config["net"] == presets.PRESETS[name]["net"] and config.get("schedule") == presets.PRESETS[name].get("schedule")
+    card = json.loads((trained.ASSETS / f"{name}.json").read_text())
+    assert card["parameters"] == sum(p.numel() for p in trained.shipped(name).net.parameters())
+    assert f"train {name} " in card["command"]
+
+
+def test_a_live_draw_agrees_with_the_card():
+    asked = torch.arange(10).repeat(20)
+    model = trained.load("digits", "cpu")
+    for steps, scale, key in ((10, 2.0, "recognised_10_steps"), (10, 1.0, "recognised_unguided")):
+        drawn = model.draw(asked, seed=3, steps=steps, scale=scale)
+        assert drawn.shape == (200, 1, 8, 8) and drawn.abs().max() <= 1
+        p = CARD["scores"][key]
+        assert metrics.accuracy(evaluation.recognise(drawn), asked) >= p - 4 * max(p * (1 - p) / 200, 1e-4) ** 0.5 - 0.01
+
+
+def test_the_judges_know_real_digits_and_never_saw_the_held_out_ones():
+    train, held_out = digits.load()
+    assert judge_fits_only(train)
+    assert metrics.accuracy(evaluation.recognise(held_out.images), held_out.labels) >= 0.98
+    classifier = trained.shipped("digits-classifier")
+    predicted = classifier.net(held_out.images).argmax(1)
+    assert metrics.accuracy(predicted, held_out.labels) == pytest.approx(classifier.card["scores"]["accuracy"], abs=1e-3)
+    assert all(torch.equal(a, b) for a, b in zip(recipe.training_data(recipe.configure("digits-classifier")), train, strict=True))
+
+
+def judge_fits_only(train) -> bool:
+    support = torch.as_tensor(evaluation.judge().support_vectors_).float()
+    return float(torch.cdist(support, train.images.flatten(1)).min(1).values.max()) < 1e-5
+
+
+def test_real_halves_are_disjoint_balanced_and_close():
+    halves = evaluation.real_halves()
+    assert len(halves) == 5
+    for a, b in halves:
+        assert a.shape == b.shape == (800, 16)
+        assert torch.cdist(a, b).min() > 0
+        assert metrics.frechet(a, b) < 3 * CARD["scores"]["frechet_real"]
+
+
+def test_the_frechet_distance_sees_what_a_good_eye_sees():
+    """Real digits and the model's are close to real ones; blurred ones and noise are far away."""
+    train, _ = digits.load()
+    real = torch.cat([train.images[train.labels == d][:80] for d in range(10)])
+    blurred = torch.nn.functional.avg_pool2d(real, 3, stride=1, padding=1)
+    noise = torch.randn(real.shape, generator=torch.Generator().manual_seed(0))
+    drawn = trained.load("digits", "cpu").draw(torch.arange(10).repeat(80), steps=10, scale=1.0)
+    near, far = ([evaluation.frechet_to_real(x) for x in pair] for pair in ((real, drawn), (blurred, noise)))
+    assert 20 * max(near) < min(far), (near, far)
+
+
+def test_the_same_seed_draws_the_same_and_any_integer_is_a_seed():
+    model, labels = trained.load("digits", "cpu"), torch.tensor([3, 7])
+    assert torch.equal(model.draw(labels, steps=2), model.draw(labels, steps=2))
+    assert not torch.equal(model.draw(labels, steps=2), model.draw(labels, steps=2, seed=20261123224900))
+
+
+def test_build_leaves_the_global_generator_alone():
+    before = torch.get_rng_state()
+    a, b = recipe.build(CONFIG, 1), recipe.build(CONFIG, 1)
+    assert torch.equal(before, torch.get_rng_state())
+    assert all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+def test_ship_writes_rounded_weights_and_a_card(tmp_path, monkeypatch):
+    from ddpm_lite import __main__ as cli
+
+    out = tmp_path / "run"
+    assert cli.main(["train", "digits-classifier", "--out", str(out), "--steps", "3", "--device", "cpu"]) == 0
+    monkeypatch.setattr(trained, "ASSETS", tmp_path)
+    card = evaluation.ship(trained.load(out, "cpu"))
+    assert json.loads((tmp_path / "digits-classifier.json").read_text())["steps"] == card["steps"] == 3
+    assert {t.dtype for t in weights.load(tmp_path / "digits-classifier.safetensors")[0].values()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("name", [name for name in presets.PRESETS if not (trained.ASSETS / f"{name}.safetensors").is_file()])
+def test_a_preset_without_weights_says_how_to_get_them(name):
+    with pytest.raises(FileNotFoundError, match=f"{name} comes without weights: train it"):
+        trained.load(name, "cpu")

@@ -1,0 +1,178 @@
+"""What holds for every notebook, as committed. (nbval runs them, in the same pytest call.)"""
+
+import ast
+import importlib
+import json
+import re
+from base64 import b64decode
+from io import BytesIO
+from itertools import pairwise, takewhile
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from PIL import Image
+
+import ddpm_lite
+from ddpm_lite.views.narrow import WIDTH
+from ddpm_lite.views.plots import NARROW
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+MODULES = {p.stem for p in Path(ddpm_lite.__file__).parent.iterdir()}
+PUBLIC = {*ddpm_lite.__all__, *(name for name in MODULES if not name.startswith("_"))}
+every = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code(path):
+    return [c for c in read(path).cells if c.cell_type == "code"]
+
+
+def outputs(path):
+    return [o for c in code(path) for o in c.outputs]
+
+
+@every
+def test_it_was_executed_in_order_from_a_fresh_kernel(path):
+    assert [c.execution_count for c in code(path)] == list(range(1, len(code(path)) + 1))
+
+
+@every
+def test_its_outputs_hold_no_error_no_warning_and_nothing_of_the_machine(path):
+    for output in outputs(path):
+        assert output.output_type != "error"
+        assert not (output.output_type == "stream" and output.name == "stderr"), output.text
+        data = output.get("data", {"text": output.get("text", "")})
+        text = json.dumps({k: v for k, v in data.items() if not k.startswith("image/") and k != NARROW})
+        assert not re.search(r"/(home|root|work|tmp|Users|usr|opt)/|[A-Z]:\\\\", text), text
+        assert not re.search(r"Warning|0x[0-9a-f]{6,}|localhost|\b\d+(\.\d+)? ?(s|ms|seconds)\b", text), text
+    for cell in read(path).cells:
+        assert "execution" not in cell.metadata, "a time of execution is stored"
+
+
+@every
+def test_its_size_is_within_the_limits(path):
+    assert path.stat().st_size <= 2_000_000
+    for output in outputs(path):
+        for kind, data in output.get("data", {}).items():
+            if kind.startswith("image/") or kind == NARROW:
+                assert len(data) * 3 / 4 <= 150_000
+
+
+@every
+def test_nothing_of_a_figure_is_cut_off(path):
+    """No ink on its rim."""
+    for output in outputs(path):
+        for kind in {"image/png", NARROW} & set(output.get("data", {})):
+            shade = np.asarray(Image.open(BytesIO(b64decode(output.data[kind]))).convert("L"))
+            rim = np.concatenate([shade[0], shade[-1], shade[:, 0], shade[:, -1]])
+            assert rim.min() >= 200, output.metadata["image/png"]["alt"]
+
+
+@every
+def test_every_figure_has_a_form_that_is_legible_on_a_phone(path):
+    """One laid out by `narrow.restack`, whose letters tests/test_plots.py measures, at twice the pixels; its caption is true of
+    both forms, so it says of no panel that it is at the left or the right."""
+    for output in outputs(path):
+        if "image/png" in output.get("data", {}):
+            alt = output.metadata["image/png"]["alt"]
+            assert Image.open(BytesIO(b64decode(output.data[NARROW]))).width == 160 * WIDTH, alt
+            assert not re.search(r"(^|[.;] )(Left|Right)\b|From the left", alt), alt
+
+
+@every
+def test_every_picture_has_a_text_alternative_and_a_caption_below(path):
+    for cell in code(path):
+        for picture, below in pairwise([*cell.outputs, None]):
+            if any(kind.startswith("image/") for kind in picture.get("data", {})):
+                alt = picture.metadata["image/png"]["alt"]
+                assert "nbval-check-output" not in cell.metadata.get("tags", []), "pictures differ between machines"
+                assert len(alt) >= 40 and below is not None and below["data"]["text/markdown"] == f"*{alt}*"
+
+
+@every
+def test_only_public_names_are_imported(path):
+    for cell in code(path):
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("ddpm_lite"):
+                module = importlib.import_module(node.module)
+                files = {p.stem for p in Path(module.__file__).parent.iterdir()} if hasattr(module, "__path__") else set()
+                public = PUBLIC if node.module == "ddpm_lite" else {*vars(module), *files}
+                for alias in node.names:
+                    a_class = isinstance(getattr(module, alias.name, None), type)  # CLIP is one, not a constant
+                    assert alias.name in public and not alias.name.startswith("_")
+                    assert a_class or alias.name.upper() != alias.name
+            if isinstance(node, ast.Attribute):
+                assert not re.match(r"_[a-z]", node.attr), f"{node.attr} is private"
+
+
+@every
+def test_it_checks_what_it_claims(path):
+    cells = code(path)
+    assert sum("nbval-check-output" in c.metadata.get("tags", []) for c in cells) >= 5
+    for cell in cells:
+        if any(re.fullmatch(r"L\d+", tag) for tag in cell.metadata.get("tags", [])):
+            assert "assert " in cell.source
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        assert len(lines) <= 15, f"a cell of {len(lines)} lines: {lines[0]}"
+
+
+@every
+def test_it_says_what_it_teaches_and_how_long_it_takes(path):
+    cells = read(path).cells
+    first = "\n".join(c.source for c in takewhile(lambda c: c.cell_type == "markdown" and not c.source.startswith("## "), cells))
+    last = cells[-2].source + cells[-1].source
+    assert first.startswith(f"# {path.stem[:2]} · ") and "able to" in first and "minute" in first and re.search(r"\bL\d+", first)
+    assert "## To remember" in last and "Read on" in last
+    for cell in cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("## ") and "To remember" not in cell.source:
+            assert re.search(r"\*\d+ min to teach, \d+ s to run\*", cell.source.splitlines()[0]), cell.source.splitlines()[0]
+    assert not re.search(r"\b(simply|clearly|obviously)\b", " ".join(c.source for c in cells if c.cell_type == "markdown"), re.I)
+
+
+HEADED = {number for path in NOTEBOOKS for number in re.findall(r"## (\d\.\d) ", "\n".join(c.source for c in read(path).cells))}
+# What no native editor would leave: "what the picture shall mean", "drawn in vain", "whoever knows", "Asked for is the mean".
+QUAINT = re.compile(
+    r"\b(shall|whom|whoever|nobody outside|in vain|times of (two|three|ten)|not any longer|asked for (is|are)|names? the noise"
+    r"|changed places|lost its root|can be moved|the matter of)\b",
+    re.IGNORECASE,
+)
+
+
+@every
+def test_a_section_that_is_referred_to_is_there(path):
+    for cell in read(path).cells:
+        assert set(re.findall(r"\bsections? (\d\.\d)\b", cell.source)) <= HEADED, cell.source
+
+
+@every
+def test_it_speaks_plain_modern_english(path):
+    for cell in read(path).cells:
+        assert not (found := QUAINT.search(cell.source)), found
+
+
+def printed_lines(text: str) -> int:
+    """About how many lines of 85 letters a piece of Markdown takes, without headings and formulas of their own."""
+    text = re.sub(r"\]\([^)]*\)", "", re.sub(r"\$\$.*?\$\$", "", text, flags=re.DOTALL))
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return sum(-(-len(re.sub(r"[\[*_`${}]", "", re.sub(r"\\[a-zA-Z]+", "x", line))) // 85) for line in lines)
+
+
+@every
+def test_each_cell_fits_on_its_slide(path):
+    """One figure, five lines of text, or one code cell; notes and plumbing are on no slide."""
+    for cell in read(path).cells:
+        kind = cell.metadata["slideshow"]["slide_type"]
+        assert kind in ("slide", "subslide", "notes", "skip")
+        if kind in ("notes", "skip"):
+            continue
+        if cell.cell_type == "markdown":
+            assert printed_lines(cell.source) <= 5, cell.source
+        elif "hide-input" not in cell.metadata.get("tags", []):
+            assert max(map(len, cell.source.splitlines())) <= 96, cell.source
+            assert not any("image/png" in o.get("data", {}) for o in cell.outputs), "a figure and its code: split them"
+            assert all(len(line) <= 96 for o in cell.outputs for line in o.get("text", "").splitlines())
