@@ -19,15 +19,21 @@ from .maths.gaussian import (
 )
 from .maths.oracle import FiniteData, Floor, GaussianMixture, loss_floor
 from .maths.schedule import Schedule
+from .networks.channels import beside, widen
+from .networks.classifier import Classifier
 from .networks.clip import CLIP
-from .networks.layers import Classifier, PointMLP, timestep_embedding
+from .networks.from_diffusers import from_diffusers
+from .networks.layers import timestep_embedding
+from .networks.mlp import PointMLP
 from .networks.tokenizer import Tokenizer
-from .networks.unet import CIFAR10, UNet, beside, from_diffusers, widen
+from .networks.unet import CIFAR10, UNet
 from .sampling.editing import inpaint
-from .sampling.guidance import clip_guided, drop_condition, guided
-from .sampling.samplers import Frame, ddim_step, ddpm_step, dpm_solver_step, sample, timesteps
+from .sampling.guidance import clip_guided, guided
+from .sampling.loop import Frame, sample, timesteps
+from .sampling.samplers import ddim_step, ddpm_step, dpm_solver_step
 from .training.batches import captioned, drop_words, inpainting, upsampling
-from .training.loop import Loss, TrainStep, class_loss, clip_loss, eps_loss, low_discrepancy_t, train
+from .training.loop import TrainStep, train
+from .training.losses import Loss, class_loss, clip_loss, drop_condition, eps_loss, low_discrepancy_t, v_loss, x0_loss
 
 __all__ = [
     "CIFAR10",
@@ -78,7 +84,9 @@ __all__ = [
     "train",
     "upsampling",
     "v_from_eps",
+    "v_loss",
     "widen",
     "x0_from_eps",
     "x0_from_v",
+    "x0_loss",
 ]

@@ -50,6 +50,10 @@ MASKS = (X[:2], (torch.arange(8) < 4).float().expand(2, 1, 8, 8))
 COND, TWO = {"cond": [Used(LABELS, {"labels": LABELS}), Refused(LABELS)]}, {"num_classes": 2}
 
 # What is said of an argument in words is where it is shown elsewhere, or why it has no result of its own.
+DENOISING: dict[str, Any] = {
+    "drop": [Used(0.9, {"null": 2}), Refused(0.1), Refused(0.1, {"cond": None})],
+    "null": [Used(9, {"drop": 0.9}, than=2), Refused(2, {"cond": None})],
+}
 TABLE: dict[str, dict[str, list[Used | Refused] | str]] = {
     "CLIP": {
         "channels": [Used(1)],
@@ -110,10 +114,9 @@ TABLE: dict[str, dict[str, list[Used | Refused] | str]] = {
     "dpm_solver_step": {"last": [Used((40, X))]},
     "drop_condition": {"generator": [Used(SEEDED)]},
     "drop_words": {"generator": [Used(SEEDED)]},
-    "eps_loss": {
-        "drop": [Used(0.9, {"null": 2}), Refused(0.1), Refused(0.1, {"cond": None})],
-        "null": [Used(9, {"drop": 0.9}, than=2), Refused(2, {"cond": None})],
-    },
+    "eps_loss": DENOISING,
+    "v_loss": DENOISING,
+    "x0_loss": DENOISING,
     "inpainting": {"everything": [Used(1.0)]},
     "loss_floor": {"generator": [Used(SEEDED)], "drop": [Used(0.5), Refused(0.5, {"labels": None})]},
     "low_discrepancy_t": {"generator": [Used(SEEDED)], "device": [Used("meta")]},

@@ -36,7 +36,8 @@ def test_each_mutant_changes_one_place_of_its_file():
 
 
 def test_every_mutant_of_the_wiring_is_seen_by_its_test():
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    helpers = os.pathsep.join(filter(None, [str(TESTS / "helpers"), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": helpers}
     done = subprocess.run([sys.executable, __file__], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     unseen = json.loads(done.stdout.splitlines()[-1])

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import ddpm_lite
-from ddpm_lite.machine.device import PRECISIONS
+from ddpm_lite.machine.precision import PRECISIONS
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -36,8 +36,6 @@ FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 ALONG = {
     ("models", "data"): "a preset names its data, and a score asks for them",
     ("commands", "site"): "the commands read notebooks as the site does",
-    ("training", "sampling"): "a loss drops conditions as guidance needs it",
-    ("sampling", "training"): "an editor sees what an inpainting loss shows",
 }
 
 

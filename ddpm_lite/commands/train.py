@@ -14,7 +14,7 @@ from tqdm import tqdm
 from ..machine import distributed, files, weights
 from ..machine.device import choose_device, place
 from ..models import header, presets, recipe, trained
-from ..networks.unet import widen
+from ..networks.channels import widen
 from ..training.loop import TrainStep, check_length
 from ..training.loop import train as training
 from .errors import Stopped

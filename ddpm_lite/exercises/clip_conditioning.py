@@ -6,7 +6,8 @@ import torch
 
 from ..networks.clip import CLIP
 from ..sampling import guidance
-from ..training.loop import clip_loss as package_clip_loss
+from ..training import losses
+from ..training.losses import clip_loss as package_clip_loss
 from .kit.exercise import write
 
 
@@ -421,7 +422,7 @@ def _captioned(g):
         "torch.where(condition, a, b) takes a where the condition holds and b elsewhere; the three must fit by broadcasting.",
         "u has the shape (b,). To decide about rows of (b, length) it needs the shape (b, 1).",
     ],
-    package=(guidance.drop_condition,),
+    package=(losses.drop_condition,),
 )
 def drop_captions(tokens, empty, u, p):
     """One decision for each row. Where the caption was withheld the network learns to predict the noise of any picture,

@@ -4,8 +4,8 @@ import torch
 
 from ..maths import gaussian, oracle
 from ..maths.schedule import Schedule
-from ..training.loop import eps_loss as package_eps_loss
-from ..training.loop import low_discrepancy_t as package_low_discrepancy_t
+from ..training.losses import eps_loss as package_eps_loss
+from ..training.losses import low_discrepancy_t as package_low_discrepancy_t
 from .kit.exercise import write
 
 SCHEDULE, COARSE = Schedule.linear(1000), Schedule.linear(20, 0.02, 0.5)

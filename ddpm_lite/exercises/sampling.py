@@ -7,9 +7,9 @@ from torch import nn
 
 from ..maths import gaussian
 from ..maths.schedule import Schedule
+from ..sampling.loop import timesteps
 from ..sampling.samplers import ddim_step as package_ddim_step
 from ..sampling.samplers import ddpm_step as package_ddpm_step
-from ..sampling.samplers import timesteps
 from .kit.exercise import write
 
 SCHEDULE, COARSE = Schedule.linear(1000), Schedule.linear(20, 0.02, 0.5)

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from ..data import digits, emoji, folder, scenes, shapes
 from ..maths.schedule import Schedule
+from ..networks.classifier import Classifier
 from ..networks.clip import CLIP
-from ..networks.layers import Classifier
 from ..networks.prior import Prior, null_condition
 from ..networks.tokenizer import Tokenizer, empty_row
 from ..networks.unet import UNet
 from ..training.batches import captioned, decoding, imagining, inpainting, to_bytes, upsampling
-from ..training.loop import class_loss, clip_loss, eps_loss, x0_loss
+from ..training.losses import class_loss, clip_loss, eps_loss, x0_loss
 from .presets import preset
 
 DRAWINGS = 20_000  # drawings of one object, and as many of two, made once for each training

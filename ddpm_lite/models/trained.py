@@ -18,13 +18,13 @@ from ..machine import distributed, weights
 from ..machine.device import choose_device, place
 from ..maths.checks import require_finite, require_pictures
 from ..maths.schedule import Schedule
+from ..networks.channels import beside, enlarge
 from ..networks.prior import conditions
 from ..networks.tokenizer import Tokenizer
-from ..networks.unet import UNet, beside
+from ..networks.unet import UNet
 from ..sampling.editing import inpaint
 from ..sampling.guidance import guided
-from ..sampling.samplers import sample
-from ..training.batches import enlarge
+from ..sampling.loop import sample
 from . import header
 from .presets import PRESETS, unknown
 from .recipe import build, make_schedule, make_tokenizer

@@ -12,7 +12,8 @@ from ..maths.checks import require_pictures
 from ..networks.prior import closest, conditions, embed
 from ..sampling.editing import invert
 from ..sampling.guidance import guided
-from ..sampling.samplers import as_eps, sample
+from ..sampling.loop import sample
+from ..sampling.samplers import as_eps
 from .presets import CHAINS
 from .trained import ASSETS, Trained, fingerprint, load, normal, read_card, seeds
 

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..machine import weights
-from ..machine.device import autocast
+from ..machine.precision import autocast
 from ..maths.checks import require_labels
 from ..maths.schedule import require_floating
 from . import openai_clip

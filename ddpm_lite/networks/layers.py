@@ -1,4 +1,4 @@
-"""Small networks and the parts that networks share: the time embedding, the class embedding, an MLP for points."""
+"""The parts that networks share: the embedding of the time, and that of the condition."""
 
 import math
 
@@ -57,65 +57,3 @@ class Condition(nn.Module):
                 raise ValueError(f"cond must be ({len(t)}, {self.cond_dim}) vectors, but its shape is {tuple(cond.shape)}.")
             emb = emb + self.vector(cond)
         return emb
-
-
-class PointMLP(nn.Module):
-    """A residual MLP eps_theta(x_t, t, c) for points (B, dim): each block adds W_2 silu(W_1 norm(h) + time and condition)."""
-
-    def __init__(
-        self, dim: int = 2, width: int = 128, depth: int = 4, num_classes: int | None = None, cond_dim: int | None = None
-    ):
-        super().__init__()
-        self.dim = dim
-        self.null_label = num_classes
-        self.condition = Condition(width, width, num_classes, cond_dim)
-        self.first = nn.Linear(dim, width)
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(depth))
-        self.ins = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
-        self.outs = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
-        self.last = nn.Linear(width, dim)
-        for layer in (*self.outs, self.last):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
-
-    def forward(
-        self, x_t: Float[Tensor, "batch dim"], t: Int[Tensor, " batch"], cond: Tensor | None = None
-    ) -> Float[Tensor, "batch dim"]:
-        require_floating(x_t=x_t)
-        if x_t.ndim != 2 or x_t.shape[1] != self.dim:
-            raise ValueError(f"This network takes points of shape (B, {self.dim}), not {tuple(x_t.shape)}.")
-        emb = self.condition(t, cond)
-        h = self.first(x_t)
-        for norm, layer_in, layer_out in zip(self.norms, self.ins, self.outs, strict=True):
-            h = h + layer_out(nn.functional.silu(layer_in(norm(h)) + emb))
-        return self.last(h)
-
-
-class Classifier(nn.Module):
-    """A small convolutional classifier of pictures (B, channels, size, size); `features` gives what it decides by.
-
-    size must be divisible by 4. Frechet distances are measured in the space of its features (B, num_features).
-    """
-
-    def __init__(self, size: int, channels: int, num_classes: int, width: int = 32, num_features: int = 16, dropout: float = 0.5):
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(channels, width, 3, padding=1),
-            nn.SiLU(),
-            nn.Conv2d(width, 2 * width, 3, padding=1, stride=2),
-            nn.SiLU(),
-            nn.Conv2d(2 * width, 2 * width, 3, padding=1, stride=2),
-            nn.SiLU(),
-            nn.Flatten(),
-            nn.Dropout(dropout),
-            nn.Linear(2 * width * (size // 4) ** 2, num_features),
-        )
-        self.head = nn.Linear(num_features, num_classes)
-
-    def features(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b f"]:
-        """The features that the decision is based on: (B, num_features), unbounded."""
-        require_floating(x=x)
-        return self.body(x)
-
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b classes"]:
-        return self.head(nn.functional.silu(self.features(x)))

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from ..machine.device import attend
+from .attention import attend
 
 
 def quick_gelu(x: Tensor) -> Tensor:

@@ -5,15 +5,16 @@ the block of the same size on the way down. Time (and condition) enters every re
 caption every attention block.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ..machine.device import attend, autocast
+from ..machine.precision import autocast
 from ..maths.schedule import require_floating
+from .attention import attend
 from .caption import Caption, Context
 from .layers import Condition
 
@@ -229,27 +230,6 @@ class UNet(nn.Module):
             return self.last(F.silu(self.last_norm(h))).to(x_t.dtype)
 
 
-def beside(model: Callable[..., Tensor], extra: Float[Tensor, "b c h w"]) -> Callable[..., Tensor]:
-    """A U-Net with extra channels as model(x_t, t, cond), which samplers and losses take: it sees x_t and `extra` as the
-    channels of one picture. So GLIDE's upsampler sees the small picture, and its inpainting network the rest of the picture.
-    """
-    require_floating(extra=extra)
-
-    def eps(x_t: Float[Tensor, "n c_t h w"], t: Int[Tensor, " n"], cond: Tensor | None = None) -> Float[Tensor, "n c_t h w"]:
-        require_floating(x_t=x_t)
-        # Guidance asks for two predictions at once: then each extra picture is used twice.
-        return model(torch.cat([x_t, extra.repeat(len(x_t) // len(extra), 1, 1, 1)], dim=1), t, cond)
-
-    eps.training = getattr(model, "training", False)  # for samplers, which refuse to draw in training mode
-    return eps
-
-
-def widen(state: dict[str, Tensor], extra: int) -> dict[str, Tensor]:
-    """The weights of a U-Net for one with `extra` more input channels, whose weights are 0: it starts as the same network
-    and learns to use the new channels (Nichol et al. 2022, section 3.3)."""
-    return state | {"first.weight": F.pad(state["first.weight"], (0, 0, 0, 0, 0, extra))}
-
-
 def zero(layer: nn.Module) -> nn.Module:
     """The layer, with all its parameters set to 0."""
     for parameter in layer.parameters():
@@ -259,47 +239,3 @@ def zero(layer: nn.Module) -> nn.Module:
 
 # Ho et al.'s network for CIFAR-10: 35,746,307 parameters, as the checkpoint google/ddpm-cifar10-32.
 CIFAR10 = {"size": 32, "channels": 3, "width": 128, "mults": (1, 2, 2, 2), "depth": 2, "attention": (16,), "dropout": 0.1}
-
-
-def from_diffusers(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of a diffusers `UNet2DModel` of Ho et al.'s kind, renamed for `UNet` (load_state_dict takes them).
-
-    Ho et al. number the steps from 0, the lecture from 1: give the network t - 1 when it has these weights.
-    """
-    parts = {"norm1": "norm_1", "conv1": "conv_1", "time_emb_proj": "emb", "norm2": "norm_2", "conv2": "conv_2"}
-    parts |= {"conv_shortcut": "skip", "group_norm": "norm", "to_out.0": "out"}
-    fixed = {"time_embedding.linear_1": "condition.time.0", "time_embedding.linear_2": "condition.time.2"}
-    fixed |= {"conv_in": "first", "conv_norm_out": "last_norm", "conv_out": "last"}
-    depth = 1 + max(int(k.split(".")[3]) for k in state if k.startswith("down_blocks.0.resnets."))
-
-    def place_of(block: list[str]) -> str:
-        """down_blocks.2.resnets.1 and the like -> down.7.0"""
-        if block[0] == "mid_block":
-            return "middle.1" if block[1] == "attentions" else f"middle.{2 * int(block[2])}"
-        side, i, kind, j = block[0].removesuffix("_blocks"), int(block[1]), block[2], int(block[3])
-        if side == "down":
-            row = i * (depth + 1) + (depth if kind == "downsamplers" else j)
-            return f"down.{row}.{1 if kind == 'attentions' else 0}"
-        row = i * (depth + 1) + (depth if kind == "upsamplers" else j)
-        with_attention = any(k.startswith(f"up_blocks.{i}.attentions.") for k in state)
-        return f"up.{row}.{0 if kind == 'resnets' else 1 + (kind == 'upsamplers' and with_attention)}"
-
-    renamed: dict[str, Tensor] = {}
-    for key, value in state.items():
-        name, end = key.rsplit(".", 1)
-        if name in fixed:
-            renamed[f"{fixed[name]}.{end}"] = value
-            continue
-        words = name.split(".")
-        cut = 3 if words[0] == "mid_block" else 4
-        part = ".".join(words[cut:])
-        if part in ("to_k", "to_v"):
-            continue  # joined to to_q below
-        if part == "to_q":
-            joined = torch.cat([state[f"{name.removesuffix('to_q')}{p}.{end}"] for p in ("to_q", "to_k", "to_v")])
-            renamed[f"{place_of(words[:cut])}.qkv.{end}"] = joined
-        elif part == "conv":  # down- and upsamplers are the convolution itself here
-            renamed[f"{place_of(words[:cut])}.{end}"] = value
-        else:
-            renamed[f"{place_of(words[:cut])}.{parts[part]}.{end}"] = value
-    return renamed

@@ -11,10 +11,9 @@ from torch import Tensor
 from ..maths.checks import require_data, require_pictures
 from ..maths.gaussian import eps_from_x0, q_sample
 from ..maths.schedule import Schedule, require_floating
-from ..networks.unet import beside
-from ..training.batches import erased
+from ..networks.channels import beside, erased
 from .guidance import refuse_training_mode
-from .samplers import finite_x0_hat, timesteps
+from .loop import finite_x0_hat, timesteps
 
 
 def inpaint(

@@ -6,21 +6,9 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from ..maths.checks import require_share
 from ..maths.schedule import Schedule, gather, require_floating
 
 FLOAT32_MAX = torch.finfo(torch.float32).max
-
-
-def drop_condition(
-    cond: Shaped[Tensor, "b *c"], p: float, null: int | Tensor, generator: torch.Generator | None = None
-) -> Shaped[Tensor, "b *c"]:
-    """cond with each item replaced by the null condition with probability p, so that the network learns both."""
-    require_share(p=p)
-    dropped = torch.rand(len(cond), generator=generator, device=cond.device) < p
-    return torch.where(
-        dropped.reshape(-1, *[1] * (cond.ndim - 1)), torch.as_tensor(null, dtype=cond.dtype, device=cond.device), cond
-    )
 
 
 def refuse_training_mode(model: Callable[..., Tensor]) -> None:

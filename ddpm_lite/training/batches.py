@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ..machine import distributed
 from ..maths.checks import require_pictures, require_share
 from ..maths.schedule import require_floating
+from ..networks.channels import beside, enlarge, erased
 from ..networks.prior import conditions, embed
 from ..networks.tokenizer import END, PAD
-from ..networks.unet import beside
-from .loop import Loss, draw_caption, look_at
+from .losses import Loss, draw_caption, look_at
 
 
 def to_bytes(pictures: Float[Tensor, "*n c h w"]) -> Tensor:
@@ -81,12 +81,6 @@ def captioned(loss: Callable[..., Loss], word_drop: float | None = None, shift: 
     return with_caption
 
 
-def enlarge(small: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c 2*h 2*w"]:
-    """Twice the size, each pixel repeated four times: this is how an upsampler sees the small picture."""
-    require_floating(small=small)
-    return F.interpolate(small, scale_factor=2.0, mode="nearest")
-
-
 def upsampling(loss: Callable[..., Loss], noise: float = 0.2) -> Callable[..., Loss]:
     """A loss for an upsampler: besides x_t, the network sees the picture at half its size.
 
@@ -130,12 +124,6 @@ def erasures(
     inside = run(height)[:, :, None] & run(width)[:, None, :]
     inside |= (torch.rand(n, generator=generator, device=device) < everything)[:, None, None]
     return (~inside).float()[:, None]
-
-
-def erased(pictures: Float[Tensor, "n c h w"], known: Shaped[Tensor, "n 1 h w"]) -> Float[Tensor, "n c+1 h w"]:
-    """What an inpainting network sees besides x_t: the pictures, 0 where they are not known, and the mask."""
-    require_floating(pictures=pictures)
-    return torch.cat([pictures * known, known], dim=1)
 
 
 def inpainting(loss: Callable[..., Loss], everything: float = 0.1) -> Callable[..., Loss]:

@@ -1,16 +1,18 @@
 """The state of a training run: everything that the next step depends on, and its checkpoint."""
 
 import copy
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..machine import distributed, weights
 from ..machine.weights import is_number, is_whole
+from .dropout import dropout_from
+from .losses import BINS, Loss
 
-BINS = 20  # of equal width in t, for the loss per t
 WINDOW = 20  # steps averaged in a row of the history
 PARTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of each parameter
 FITS = {  # what a checkpoint's header says about the run
@@ -41,40 +43,75 @@ class Run:
         self.model, self.generator, self.step, self.steps = model, generator, 0, steps
         self.settings, self.config = settings, config
         self.ema = copy.deepcopy(model).eval().requires_grad_(False)
-        device = next(model.parameters()).device
+        self.device = device = next(model.parameters()).device
         fused = device.type in ("cuda", "cpu", "mps")
         self.optimizer = torch.optim.AdamW(
             model.parameters(), lr=settings["lr"], weight_decay=settings["weight_decay"], fused=fused
         )
         half = getattr(model, "precision", None) == torch.float16
         self.scaler = torch.amp.GradScaler(device.type, enabled=half)
+        self.kept = "no checkpoint was saved"  # said where a training fails
         self.seconds = 0.0  # spent in training, over all its parts; nothing depends on it
         self.history = torch.zeros(0, 2 + BINS)
         self._sums = torch.zeros(2, BINS, device=device)  # loss and count in each bin since the last row
         self._loss = torch.zeros(2, device=device)
 
-    def advance(self, ema_decay: float, per_item: Float[Tensor, " b"] | None, bins: Int[Tensor, " b"] | None) -> None:
-        """Take one optimizer step with the current gradients, update the average and record the loss."""
+    def dropout(self) -> AbstractContextManager[None]:
+        """A context in which the network's dropout draws from our generator; without dropout nothing is drawn."""
+        has_dropout = any(isinstance(module, nn.Dropout) and module.p > 0 for module in self.model.modules())
+        return dropout_from(self.generator, self.device) if has_dropout else nullcontext()
+
+    def differentiate(self, loss: Float[Tensor, ""]) -> None:
+        """Add the gradient of a loss to that of the parameters; with fp16 it is scaled, so that small numbers do not vanish."""
+        self.scaler.scale(loss).backward()
+
+    def clip(self) -> Float[Tensor, ""]:
+        """Shorten the gradient to a norm of at most clip_norm; returns the norm that it had."""
+        self.scaler.unscale_(self.optimizer)
+        return nn.utils.clip_grad_norm_(self.model.parameters(), self.settings["clip_norm"])
+
+    def check(self, loss: Float[Tensor, ""], norm: Float[Tensor, ""]) -> float:
+        """The mean of a loss over the processes. FloatingPointError if it or the gradient's norm is not finite."""
+        value = distributed.mean(loss.detach().float())
+        # With fp16 an infinite gradient only means that the scaler must lower its scale: it skips the step itself.
+        finite = value.isfinite() if self.scaler.is_enabled() else value.isfinite() & norm.isfinite()
+        if not bool(finite):
+            raise FloatingPointError(
+                f"At step {self.step + 1} the loss ({float(value):g}) or its gradient was not finite; {self.kept}. "
+                "A lower lr may help."
+            )
+        return float(value)
+
+    def descend(self, lr: float) -> None:
+        """Take a step of AdamW down the gradient, at this learning rate."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
+
+    @torch.no_grad()
+    def average(self) -> None:
+        """Let the moving average of the weights follow: it keeps the share ema_decay of itself."""
         # Early on, the average would mostly hold the random initial weights, so it forgets faster at first.
-        decay = min(ema_decay, self.step / (self.step + 9))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.ema.parameters()), list(self.model.parameters()), 1 - decay)
-            for mine, theirs in zip(self.ema.buffers(), self.model.buffers(), strict=True):
-                mine.copy_(theirs)
-        if per_item is None and bins is not None:
+        decay = min(self.settings["ema_decay"], self.step / (self.step + 9))
+        torch._foreach_lerp_(list(self.ema.parameters()), list(self.model.parameters()), 1 - decay)
+        for mine, theirs in zip(self.ema.buffers(), self.model.buffers(), strict=True):
+            mine.copy_(theirs)
+
+    def record(self, loss: Loss) -> None:
+        """Note the losses of a batch; every WINDOW steps their means become a row of the history."""
+        if loss.per_item is None and loss.bin is not None:
             raise ValueError("A Loss with bin needs per_item too: bin says to which t each of its numbers belongs.")
-        if per_item is not None:
-            self._loss += torch.stack([per_item.sum(), torch.full_like(per_item[0], len(per_item))])
-        if bins is not None:
-            self._sums[0].index_add_(0, bins, per_item)
-            self._sums[1].index_add_(0, bins, torch.ones_like(per_item))
+        if loss.per_item is not None:
+            self._loss += torch.stack([loss.per_item.sum(), torch.full_like(loss.per_item[0], len(loss.per_item))])
+        if loss.bin is not None:
+            self._sums[0].index_add_(0, loss.bin, loss.per_item)
+            self._sums[1].index_add_(0, loss.bin, torch.ones_like(loss.per_item))
         if self.step % WINDOW == 0:
-            loss, sums = distributed.total(self._loss).cpu(), distributed.total(self._sums).cpu()
-            row = torch.cat([torch.tensor([float(self.step), float(loss[0] / loss[1])]), sums[0] / sums[1]])
+            mean, sums = distributed.total(self._loss).cpu(), distributed.total(self._sums).cpu()
+            row = torch.cat([torch.tensor([float(self.step), float(mean[0] / mean[1])]), sums[0] / sums[1]])
             self.history = torch.cat([self.history, row[None]])
             self._loss.zero_()
             self._sums.zero_()

@@ -13,7 +13,8 @@ from torch import Tensor
 from ..data import points
 from ..maths.oracle import GaussianMixture
 from ..maths.schedule import Schedule
-from ..sampling.samplers import ddpm_step, timesteps
+from ..sampling.loop import timesteps
+from ..sampling.samplers import ddpm_step
 from .base import View, esm, normal, uniform
 from .plots import BLUE, RED
 

@@ -15,7 +15,7 @@ from ..maths.gaussian import Steps
 from ..maths.oracle import GaussianMixture
 from ..maths.schedule import Schedule
 from ..sampling.guidance import refuse_training_mode
-from ..sampling.samplers import sample
+from ..sampling.loop import sample
 from .base import View, esm
 from .plots import BLUE, ORANGE
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..maths.schedule import Schedule
-from ..sampling.samplers import sample
+from ..sampling.loop import sample
 from ..training.checkpoint import BINS, WINDOW, Run
 from ..training.loop import TrainStep
 from .base import View, esm, float32, uint8

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..maths.schedule import Schedule
 from ..models.trained import normal, seeds
-from ..sampling.samplers import sample
+from ..sampling.loop import sample
 from .plots import show_strip
 from .sheet import Sheet
 

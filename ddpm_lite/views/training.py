@@ -14,7 +14,7 @@ from torch import Tensor
 from ..maths.gaussian import q_sample
 from ..maths.oracle import GaussianMixture
 from ..maths.schedule import Schedule
-from ..sampling.samplers import sample
+from ..sampling.loop import sample
 from .base import View, esm, float32
 from .field import REACH, THOUSANDTHS, answers, draw_plane, in_the_plane, likely, places, some_steps, way_back
 from .plots import BLACK, BLUE

@@ -12,7 +12,7 @@ from common import begin_race, plain_steps, race, race_options
 from torch import Tensor, nn
 
 from ddpm_lite import Schedule, UNet, eps_loss, place, q_sample, train
-from ddpm_lite.machine.device import choose_precision
+from ddpm_lite.machine.precision import choose_precision
 from ddpm_lite.models.presets import PRESETS
 from ddpm_lite.networks.caption import Caption
 from ddpm_lite.networks.tokenizer import END, PAD, START

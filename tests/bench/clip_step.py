@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import CLIPConfig, CLIPModel
 
 from ddpm_lite import CLIP, clip_loss, place, train
-from ddpm_lite.machine.device import choose_precision
+from ddpm_lite.machine.precision import choose_precision
 from ddpm_lite.networks.tokenizer import END, PAD, START
 
 CPU, FOREVER = torch.device("cpu"), 10**6

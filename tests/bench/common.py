@@ -15,8 +15,8 @@ from diffusers.optimization import get_cosine_schedule_with_warmup
 from torch import Tensor, nn
 
 from ddpm_lite.data import digits
-from ddpm_lite.machine.device import autocast
-from ddpm_lite.sampling.guidance import drop_condition
+from ddpm_lite.machine.precision import autocast
+from ddpm_lite.training.losses import drop_condition
 
 NULL = 10  # the label that means "no label"
 

@@ -12,7 +12,7 @@ from common import begin, options, table
 
 from ddpm_lite.machine.device import place
 from ddpm_lite.models import recipe
-from ddpm_lite.sampling.samplers import sample
+from ddpm_lite.sampling.loop import sample
 
 STEPS = 50
 

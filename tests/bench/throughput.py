@@ -13,11 +13,13 @@ from denoising_diffusion_pytorch import GaussianDiffusion, Unet
 from ema_pytorch import EMA
 from torch import Tensor, nn
 
-from ddpm_lite.machine.device import autocast, choose_precision, place
+from ddpm_lite.machine.device import place
+from ddpm_lite.machine.precision import autocast, choose_precision
 from ddpm_lite.maths.schedule import Schedule
 from ddpm_lite.models import presets
 from ddpm_lite.networks.unet import UNet
-from ddpm_lite.training.loop import eps_loss, train
+from ddpm_lite.training.loop import train
+from ddpm_lite.training.losses import eps_loss
 
 CPU, FOREVER = torch.device("cpu"), 10**6
 # name -> our network, and denoising-diffusion-pytorch's of the same number of parameters

@@ -114,6 +114,8 @@ CALLS = {
     "drop_condition": lambda **k: d.drop_condition(torch.arange(40), 0.5, 40, **k),
     "drop_words": lambda **k: d.drop_words(TOKENS.repeat(9, 1), 0.5, **k),
     "eps_loss": lambda cond=LABELS, **k: lossy(d.eps_loss(S, **k), *([X] if cond is None else [X, cond])),
+    "x0_loss": lambda cond=LABELS, **k: lossy(d.x0_loss(S, **k), *([X] if cond is None else [X, cond])),
+    "v_loss": lambda cond=LABELS, **k: lossy(d.v_loss(S, **k), *([X] if cond is None else [X, cond])),
     "inpainting": lambda **k: lossy(d.inpainting(d.eps_loss(S), **k), X),
     "loss_floor": lambda labels=LABELS, **k: d.loss_floor(d.FiniteData(FLAT, labels), 30, S, 50, **k),
     "low_discrepancy_t": lambda **k: d.low_discrepancy_t(5, 50, **k),

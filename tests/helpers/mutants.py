@@ -2,7 +2,8 @@
 
 The slips here are not of the maths (for these see slips.py) but of what is passed on, stored, chosen or left out: faults with
 which a network still trains and still draws, only not as it was asked to. A file of the package, below it tests, below each the
-slips that it must see, old text => new text. `python tests/test_mutants.py WORD` tries those that contain a word.
+slips that it must see, old text => new text. `PYTHONPATH=tests/helpers python tests/test_mutants.py WORD` tries those that
+contain a word.
 """
 
 from typing import NamedTuple
@@ -20,73 +21,47 @@ class Mutant(NamedTuple):
 TABLE = r"""
 training/loop.py
   training/test_wiring_training.py::test_with_a_given_number_of_steps_or_minutes_the_learning_rate_falls_to_0
-    learning_rate(run.step, run.steps, lr, warmup) => lr
-    learning_rate(run.step, run.steps, lr, warmup) => learning_rate(run.step, None, lr, warmup)
-    learning_rate(run.step, run.steps, lr, warmup) => learning_rate(run.step, TIMED, lr, warmup)
+    learning_rate(run.step, run.steps, run.settings["lr"], run.settings["warmup"]) => run.settings["lr"]
+    (run.step, run.steps, run.settings => (run.step, None, run.settings
+    (run.step, run.steps, run.settings => (run.step, TIMED, run.settings
   training/test_wiring_training.py::test_the_loop_is_the_one_written_by_hand[{'lr': 0.03}]
-    learning_rate(run.step, run.steps, lr, warmup) => learning_rate(run.step, run.steps, 1e-2, warmup)
+    run.steps, run.settings["lr"], run => run.steps, 1e-2, run
   training/test_wiring_training.py::test_the_loop_is_the_one_written_by_hand[{'warmup': 55}]
-    learning_rate(run.step, run.steps, lr, warmup) => learning_rate(run.step, run.steps, lr, TIMED)
+    run.settings["warmup"])) => TIMED))
   training/test_wiring_training.py::test_the_loop_is_the_one_written_by_hand[{'warmup': 10}]
-    learning_rate(run.step, run.steps, lr, warmup) => learning_rate(run.step, run.steps, lr, max(warmup, TIMED))
-  training/test_wiring_training.py::test_the_loop_is_the_one_written_by_hand[{'clip_norm': 0.1}]
-    (model.parameters(), clip_norm) => (model.parameters(), 10 * clip_norm)
-    (model.parameters(), clip_norm) => (model.parameters(), math.inf)
-    (model.parameters(), clip_norm) => (model.parameters(), 1.0)
+    run.settings["warmup"])) => max(run.settings["warmup"], TIMED)))
   training/test_wiring_training.py::test_the_loop_is_the_one_written_by_hand[{'weight_decay': 0.5}]
     "weight_decay": weight_decay} => "weight_decay": 0.0}
     "weight_decay": weight_decay} => "weight_decay": 0.01}
   training/test_wiring_training.py::test_the_loop_is_the_one_written_by_hand[{}]
     torch.randint(len(data[0]), (batch_size,) => torch.randint(min(len(data[0]), 64), (batch_size,)
     tuple(d[rows] for d in data) => tuple(d[rows.roll(i)] for i, d in enumerate(data))
-    for d in data), generator) => for d in data), torch.Generator(device))
+    result = loss(network, batch, run.generator) => result = loss(network, batch, torch.Generator())
   training/test_wiring_training.py::test_the_loop_is_the_one_written_by_hand[{'batch_size': 5}]
     torch.randint(len(data[0]), (batch_size,) => torch.randint(len(data[0]), (16,)
-  training/test_wiring_training.py::test_scaled_gradients_train_as_plain_ones
-    run.scaler.unscale_(run.optimizer) => pass
-  training/test_wiring_training.py::test_an_infinite_scaled_gradient_skips_a_step_and_the_lower_scale_is_kept
-    value.isfinite() if run.scaler.is_enabled() else value => value
-    run.scaler.scale(result.value).backward() => result.value.backward()
-  training/test_wiring_training.py::test_the_average_forgets_at_the_rate_asked
-    run.advance(ema_decay, => run.advance(0.999,
   training/test_wiring_training.py::test_compile_is_asked_for_where_it_is_wanted
-    torch.compile(model) if compile else model => model
-    torch.compile(model) if compile else model => torch.compile(model)
-  training/test_wiring_training.py::test_a_run_is_saved_as_often_as_asked_and_at_its_end
-    now - saved > save_every => now - saved > 60.0
-    or run.step == run.steps: => or False:
-    good is None or now - saved => now - saved
+    torch.compile(run.model) if compile else run.model => run.model
+    torch.compile(run.model) if compile else run.model => torch.compile(run.model)
   training/test_wiring_training.py::test_a_number_of_steps_is_saved_as_soon_as_it_is_known
-    good = None  # the number => pass  # the number
+    must=pace.after_step() => must=pace.after_step() and False
   training/test_wiring_training.py::test_seconds_and_config_are_those_of_all_parts_of_a_run
-    run.seconds + now - last, now => run.seconds + now - start, now
     run = Run(model, generator, steps, settings, config) => run = Run(model, generator, steps, settings, None)
-  training/test_wiring_training.py::test_the_loss_that_is_reported_is_the_mean_of_all_processes
-    distributed.mean(result.value.detach().float()) => result.value.detach().float()
-  training/test_wiring_training.py::test_dropout_leaves_the_global_generator_alone_and_differs_between_processes
-    ) + distributed.rank() => )
-    dropout.set_state(before) => pass
-    _dropout_from(generator, device) if has_dropout else nullcontext() => nullcontext()
-  training/test_wiring_training.py::test_a_classifier_s_loss_is_the_mean_cross_entropy
-    Loss(per_item.mean(), per_item.detach()) => Loss(per_item.sum(), per_item.detach())
-  models/test_wiring_presets.py::test_a_label_is_dropped_now_and_then_and_a_classifier_learns_all
-    drop = 0.1 if drop is None => drop = 0.0 if drop is None
-  models/test_wiring_presets.py::test_all_randomness_of_a_loss_is_the_generator_s
-    eps = torch.randn(x0.shape, generator=generator, => eps = torch.randn(x0.shape,
-    eps = torch.randn(pictures.shape, generator=generator, => eps = torch.randn(pictures.shape,
-    low_discrepancy_t(n, schedule.T, generator, device) => low_discrepancy_t(n, schedule.T, None, device)
-    low_discrepancy_t(len(x0), schedule.T, generator, x0.device) => low_discrepancy_t(len(x0), schedule.T, None, x0.device)
-    drop_condition(cond, drop, null, generator) => drop_condition(cond, drop, null)
-  models/test_wiring_presets.py::test_conditions_are_dropped_at_the_preset_s_rate
-    drop_condition(cond, drop, null, generator) => drop_condition(cond, 0.1, null, generator)
-  networks/test_clip.py::test_one_of_several_captions_is_drawn_by_the_generator
-    tokens = draw_caption(tokens, generator) => tokens = tokens[:, 0]
-    tokens = draw_caption(tokens, generator) => tokens = draw_caption(tokens)
-  networks/test_clip.py::test_the_loss_and_its_slope_in_the_temperature_are_those_worked_out_by_hand
-    cross_entropy(logits.mT, partner => cross_entropy(logits, partner
-  networks/test_clip.py::test_with_a_schedule_the_pictures_are_noised_to_their_t
-    distributed.shard(per_item.detach()), bins) => distributed.shard(per_item.detach()), None)
 training/checkpoint.py
+  training/test_wiring_training.py::test_the_loop_is_the_one_written_by_hand[{'clip_norm': 0.1}]
+    (self.model.parameters(), self.settings["clip_norm"]) => (self.model.parameters(), 10 * self.settings["clip_norm"])
+    (self.model.parameters(), self.settings["clip_norm"]) => (self.model.parameters(), 1e9)
+    (self.model.parameters(), self.settings["clip_norm"]) => (self.model.parameters(), 1.0)
+  training/test_wiring_training.py::test_scaled_gradients_train_as_plain_ones
+    self.scaler.unscale_(self.optimizer) => pass
+  training/test_wiring_training.py::test_an_infinite_scaled_gradient_skips_a_step_and_the_lower_scale_is_kept
+    value.isfinite() if self.scaler.is_enabled() else value => value
+    self.scaler.scale(loss).backward() => loss.backward()
+  training/test_wiring_training.py::test_the_average_forgets_at_the_rate_asked
+    min(self.settings["ema_decay"], => min(0.999,
+  training/test_wiring_training.py::test_the_loss_that_is_reported_is_the_mean_of_all_processes
+    distributed.mean(loss.detach().float()) => loss.detach().float()
+  training/test_wiring_training.py::test_dropout_leaves_the_global_generator_alone_and_differs_between_processes
+    dropout_from(self.generator, self.device) if has_dropout else nullcontext() => nullcontext()
   training/test_wiring_training.py::test_the_loop_is_the_one_written_by_hand[{'weight_decay': 0.5}]
     weight_decay=settings["weight_decay"] => weight_decay=0.0
     weight_decay=settings["weight_decay"] => weight_decay=0.01
@@ -96,7 +71,7 @@ training/checkpoint.py
   training/test_wiring_training.py::test_a_row_of_the_history_is_the_mean_of_its_own_steps
     self._loss.zero_() => pass
     self._sums.zero_() => pass
-    index_add_(0, bins, torch.ones_like(per_item)) => index_add_(0, bins, per_item)
+    index_add_(0, loss.bin, torch.ones_like(loss.per_item)) => index_add_(0, loss.bin, loss.per_item)
   training/test_wiring_training.py::test_seconds_and_config_are_those_of_all_parts_of_a_run
     config["steps"], config["seconds"] => config["steps"], 0.0
     self.config = self.config or config => pass
@@ -119,6 +94,41 @@ training/checkpoint.py
     value = tensors[f"optimizer.{part}.{name}"] => value = torch.zeros_like(tensors[f"optimizer.{part}.{name}"])
   training/test_train.py::test_a_checkpoint_of_another_run_is_refused
     if self.steps not in (None, config["steps"]) => if False
+training/pace.py
+  training/test_wiring_training.py::test_a_run_is_saved_as_often_as_asked_and_at_its_end
+    now - self.last > self.seconds => now - self.last > 60.0
+    or self.run.step == self.run.steps: => or False:
+    self.step is None or now - self.last => now - self.last
+  training/test_wiring_training.py::test_seconds_and_config_are_those_of_all_parts_of_a_run
+    run.seconds + now - self.last, now => run.seconds + now - self.begun, now
+training/dropout.py
+  training/test_wiring_training.py::test_dropout_leaves_the_global_generator_alone_and_differs_between_processes
+    ) + distributed.rank() => )
+    dropout.set_state(before) => pass
+training/losses.py
+  training/test_wiring_training.py::test_a_classifier_s_loss_is_the_mean_cross_entropy
+    Loss(per_item.mean(), per_item.detach()) => Loss(per_item.sum(), per_item.detach())
+  models/test_wiring_presets.py::test_a_label_is_dropped_now_and_then_and_a_classifier_learns_all
+    drop = 0.1 if drop is None => drop = 0.0 if drop is None
+  models/test_wiring_presets.py::test_all_randomness_of_a_loss_is_the_generator_s
+    eps = torch.randn(x0.shape, generator=generator, => eps = torch.randn(x0.shape,
+    eps = torch.randn(pictures.shape, generator=generator, => eps = torch.randn(pictures.shape,
+    low_discrepancy_t(n, schedule.T, generator, device) => low_discrepancy_t(n, schedule.T, None, device)
+    low_discrepancy_t(len(x0), schedule.T, generator, x0.device) => low_discrepancy_t(len(x0), schedule.T, None, x0.device)
+    drop_condition(cond, drop, null, generator) => drop_condition(cond, drop, null)
+  models/test_wiring_presets.py::test_conditions_are_dropped_at_the_preset_s_rate
+    drop_condition(cond, drop, null, generator) => drop_condition(cond, 0.1, null, generator)
+  networks/test_clip.py::test_one_of_several_captions_is_drawn_by_the_generator
+    tokens = draw_caption(tokens, generator) => tokens = tokens[:, 0]
+    tokens = draw_caption(tokens, generator) => tokens = draw_caption(tokens)
+  networks/test_clip.py::test_the_loss_and_its_slope_in_the_temperature_are_those_worked_out_by_hand
+    cross_entropy(logits.mT, partner => cross_entropy(logits, partner
+  networks/test_clip.py::test_with_a_schedule_the_pictures_are_noised_to_their_t
+    distributed.shard(per_item.detach()), bins) => distributed.shard(per_item.detach()), None)
+  models/test_wiring_presets.py::test_all_randomness_of_a_loss_is_the_generator_s
+    generator=generator, device=cond.device) < p => device=cond.device) < p
+  models/test_wiring_presets.py::test_conditions_are_dropped_at_the_preset_s_rate
+    device=cond.device) < p => device=cond.device) < min(p, 0.1)
 models/recipe.py
   models/test_wiring_presets.py::test_a_picture_is_denoised_to_its_noise_and_an_embedding_to_itself
     imagining(x0_loss(schedule, options["drop"], null), clip) => imagining(eps_loss(schedule, options["drop"], null), clip)
@@ -191,11 +201,6 @@ training/batches.py
     (image, conditions(tokens, text)), generator) => (image, conditions(tokens, image)), generator)
   models/test_wiring_presets.py::test_a_decoder_is_given_caption_and_embedding_at_the_preset_s_rates
     embedding = embed(clip.encode_image(x0)) => embedding = clip.encode_image(x0)
-sampling/guidance.py
-  models/test_wiring_presets.py::test_all_randomness_of_a_loss_is_the_generator_s
-    generator=generator, device=cond.device) < p => device=cond.device) < p
-  models/test_wiring_presets.py::test_conditions_are_dropped_at_the_preset_s_rate
-    device=cond.device) < p => device=cond.device) < min(p, 0.1)
 models/evaluation/digits.py
   models/test_wiring_scores.py::test_each_number_of_the_digits_is_what_its_meaning_says
     fmean(metrics.frechet(a, b) for a, b in halves) => fmean(metrics.frechet(a, a) for a, b in halves)
@@ -314,24 +319,25 @@ models/evaluation/__init__.py
   models/test_wiring_cards.py::test_a_chain_s_card_names_the_seed_s_scores_and_the_weights_of_its_models
     "scores": score(model, seed), "curves" => "scores": score(model), "curves"
     **chains.made_of(model), => 
-sampling/samplers.py
+sampling/loop.py
   models/test_wiring_drawing.py::test_ddim_takes_its_steps_with_the_eta_that_is_given
-    if eta > 0 else None, eta) => if eta > 0 else None)
-    if eta > 0 else None, eta) => if eta > 0 else None, float(eta > 0))
-    _noise(x, generator) if eta > 0 => _noise(x, None) if eta > 0
+    "eta": {"eta": eta} => "eta": {"eta": 1.0}
+    "eta": {"eta": eta} => "eta": {"eta": float(eta > 0)}
+    partial(_noise, generator=generator) => partial(_noise, generator=None)
   models/test_wiring_drawing.py::test_ddpm_takes_its_steps_with_the_variance_that_is_given
-    schedule, _noise(x, generator), var) => schedule, _noise(x, generator))
-    schedule, _noise(x, generator), var) => schedule, _noise(x, None), var)
+    "var": {"var": var} => "var": {"var": "posterior"}
+    partial(_noise, generator=generator) => partial(_noise, generator=torch.Generator())
   models/test_wiring_drawing.py::test_the_network_is_told_the_condition_at_every_step
     device=x.device), cond) => device=x.device), None)
   sampling/test_sample.py::test_clipping_is_the_posterior_of_the_clipped_guess
     eps_hat = eps_from_x0(x, x0_hat, t, schedule) => pass
   sampling/test_sample.py::test_ddim_and_dpm_solver_match_diffusers
-    dpm_solver_step(x, x0_hat, t, t_next, schedule, last) => dpm_solver_step(x, x0_hat, t, t_next, schedule)
+    Seen(eps_hat, x0_hat, before) => Seen(eps_hat, x0_hat, None)
   sampling/test_sample.py::test_frames_run_from_T_to_0_and_hold_what_the_network_sees
     yield Frame(t, x, x0_hat) => yield Frame(t, x, x)
   sampling/test_sample.py::test_a_network_in_training_mode_is_refused
     refuse_training_mode(model)\n => pass\n
+sampling/samplers.py
   models/test_wiring_drawing.py::test_a_network_that_predicts_x0_is_refused_in_training_mode_too
     eps.training = getattr(model, "training", False) => eps.training = False
 models/trained.py
@@ -390,17 +396,19 @@ models/unclip.py
     for s in (seed, *seeds(candidates - 1, seed)) => for s in [seed] * candidates
   models/test_chain.py::test_models_made_for_another_clip_are_refused_by_name
     for model in (self.prior, self.decoder): => for model in (self.prior,):
-machine/device.py
+machine/precision.py
   machine/test_wiring_machine.py::test_a_gpu_works_in_bf16_where_it_multiplies_it_and_else_in_fp16
     (including_emulation=False) else torch.float16 => () else torch.float16
     (including_emulation=False) else torch.float16 => (including_emulation=False) else None
   machine/test_wiring_machine.py::test_a_cpu_works_in_bf16_where_it_multiplies_it_and_else_in_float32
     torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() => True
     torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() => torch.cpu._is_amx_tile_supported()
+machine/device.py
   machine/test_wiring_machine.py::test_a_network_is_placed_in_the_precision_that_is_chosen_or_given
     model.to(memory_format=torch.channels_last) => pass
     model.precision = precision => pass
     choose_precision(device) if precision == "auto" else precision => choose_precision(device)
+networks/attention.py
   machine/test_wiring_machine.py::test_attention_takes_the_mask_and_the_order_together_and_float32_on_a_cpu
     mask, causal = mask & torch.ones => mask, causal = mask | torch.ones
     torch.autocast("cpu", enabled=False) => nullcontext()

@@ -7,9 +7,11 @@ from torch.utils._pytree import tree_leaves
 
 from ddpm_lite import Classifier, FiniteData, GaussianMixture, PointMLP, Schedule, UNet, class_loss, eps_loss, guided, sample
 from ddpm_lite.machine import distributed as processes
-from ddpm_lite.machine.device import attend, choose_device, choose_precision, own_generator, place
+from ddpm_lite.machine.device import choose_device, own_generator, place
+from ddpm_lite.machine.precision import choose_precision
+from ddpm_lite.networks.attention import attend
 from ddpm_lite.training.batches import captioned, inpainting, upsampling
-from ddpm_lite.training.loop import _dropout_from
+from ddpm_lite.training.dropout import dropout_from
 
 SMALL = {"size": 8, "channels": 2, "width": 8, "mults": (1, 2), "depth": 1, "attention": (4,), "groups": 4}
 READER = {"vocabulary": 9, "length": 5, "width": 8, "depth": 1, "heads": 2}
@@ -137,7 +139,7 @@ def test_a_gpu_has_its_own_dropout(monkeypatch):
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     monkeypatch.setattr(torch, "randint", lambda *_, **__: torch.tensor(5))
     before = first.get_state(), second.get_state()
-    with _dropout_from(torch.Generator(), torch.device("cuda:1")):
+    with dropout_from(torch.Generator(), torch.device("cuda:1")):
         assert second.initial_seed() == 5 and torch.equal(first.get_state(), before[0])
     assert torch.equal(second.get_state(), before[1])
     assert own_generator(torch.device("cuda")) is first and own_generator(torch.device("cpu")) is torch.default_generator

@@ -9,7 +9,8 @@ import torch.distributed as dist
 from torch import nn
 
 from ddpm_lite import UNet, place
-from ddpm_lite.machine import device, distributed, weights
+from ddpm_lite.machine import device, distributed, precision, weights
+from ddpm_lite.networks import attention
 
 CPU = torch.device("cpu")
 SMALL = {"size": 4, "channels": 1, "width": 8, "mults": (1,), "depth": 1, "attention": (), "groups": 4}
@@ -24,7 +25,7 @@ def test_a_gpu_works_in_bf16_where_it_multiplies_it_and_else_in_fp16(monkeypatch
     monkeypatch.delenv("DDPM_LITE_PRECISION", raising=False)
     monkeypatch.setattr(torch.cuda, "device", lambda which: asked.append(which) or nullcontext())
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **how: asked.append(how) or multiplies)
-    assert device.choose_precision(torch.device("cuda:1")) == (torch.bfloat16 if multiplies else torch.float16)
+    assert precision.choose_precision(torch.device("cuda:1")) == (torch.bfloat16 if multiplies else torch.float16)
     assert asked == [torch.device("cuda:1"), {"including_emulation": False}]
 
 
@@ -33,7 +34,7 @@ def test_a_cpu_works_in_bf16_where_it_multiplies_it_and_else_in_float32(monkeypa
     monkeypatch.delenv("DDPM_LITE_PRECISION", raising=False)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
-    assert device.choose_precision(CPU) == (torch.bfloat16 if avx512 or amx else None)
+    assert precision.choose_precision(CPU) == (torch.bfloat16 if avx512 or amx else None)
 
 
 def test_a_network_is_placed_in_the_precision_that_is_chosen_or_given(monkeypatch):
@@ -52,9 +53,9 @@ def test_attention_takes_the_mask_and_the_order_together_and_float32_on_a_cpu(g)
     mask[..., 0] = True
     allowed = mask & torch.ones(5, 5, dtype=torch.bool).tril()
     scores = (q @ k.mT / 2).masked_fill(~allowed, -torch.inf).softmax(-1)
-    torch.testing.assert_close(device.attend(q, k, v, mask, causal=True), scores @ v)
+    torch.testing.assert_close(attention.attend(q, k, v, mask, causal=True), scores @ v)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert device.attend(q, k, v, mask).dtype == torch.float32
+        assert attention.attend(q, k, v, mask).dtype == torch.float32
 
 
 # Processes.

@@ -23,16 +23,17 @@ from ddpm_lite import (
 from ddpm_lite.data import scenes, shapes
 from ddpm_lite.maths import gaussian, metrics
 from ddpm_lite.maths.schedule import gather
-from ddpm_lite.networks import prior, unet
+from ddpm_lite.networks import channels, prior
 from ddpm_lite.networks.caption import Caption
 from ddpm_lite.networks.clip import ImageEncoder
 from ddpm_lite.networks.layers import Condition
 from ddpm_lite.networks.prior import Prior
 from ddpm_lite.networks.tokenizer import empty_row
 from ddpm_lite.sampling import editing
-from ddpm_lite.sampling.samplers import as_eps, ddim_step, ddpm_step, dpm_solver_step, sample
+from ddpm_lite.sampling.loop import sample
+from ddpm_lite.sampling.samplers import as_eps, ddim_step, ddpm_step, dpm_solver_step
 from ddpm_lite.training import batches
-from ddpm_lite.training.loop import x0_loss
+from ddpm_lite.training.losses import v_loss, x0_loss
 from ddpm_lite.views import plots
 
 PACKAGE = Path(gaussian.__file__).parents[1]
@@ -89,18 +90,18 @@ CALLS = {
     "samplers.ddim_step": (ddim_step, {"x_t": X, "eps_hat": X, "t": 3, "t_next": 1, "schedule": SCHEDULE, "z": X, "eta": 0.5}),
     "samplers.dpm_solver_step": (dpm_solver_step, {"x_t": X, "x0_hat": X, "t": 3, "t_next": 1, "schedule": SCHEDULE}),
     "samplers.as_eps.eps": (as_eps(zero, SCHEDULE), {"x_t": X, "t": T}),
-    "samplers.sample": (lambda **options: list(sample(**options)), {"model": zero, "x_T": X, "schedule": SCHEDULE}),
+    "loop.sample": (lambda **options: list(sample(**options)), {"model": zero, "x_T": X, "schedule": SCHEDULE}),
     "metrics.frechet": (metrics.frechet, {"a": X.reshape(-1, 3), "b": X.reshape(-1, 3)}),
     "metrics.precision_recall": (metrics.precision_recall, {"real": X.reshape(-1, 3), "generated": X.reshape(-1, 3)}),
     "metrics.nearest": (metrics.nearest, {"items": X, "training": X}),
     "layers.Condition.forward": (Condition(8, 8, cond_dim=10), {"t": T, "cond": VECTORS}),
-    "layers.PointMLP.forward": (PointMLP(10, 8, 1), {"x_t": VECTORS, "t": T}),
-    "layers.Classifier.features": (Classifier(8, 3, 2, 4).features, {"x": X}),
-    "layers.Classifier.forward": (Classifier(8, 3, 2, 4), {"x": X}),
+    "mlp.PointMLP.forward": (PointMLP(10, 8, 1), {"x_t": VECTORS, "t": T}),
+    "classifier.Classifier.features": (Classifier(8, 3, 2, 4).features, {"x": X}),
+    "classifier.Classifier.forward": (Classifier(8, 3, 2, 4), {"x": X}),
     "caption.Caption.forward": (CAPTION, {"cond": ROWS, "batch": 2}),
     "unet.UNet.forward": (NET, {"x_t": X, "t": T}),
-    "unet.beside": (unet.beside, {"model": EDITOR, "extra": torch.cat([X, MASK], 1)}),
-    "unet.beside.eps": (unet.beside(EDITOR, torch.cat([X, MASK], 1)), {"x_t": X, "t": T}),
+    "channels.beside": (channels.beside, {"model": EDITOR, "extra": torch.cat([X, MASK], 1)}),
+    "channels.beside.eps": (channels.beside(EDITOR, torch.cat([X, MASK], 1)), {"x_t": X, "t": T}),
     "clip.ImageEncoder.forward": (ImageEncoder(8, 3, 4, 8, 1, 1, 10, "gelu", False), {"pictures": X}),
     "clip.CLIP.encode_image": (SEES.encode_image, {"pictures": X}),
     "clip.CLIP.forward": (SEES, {"pictures": X, "tokens": TOKENS}),
@@ -116,12 +117,13 @@ CALLS = {
     "prior.principal": (prior.principal, {"embedding": VECTORS, "among": VECTORS, "k": 1}),
     "batches.to_bytes": (batches.to_bytes, {"pictures": X}),
     "batches.shifted": (batches.shifted, {"pictures": X, "most": 1}),
-    "batches.enlarge": (batches.enlarge, {"small": X}),
-    "batches.erased": (batches.erased, {"pictures": X, "known": MASK}),
-    "train.eps_loss": (lambda x0: eps_loss(SCHEDULE)(zero, (x0,)), {"x0": X}),
-    "train.x0_loss": (lambda x0: x0_loss(SCHEDULE)(zero, (x0,)), {"x0": X}),
-    "train.class_loss": (lambda x0: class_loss(Classifier(8, 3, 10, 4), (x0, T)), {"x0": X}),
-    "train.clip_loss": (lambda x0: clip_loss()(SEES, (x0, TOKENS)), {"x0": X}),
+    "channels.enlarge": (channels.enlarge, {"small": X}),
+    "channels.erased": (channels.erased, {"pictures": X, "known": MASK}),
+    "losses.eps_loss": (lambda x0: eps_loss(SCHEDULE)(zero, (x0,)), {"x0": X}),
+    "losses.v_loss": (lambda x0: v_loss(SCHEDULE)(zero, (x0,)), {"x0": X}),
+    "losses.x0_loss": (lambda x0: x0_loss(SCHEDULE)(zero, (x0,)), {"x0": X}),
+    "losses.class_loss": (lambda x0: class_loss(Classifier(8, 3, 10, 4), (x0, T)), {"x0": X}),
+    "losses.clip_loss": (lambda x0: clip_loss()(SEES, (x0, TOKENS)), {"x0": X}),
     "train.clip_loss noisy": (lambda x0: clip_loss(SCHEDULE)(NOISY, (x0, TOKENS)), {"x0": X}),
     "batches.upsampling": (lambda x0: batches.upsampling(eps_loss(SCHEDULE))(lambda x, *_: x[:, :3], (x0,)), {"x0": X}),
     "batches.inpainting": (lambda x0: batches.inpainting(eps_loss(SCHEDULE))(EDITOR, (x0,)), {"x0": X}),
@@ -136,9 +138,9 @@ CALLS = {
 }
 ROOMS = {
     "maths": ["schedule", "gaussian", "oracle", "metrics"],
-    "networks": ["layers", "caption", "unet", "clip", "prior"],
-    "sampling": ["guidance", "editing", "samplers"],
-    "training": ["batches"],
+    "networks": ["layers", "mlp", "classifier", "caption", "channels", "unet", "clip", "prior"],
+    "sampling": ["guidance", "editing", "samplers", "loop"],
+    "training": ["losses", "batches"],
     "data": ["shapes", "scenes"],
 }
 MODULES = [(room, module) for room, modules in ROOMS.items() for module in modules]

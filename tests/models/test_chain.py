@@ -15,7 +15,7 @@ from ddpm_lite.models.evaluation import chains
 from ddpm_lite.models.unclip import Chain, imagine, load_chain
 from ddpm_lite.networks.prior import closest, principal, text_difference
 from ddpm_lite.sampling.editing import invert
-from ddpm_lite.sampling.samplers import sample
+from ddpm_lite.sampling.loop import sample
 
 
 @pytest.fixture(scope="module")

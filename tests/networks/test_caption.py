@@ -14,10 +14,11 @@ from ddpm_lite import __main__ as cli
 from ddpm_lite.machine import weights
 from ddpm_lite.models import presets, recipe, trained
 from ddpm_lite.networks.caption import Caption, Context
+from ddpm_lite.networks.channels import beside, enlarge, widen
 from ddpm_lite.networks.tokenizer import END, PAD, START
-from ddpm_lite.networks.unet import Attention, beside, widen
-from ddpm_lite.training.batches import captioned, drop_words, enlarge, to_bytes, upsampling
-from ddpm_lite.training.loop import Loss
+from ddpm_lite.networks.unet import Attention
+from ddpm_lite.training.batches import captioned, drop_words, to_bytes, upsampling
+from ddpm_lite.training.losses import Loss
 
 WORDS = ["blue", "circle", "left", "red", "right", "square"]
 TOKENS = Tokenizer(WORDS, 6)

@@ -5,7 +5,7 @@ import torch
 from test_device import META, OneDevice
 from torch import nn
 
-from ddpm_lite.machine.device import attend
+from ddpm_lite.networks.attention import attend
 from ddpm_lite.networks.transformer import ACTIVATIONS, Block, Transformer, quick_gelu
 
 

@@ -11,7 +11,7 @@ from ddpm_lite.networks.prior import Prior, conditions, embed, slerp
 from ddpm_lite.networks.tokenizer import END, PAD, START
 from ddpm_lite.sampling.samplers import as_eps
 from ddpm_lite.training.batches import decoding, imagining
-from ddpm_lite.training.loop import Loss, eps_loss, x0_loss
+from ddpm_lite.training.losses import Loss, eps_loss, x0_loss
 
 WORDS = Tokenizer(["blue", "circle", "red", "square"], 5)
 READER = {"vocabulary": len(WORDS), "length": 5, "width": 8, "depth": 1, "heads": 2}

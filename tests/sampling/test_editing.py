@@ -12,8 +12,8 @@ from ddpm_lite import PointMLP, Schedule, UNet, eps_loss, guided, inpaint, inpai
 from ddpm_lite import __main__ as cli
 from ddpm_lite.machine import weights
 from ddpm_lite.models import presets, recipe, trained
-from ddpm_lite.networks.unet import beside, widen
-from ddpm_lite.training.batches import erased, erasures
+from ddpm_lite.networks.channels import beside, erased, widen
+from ddpm_lite.training.batches import erasures
 
 schedule = Schedule.cosine(100)
 CONFIG = {

@@ -34,10 +34,11 @@ from ddpm_lite.models import evaluation
 from ddpm_lite.models import trained as zoo
 from ddpm_lite.models.evaluation.upsampler import psnr
 from ddpm_lite.models.unclip import load_chain
+from ddpm_lite.networks.channels import enlarge
 from ddpm_lite.networks.tokenizer import empty_row
 from ddpm_lite.sampling.editing import invert
-from ddpm_lite.training.batches import decoding, drop_words, enlarge, imagining, to_bytes
-from ddpm_lite.training.loop import x0_loss
+from ddpm_lite.training.batches import decoding, drop_words, imagining, to_bytes
+from ddpm_lite.training.losses import x0_loss
 from ddpm_lite.views import plots
 from ddpm_lite.views.base import uint8
 

@@ -30,8 +30,11 @@ from ddpm_lite import (
     train,
 )
 from ddpm_lite.machine import weights
+from ddpm_lite.training import pace
 from ddpm_lite.training.checkpoint import BINS
-from ddpm_lite.training.loop import TIMED, learning_rate, x0_loss
+from ddpm_lite.training.loop import learning_rate
+from ddpm_lite.training.losses import x0_loss
+from ddpm_lite.training.pace import TIMED
 
 schedule = Schedule.linear(100)
 
@@ -162,7 +165,7 @@ def test_minutes_become_a_number_of_steps(monkeypatch):
         clock.now += 0.01
         return eps_loss(schedule)(*given)
 
-    monkeypatch.setattr(sys.modules["ddpm_lite.training.loop"], "time", clock)
+    monkeypatch.setattr(pace, "time", clock)
     steps = list(train(small_net(), POINTS, slow, generator=seeded(), minutes=0.04, batch_size=16))
     assert steps[0].steps is None and steps[TIMED].steps == steps[-1].step
     assert abs(steps[-1].step - 240) <= 1

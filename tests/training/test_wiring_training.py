@@ -1,6 +1,5 @@
 """The wiring of the loop: every argument of `train` reaches what it is for, and all that a run keeps is there when it goes on."""
 
-import sys
 from functools import cache
 from types import SimpleNamespace
 
@@ -10,8 +9,11 @@ from torch import nn
 
 from ddpm_lite import Loss, Schedule, eps_loss, train
 from ddpm_lite.machine import distributed, weights
+from ddpm_lite.training import pace
 from ddpm_lite.training.checkpoint import BINS, WINDOW
-from ddpm_lite.training.loop import TIMED, class_loss, learning_rate
+from ddpm_lite.training.loop import learning_rate
+from ddpm_lite.training.losses import class_loss
+from ddpm_lite.training.pace import TIMED
 
 STEPS = TIMED + 10
 
@@ -94,7 +96,7 @@ def test_with_a_given_number_of_steps_or_minutes_the_learning_rate_falls_to_0(mo
 def ticking(monkeypatch) -> SimpleNamespace:
     """A clock in the place of the loop's, which stands still unless it is moved."""
     clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
-    monkeypatch.setattr(sys.modules[train.__module__], "time", clock)
+    monkeypatch.setattr(pace, "time", clock)
     return clock
 
 

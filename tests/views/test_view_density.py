@@ -9,7 +9,8 @@ import traitlets
 from scipy import stats
 
 from ddpm_lite import Schedule
-from ddpm_lite.sampling.samplers import ddpm_step, timesteps
+from ddpm_lite.sampling.loop import timesteps
+from ddpm_lite.sampling.samplers import ddpm_step
 from ddpm_lite.views import Density
 from ddpm_lite.views.density import CHAINS, GRID, PENS, step_back
 from ddpm_lite.views.plots import png

@@ -10,7 +10,7 @@ from torch import Tensor
 from ...data import compositions, emoji, scenes, shapes
 from ...maths import metrics
 from ...sampling.guidance import clip_guided
-from ...sampling.samplers import sample
+from ...sampling.loop import sample
 from .. import presets, trained
 from . import clips
 

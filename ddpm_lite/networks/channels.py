@@ -1,0 +1,43 @@
+"""What a U-Net sees besides x_t, as more channels of its input: a small picture to enlarge, or the part that is not erased."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor
+
+from ..maths.schedule import require_floating
+
+
+def beside(model: Callable[..., Tensor], extra: Float[Tensor, "b c h w"]) -> Callable[..., Tensor]:
+    """A U-Net with extra channels as model(x_t, t, cond), which samplers and losses take: it sees x_t and `extra` as the
+    channels of one picture. So GLIDE's upsampler sees the small picture, and its inpainting network the rest of the picture.
+    """
+    require_floating(extra=extra)
+
+    def eps(x_t: Float[Tensor, "n c_t h w"], t: Int[Tensor, " n"], cond: Tensor | None = None) -> Float[Tensor, "n c_t h w"]:
+        require_floating(x_t=x_t)
+        # Guidance asks for two predictions at once: then each extra picture is used twice.
+        return model(torch.cat([x_t, extra.repeat(len(x_t) // len(extra), 1, 1, 1)], dim=1), t, cond)
+
+    eps.training = getattr(model, "training", False)  # for samplers, which refuse to draw in training mode
+    return eps
+
+
+def enlarge(small: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c 2*h 2*w"]:
+    """Twice the size, each pixel repeated four times: this is how an upsampler sees the small picture."""
+    require_floating(small=small)
+    return F.interpolate(small, scale_factor=2.0, mode="nearest")
+
+
+def erased(pictures: Float[Tensor, "n c h w"], known: Shaped[Tensor, "n 1 h w"]) -> Float[Tensor, "n c+1 h w"]:
+    """What an inpainting network sees besides x_t: the pictures, 0 where they are not known, and the mask."""
+    require_floating(pictures=pictures)
+    return torch.cat([pictures * known, known], dim=1)
+
+
+def widen(state: dict[str, Tensor], extra: int) -> dict[str, Tensor]:
+    """The weights of a U-Net for one with `extra` more input channels, whose weights are 0: it starts as the same network
+    and learns to use the new channels (Nichol et al. 2022, section 3.3)."""
+    return state | {"first.weight": F.pad(state["first.weight"], (0, 0, 0, 0, 0, extra))}
