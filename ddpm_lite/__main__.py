@@ -95,6 +95,11 @@ def parser() -> argparse.ArgumentParser:
         each.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (default auto)")
     command("lab", "Open JupyterLab on the notebooks.")
     site = command("site", "Write the course as self-contained web pages and slides, with live views.")
+    site.add_argument(
+        "--repository",
+        metavar="URL",
+        help="https://github.com/OWNER/NAME: the pages link to Colab, Binder and Codespaces (default: [project.urls], if set)",
+    )
     grader = command("nbgrader", "Write the notebooks with exercises as a course for nbgrader, which grades the answers.")
     for each in (site, grader):
         each.add_argument("--out", metavar="DIR", type=Path, required=True, help="the folder to write into; created if necessary")
@@ -132,7 +137,7 @@ def site(args: argparse.Namespace) -> None:
     """Write the course as web pages and slides."""
     with _extra_course():
         from .site import build
-    files = build(args.notebooks or _notebooks(), args.out)
+    files = build(args.notebooks or _notebooks(), args.out, args.repository)
     print(f"{len(files)} files in {args.out}; begin with {args.out / 'index.html'}")
 
 

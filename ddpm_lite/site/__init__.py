@@ -22,17 +22,21 @@ from ..machine import files as places
 from ..machine.weights import write_atomically
 from ..views.plots import NARROW
 from .notebooks import read
+from .repository import address, services
 
 HERE = Path(__file__).parent
 VIEW = "application/vnd.jupyter.widget-view+json"
 PRIORITY = [VIEW, "text/html", "text/markdown", "image/svg+xml", "image/png", "text/plain"]
 
 
-def build(notebooks: Path, out: Path) -> list[Path]:
+def build(notebooks: Path, out: Path, repository: str | None = None) -> list[Path]:
     """Write the course in the folder `notebooks` into the folder `out`, created if necessary; returns the files written.
 
-    FileNotFoundError if there are no notebooks; ValueError if one is not a valid notebook, or no page can be made from it.
+    repository   https://github.com/OWNER/NAME, for links to where the notebooks can be run (default: see `address`)
+    FileNotFoundError if there are no notebooks; ValueError if one is not a valid notebook, or no page can be made from it,
+    and for a repository of another form.
     """
+    repository = address(repository)
     paths = sorted(notebooks.glob("*.ipynb"))
     if not paths:
         raise FileNotFoundError(f"There are no notebooks (*.ipynb) in {notebooks}.")
@@ -53,6 +57,8 @@ def build(notebooks: Path, out: Path) -> list[Path]:
                 "previous": course[i - 1] if i else None,
                 "next": course[i + 1] if i + 1 < len(course) else None,
                 "views": _views(lesson["nb"]),
+                "repository": repository,
+                "services": services(repository, lesson["name"]),
             }
             for exporter, ending, form in ((page, ".html", {"narrow": True}), (deck, ".slides.html", {})):
                 files[lesson["name"] + ending] = exporter.from_notebook_node(lesson["nb"], resources | form)[0].encode()
@@ -64,7 +70,8 @@ def build(notebooks: Path, out: Path) -> list[Path]:
                 f"{path} holds outputs or metadata from which no page can be made ({what}): run it again."
             ) from error
     filmstrip = base64.b64encode((HERE.parent / "assets" / "filmstrip.png").read_bytes()).decode()
-    files["index.html"] = page.environment.get_template("index.html.j2").render(course=course, filmstrip=filmstrip).encode()
+    index = page.environment.get_template("index.html.j2")
+    files["index.html"] = index.render(course=course, filmstrip=filmstrip, repository=repository).encode()
     with places.made(out):
         for name, data in files.items():
             write_atomically(out / name, data)
