@@ -1,1 +1,18 @@
-"""The data sets, one file for each."""
+"""The pictures and captions, one file for each set; `builders` holds how the shipped files were made.
+
+Each set has functions that load or draw it, and those that are drawn have a `judge`, which says what a picture shows. The
+room imports `maths` and `networks` (its tokenizer splits captions into words). The lecture names no data set.
+"""
+
+from . import compositions, digits, emoji, folder, photos, points, scenes, shapes
+
+__all__ = [
+    "compositions",
+    "digits",
+    "emoji",
+    "folder",
+    "photos",
+    "points",
+    "scenes",
+    "shapes",
+]

@@ -1,13 +1,14 @@
-"""The exercises of each notebook, and how far one has got with them.
+"""The exercises, one file for each notebook; `kit` holds how an answer is called, compared and explained.
 
-`exercises.closed_form.q_sample.check(my_q_sample)` says what is right or wrong with an answer; `.hint()` and
-`.solution()` help. Nothing is written to disk.
+`exercises.closed_form.q_sample.check(my_q_sample)` says what is right or wrong with an answer; `.hint()` and `.solution()`
+help. Nothing is written to disk. The room imports `maths`, `networks`, `training`, `sampling` and `data`. Each exercise names
+its slide in `line`; the index of the lecture, which `site` writes, lists them.
 """
 
 from . import clip_conditioning, closed_form, epsilon_training, forward_process, from_noise, reverse_posterior, sampling, unclip
 from .kit.asking import Answer, Prediction
 from .kit.exercise import Exercise, Write, write
-from .kit.report import STATES, Table
+from .kit.progress import progress
 
 __all__ = [
     "Answer",
@@ -25,13 +26,3 @@ __all__ = [
     "unclip",
     "write",
 ]
-
-
-def progress() -> Table:
-    """What has been done since the kernel started: each exercise with its state and the help that was taken."""
-    rows = []
-    for number, exercise in sorted(Exercise.all.items()):
-        mark, words, _ = STATES[exercise.state]
-        help_ = f"{exercise.hints_seen} of {len(exercise.hints)} hints" + (", solution" if exercise.solution_seen else "")
-        rows.append((number, exercise.title, exercise.line, f"{mark} {words}", help_))
-    return Table(("Exercise", "Title", "Line", "State", "Help"), rows)

@@ -14,8 +14,8 @@ from .schedule import require_floating
 
 
 def frechet(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> float:
-    """Fréchet distance of the Gaussians fitted to two sets of features (Heusel et al. 2017), in squared feature units:
-    |mean_a - mean_b|^2 + tr(cov_a + cov_b - 2 (cov_a cov_b)^(1/2)).
+    """Fréchet distance of the Gaussians fitted to two sets of features, in squared feature units:
+    |mean_a - mean_b|^2 + tr(cov_a + cov_b - 2 (cov_a cov_b)^(1/2)). Slides L1, L2; Heusel et al. 2017, appendix A1.
 
     It is biased upwards by about 1/n: compare only values from equal numbers of items. ValueError for fewer items
     than features, where the covariance cannot be estimated.
@@ -36,15 +36,17 @@ def frechet(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> float:
 
 
 class PrecisionRecall(NamedTuple):
-    """precision: the share of generated items among the real ones; recall: the share of real ones among the generated."""
+    """precision: the share of generated items among the real ones; recall: the share of real ones among the generated.
+    Slide L2; Kynkäänniemi et al. 2019, eqs. 1 to 3."""
 
     precision: float
     recall: float
 
 
 def precision_recall(real: Float[Tensor, "n d"], generated: Float[Tensor, "m d"], k: int = 3) -> PrecisionRecall:
-    """Improved precision and recall (Kynkäänniemi et al. 2019, eqs. 1 to 3): an item counts as part of a set if it lies
-    no farther from some member than that member's k-th nearest neighbour in the set."""
+    """Improved precision and recall: an item counts as part of a set if it lies no farther from some member than that
+    member's k-th nearest neighbour in the set.
+    Slide L2; Kynkäänniemi et al. 2019, eqs. 1 to 3."""
     require_floating(real=real, generated=generated)
     require_finite(real=real, generated=generated)
     if min(len(real), len(generated)) <= k:

@@ -62,6 +62,7 @@ class _Exact:
 
 class GaussianMixture(_Exact):
     """sum_k weight_k N(mean_k, cov_k) in D dimensions; labels (K,), if given, put each component into a class.
+    Slides L7, L17, L20; Karras et al. 2022, appendix B.3.
 
     weights (K,) positive (they are normalised), means (K, D), covs (K, D, D) symmetric and at least 0, or (K,) for
     cov_k = covs_k I. A cov of 0 is a point. ValueError for anything else.
@@ -131,6 +132,7 @@ class GaussianMixture(_Exact):
 
 class FiniteData(_Exact):
     """Each of N given items with probability 1/N: its exact denoiser is the one that has memorised them.
+    Slide L20; Karras et al. 2022, appendix B.3.
 
     data    (N, ...) of any shape
     labels  (N,), if given, allow conditioning on the class
@@ -183,7 +185,8 @@ class FiniteData(_Exact):
 
 
 class Floor(NamedTuple):
-    """The least possible loss at step t, per dimension, its Monte Carlo standard error, and what it is a floor of."""
+    """The least possible loss at step t, per dimension, its Monte Carlo standard error, and what it is a floor of.
+    Slide L20; Ho et al. 2020, eq. 14."""
 
     t: int
     value: float
@@ -200,6 +203,7 @@ def loss_floor(
     drop: float = 1.0,
 ) -> Floor:
     """min over all functions f of E|eps - f(x_t, t, c)|^2 / D, estimated from n draws, 1 <= t <= T.
+    Slide L20; Ho et al. 2020, eq. 14.
 
     drop is the share of training pictures whose label is replaced by the null label: 1 is the unconditional floor,
     0 the class-conditional one, and training with label dropout p has the floor p * unconditional + (1 - p) * conditional.

@@ -16,12 +16,13 @@ from torch import Tensor
 @dataclass(frozen=True, eq=False, repr=False)
 class Schedule:
     """The tables of a diffusion over t = 0..T, float64, on the CPU; made by `linear`, `cosine` or `from_beta`.
+    Slides L10, L13, L16; Ho et al. 2020, section 2.
 
     beta[t]           variance of the noise that step t adds, in (0, 1); beta[0] = 0
     alpha[t]          1 - beta[t]
     alpha_bar[t]      product of alpha[1..t]: the share of the picture's variance that is left at step t
-    posterior_var[t]  variance of q(x_{t-1} | x_t, x_0), (1 - alpha_bar[t-1]) / (1 - alpha_bar[t]) * beta[t]
-                      (Ho et al. 2020, eq. 7); 0 at t = 0 and at t = 1
+    posterior_var[t]  variance of q(x_{t-1} | x_t, x_0), (1 - alpha_bar[t-1]) / (1 - alpha_bar[t]) * beta[t];
+                      0 at t = 0 and at t = 1
     """
 
     beta: Float64[Tensor, " T_plus_1"]
@@ -52,13 +53,13 @@ class Schedule:
 
     @classmethod
     def linear(cls, T: int = 1000, beta_1: float = 1e-4, beta_T: float = 0.02) -> "Schedule":
-        """beta_t rises linearly from beta_1 to beta_T (Ho et al. 2020, section 4)."""
+        """beta_t rises linearly from beta_1 to beta_T. Slide L10; Ho et al. 2020, section 4."""
         return cls.from_beta(torch.linspace(beta_1, beta_T, _positive(T), dtype=torch.float64))
 
     @classmethod
     def cosine(cls, T: int = 1000, s: float = 0.008, beta_max: float = 0.999) -> "Schedule":
-        """alpha_bar_t = f(t) / f(0), f(t) = cos^2(pi/2 * (t/T + s) / (1 + s)), with beta_t cut off at beta_max
-        (Nichol & Dhariwal 2021, eq. 17)."""
+        """alpha_bar_t = f(t) / f(0), f(t) = cos^2(pi/2 * (t/T + s) / (1 + s)), with beta_t cut off at beta_max.
+        Slide L10; Nichol & Dhariwal 2021, eq. 17."""
         f = torch.cos(math.pi / 2 * (torch.arange(_positive(T) + 1, dtype=torch.float64) / T + s) / (1 + s)) ** 2
         return cls.from_beta((1 - f[1:] / f[:-1]).clamp(max=beta_max))
 
@@ -69,7 +70,8 @@ class Schedule:
 
     @property
     def snr(self) -> Float64[Tensor, " T_plus_1"]:
-        """Signal-to-noise ratio alpha_bar_t / (1 - alpha_bar_t) for pictures of unit variance; infinite at t = 0."""
+        """Signal-to-noise ratio alpha_bar_t / (1 - alpha_bar_t) for pictures of unit variance; infinite at t = 0.
+        Slide L6; Kingma et al. 2021, section 3.1."""
         return self.alpha_bar / (1 - self.alpha_bar)
 
     def __repr__(self) -> str:

@@ -1,1 +1,56 @@
-"""The networks: layers, U-Net, Transformer, CLIP, the prior, and what turns captions into tokens."""
+"""The networks, and what turns captions into tokens: modules of PyTorch, without any procedure.
+
+The U-Net and its parts, the Transformer, both sides of CLIP, the caption reader of GLIDE, the prior of DALL·E 2, a classifier
+and a small network for points belong here. The room imports `maths` and `machine`. Slides L19 and L23 to L27; the networks of
+Ho et al. 2020, Radford et al. 2021, Nichol et al. 2022 and Ramesh et al. 2022.
+"""
+
+from .attention import attend
+from .caption import Caption, Context
+from .channels import beside, enlarge, erased, widen
+from .classifier import Classifier
+from .clip import CLIP, VIT_B_32, ImageEncoder, TextEncoder
+from .from_diffusers import from_diffusers
+from .layers import Condition, timestep_embedding
+from .mlp import PointMLP
+from .openai_clip import BytePairTokenizer
+from .prior import Prior, closest, conditions, embed, null_condition, principal, slerp, text_difference
+from .tokenizer import Tokenizer
+from .transformer import Block, Transformer, quick_gelu
+from .unet import CIFAR10, Attention, ResBlock, UNet
+
+__all__ = [
+    "CIFAR10",
+    "CLIP",
+    "VIT_B_32",
+    "Attention",
+    "Block",
+    "BytePairTokenizer",
+    "Caption",
+    "Classifier",
+    "Condition",
+    "Context",
+    "ImageEncoder",
+    "PointMLP",
+    "Prior",
+    "ResBlock",
+    "TextEncoder",
+    "Tokenizer",
+    "Transformer",
+    "UNet",
+    "attend",
+    "beside",
+    "closest",
+    "conditions",
+    "embed",
+    "enlarge",
+    "erased",
+    "from_diffusers",
+    "null_condition",
+    "principal",
+    "quick_gelu",
+    "slerp",
+    "text_difference",
+    "timestep_embedding",
+    "widen",
+]

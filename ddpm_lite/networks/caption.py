@@ -16,7 +16,8 @@ PLACES = 4  # positions in the Context that an image embedding takes
 
 
 class Context(NamedTuple):
-    """What attention sees besides the pixels: features (b, n, width), and which positions count (the others are padding)."""
+    """What attention sees besides the pixels: features (b, n, width), and which positions count (the others are padding).
+    Slides L24, L25; Nichol et al. 2022, section 3.1."""
 
     features: Float[Tensor, "b n width"]
     visible: Bool[Tensor, "b n"]
@@ -24,12 +25,13 @@ class Context(NamedTuple):
 
 class Caption(nn.Module):
     """Turns tokens (B, length) into a vector (B, dim), added to the embedding of t, and a Context for every attention layer.
+    Slides L24, L25, L27; Nichol et al. 2022, section 3.1; Ramesh et al. 2022, section 2.1.
 
     vocabulary, length    the number of different tokens, and the most tokens a caption may have
     width, depth, heads   of the Transformer, which is not causal, as the whole caption is known from the start
     dim                   of the time embedding
-    image                 of a CLIP embedding of the picture, for the decoder of DALL·E 2 (Ramesh et al. 2022, section 2.1); 0
-                          for none. It is added to the vector and becomes four more positions of the Context
+    image                 of a CLIP embedding of the picture, for the decoder of DALL·E 2; 0 for none.
+                          It is added to the vector and becomes four more positions of the Context
 
     With an embedding, cond has one row per picture, (B, length + image) numbers: the tokens, then the embedding. Zeros mean
     "no embedding": nothing is added and the four positions are hidden, so the network acts as if it were built without one.

@@ -22,7 +22,8 @@ MAX_LOGIT_SCALE = math.log(100)
 
 
 class TextEncoder(nn.Module):
-    """Tokens to features: a causal Transformer, read at the end token, the only one that has seen the whole caption."""
+    """Tokens to features: a causal Transformer, read at the end token, the only one that has seen the whole caption.
+    Slide L23; Radford et al. 2021, section 2.4."""
 
     def __init__(self, vocabulary: int, length: int, end: int, width: int, depth: int, heads: int, dim: int, activation: str):
         super().__init__()
@@ -46,7 +47,8 @@ class TextEncoder(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """Pictures to features: the Vision Transformer of Dosovitskiy et al. 2021, with one more norm before the first block.
+    """Pictures to features: the Vision Transformer, with one more norm before the first block.
+    Slide L23; Dosovitskiy et al. 2021, section 3.1.
 
     Each patch becomes a token by one linear map; a learnt class token comes first, and the output is read there.
     noisy: the class token also carries the time t, so that the network can read a noisy x_t.
@@ -100,17 +102,17 @@ class ImageEncoder(nn.Module):
 
 class CLIP(nn.Module):
     """Two encoders onto one unit sphere of `dim` dimensions, and the scale of the logits between their features.
+    Slide L23; Radford et al. 2021, fig. 3, section 2.5; Nichol et al. 2022, section 2.4.
 
     vocabulary, length, end            number of different tokens, tokens per caption, token at which it is read
     size, channels, patch              pixels of a picture's side, its channels, pixels of a patch's side
     dim                                dimensions of the common space
     text_width, text_depth, text_heads and the same for image: the two Transformers
     activation                         "quick_gelu" (OpenAI's) or "gelu"
-    noisy                              encode_image takes x_t and t instead of a picture (for CLIP guidance: Nichol et al.
-                                       2022, section 2.4)
+    noisy                              encode_image takes x_t and t instead of a picture (for CLIP guidance)
 
-    logit_scale is the logarithm of the inverse temperature; it starts at ln(1/0.07) and is kept at or below ln 100
-    (Radford et al. 2021, section 2.5). ValueError for sizes that do not fit, and for inputs of another shape.
+    logit_scale is the logarithm of the inverse temperature; it starts at ln(1/0.07) and is kept at or below ln 100.
+    ValueError for sizes that do not fit, and for inputs of another shape.
     """
 
     precision: torch.dtype | None = None  # set by `device.place`

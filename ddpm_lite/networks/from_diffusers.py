@@ -4,9 +4,10 @@ from torch import Tensor
 
 
 def from_diffusers(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of a diffusers `UNet2DModel` of Ho et al.'s kind, renamed for `UNet` (load_state_dict takes them).
+    """The weights of a diffusers `UNet2DModel`, renamed for `UNet` (load_state_dict takes them).
+    Slide L19; Ho et al. 2020, appendix B.
 
-    Ho et al. number the steps from 0, the lecture from 1: give the network t - 1 when it has these weights.
+    Diffusers numbers the steps from 0, the lecture from 1: give the network t - 1 when it has these weights.
     """
     parts = {"norm1": "norm_1", "conv1": "conv_1", "time_emb_proj": "emb", "norm2": "norm_2", "conv2": "conv_2"}
     parts |= {"conv_shortcut": "skip", "group_norm": "norm", "to_out.0": "out"}

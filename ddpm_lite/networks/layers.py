@@ -11,8 +11,8 @@ from ..maths.schedule import require_floating
 
 
 def timestep_embedding(t: Int[Tensor, " batch"], dim: int) -> Float[Tensor, "batch dim"]:
-    """sin(t w_i) and cos(t w_i) for dim/2 frequencies w_i from 1 down to 1/10000, in float32 (Vaswani et al. 2017,
-    section 3.5, in the arrangement of Ho et al. 2020): the network reads t at many scales at once."""
+    """sin(t w_i) and cos(t w_i) for dim/2 frequencies w_i from 1 down to 1/10000, in float32: the network reads t at
+    many scales at once. Slide L19; Ho et al. 2020, appendix B; Vaswani et al. 2017, section 3.5."""
     if dim < 4 or dim % 2:
         raise ValueError(f"dim = {dim}, but a time embedding needs an even number of at least 4.")
     half = dim // 2
@@ -23,6 +23,7 @@ def timestep_embedding(t: Int[Tensor, " batch"], dim: int) -> Float[Tensor, "bat
 
 class Condition(nn.Module):
     """Time and condition as one vector: MLP(timestep_embedding(t)) + the embedding of the condition.
+    Slide L25; Ho & Salimans 2022, section 3.2.
 
     With num_classes, cond is (B,) labels 0..num_classes, and num_classes itself is the null label ("no condition").
     With cond_dim, cond is (B, cond_dim) vectors, and the null condition is the zero vector.

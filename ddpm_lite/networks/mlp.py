@@ -8,7 +8,8 @@ from .layers import Condition
 
 
 class PointMLP(nn.Module):
-    """A residual MLP eps_theta(x_t, t, c) for points (B, dim): each block adds W_2 silu(W_1 norm(h) + time and condition)."""
+    """A residual MLP eps_theta(x_t, t, c) for points (B, dim): each block adds W_2 silu(W_1 norm(h) + time and condition).
+    Slide L19; Ho et al. 2020, section 3.2."""
 
     def __init__(
         self, dim: int = 2, width: int = 128, depth: int = 4, num_classes: int | None = None, cond_dim: int | None = None

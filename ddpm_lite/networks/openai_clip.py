@@ -129,7 +129,8 @@ def from_transformers(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 class BytePairTokenizer:
     """The tokenizer that CLIP was trained with, read from its tokenizer.json: frequent pairs of letters are merged into
-    tokens, so every word can be spelt and none is unknown (Sennrich et al. 2016). `encode` works as in `tokenizer.Tokenizer`."""
+    tokens, so every word can be spelt and none is unknown. `encode` works as in `tokenizer.Tokenizer`.
+    Slide L23; Sennrich et al. 2016, section 3.2."""
 
     def __init__(self, file: str | Path, length: int, end: int):
         try:

@@ -17,9 +17,10 @@ from .transformer import Transformer
 
 class Prior(nn.Module):
     """x0_hat(x_t, t, c): the clean image embedding, predicted from a noisy one, a caption and its text embedding.
+    Slide L26; Ramesh et al. 2022, section 2.2.
 
     A causal Transformer over the caption's tokens, the text embedding, the time, the noisy image embedding, and a query
-    whose output is the prediction: the embedding itself, not the noise in it (Ramesh et al. 2022, section 2.2).
+    whose output is the prediction: the embedding itself, not the noise in it.
 
     vocabulary, length    of the captions
     dim                   of the embeddings, which are CLIP's unit vectors times sqrt(dim): each number has a variance of
@@ -63,35 +64,40 @@ class Prior(nn.Module):
 
 
 def embed(features: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
-    """CLIP's unit vectors, scaled as the prior and the decoder expect them: times sqrt(dim)."""
+    """CLIP's unit vectors, scaled as the prior and the decoder expect them: times sqrt(dim).
+    Slide L26; Ramesh et al. 2022, section 2.2."""
     require_floating(features=features)
     return features * features.shape[1] ** 0.5
 
 
 def conditions(tokens: Int[Tensor, "n length"], embedding: Float[Tensor, "n dim"]) -> Float[Tensor, "n length+dim"]:
-    """Tokens and embeddings joined, one row per caption: the cond of the prior (text embeddings) and the decoder (image ones)."""
+    """Tokens and embeddings joined, one row per caption: the cond of the prior (text embeddings) and the decoder (image ones).
+    Slides L26, L27; Ramesh et al. 2022, sections 2.1 and 2.2."""
     require_floating(embedding=embedding)
     return torch.cat([tokens.to(embedding.dtype), embedding], dim=1)
 
 
 def null_condition(length: int, dim: int) -> Float[Tensor, " {length+dim}"]:
-    """The cond that means "no condition": the empty caption and no embedding."""
+    """The cond that means "no condition": the empty caption and no embedding.
+    Slides L26, L27; Ramesh et al. 2022, sections 2.1 and 2.2."""
     return conditions(empty_row(length)[None], torch.zeros(1, dim))[0]
 
 
 def closest(candidates: Float[Tensor, "k n dim"], text: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
     """Of the k image embeddings drawn for each caption, the one with the largest dot product with the caption's text
-    embedding (Ramesh et al. 2022, section 2.2, with k = 2)."""
+    embedding; the paper draws k = 2. Slide L26; Ramesh et al. 2022, section 2.2."""
     require_floating(candidates=candidates, text=text)
     best = (candidates * text).sum(2).argmax(0)
     return candidates[best, torch.arange(len(text), device=text.device)]
 
 
 def slerp(a: Float[Tensor, "*n d"], b: Float[Tensor, "*n d"], share: float) -> Float[Tensor, "*n d"]:
-    """From a (share = 0) to b (share = 1) along the great circle, at constant speed (Shoemake 1985):
+    """From a (share = 0) to b (share = 1) along the great circle, at constant speed:
 
     (sin((1 - share) w) a + sin(share w) b) / sin w, where w is the angle between a and b, which must be of equal length.
     Where they point the same way, the result is a. ValueError for opposite vectors, between which there is no shortest arc.
+
+    Slide L27; Ramesh et al. 2022, section 3.2.
     """
     require_floating(a=a, b=b)
     cosine = F.cosine_similarity(a, b, dim=-1).clamp(-1, 1)[..., None]
@@ -105,10 +111,12 @@ def slerp(a: Float[Tensor, "*n d"], b: Float[Tensor, "*n d"], share: float) -> F
 def text_difference(
     image: Float[Tensor, "n d"], before: Float[Tensor, "n d"], after: Float[Tensor, "n d"], share: float
 ) -> Float[Tensor, "n d"]:
-    """The image embedding turned towards the difference between two captions (Ramesh et al. 2022, section 3.3):
+    """The image embedding turned towards the difference between two captions:
 
     slerp(image, (after - before) / |after - before|, share), at the image's length. The paper uses shares of 0.25 to 0.5.
     ValueError for two captions with the same embedding, which have no difference.
+
+    Slide L27; Ramesh et al. 2022, section 3.3.
     """
     require_floating(image=image, before=before, after=after)
     difference = after - before
@@ -119,9 +127,10 @@ def text_difference(
 
 
 def principal(embedding: Float[Tensor, "n d"], among: Float[Tensor, "m d"], k: int) -> Float[Tensor, "n d"]:
-    """The embeddings with only the k largest principal components of `among` kept (Ramesh et al. 2022, section 4):
+    """The embeddings with only the k largest principal components of `among` kept:
     m + (embedding - m) V_k V_k^T, where m is the mean of `among` and V_k its first k directions, scaled back to the length
     that each embedding had. ValueError for a k outside 0..d, or larger than m, the number of embeddings in `among`.
+    Slide L27; Ramesh et al. 2022, section 4.
     """
     require_floating(embedding=embedding, among=among)
     most = min(among.shape)

@@ -53,6 +53,7 @@ def empty_row(length: int) -> Int[Tensor, " {length}"]:
 
 class Tokenizer:
     """Captions to rows of `length` tokens: start, the words, end, and padding up to the length.
+    Slide L23; Radford et al. 2021, section 2.4.
 
     words    the vocabulary; word i is token i + 3. only `tokenizer.words` and `tokenizer.length` have to be stored
     length   tokens per row; a caption has room for length - 2 words

@@ -12,7 +12,8 @@ from .attention import attend
 
 
 def quick_gelu(x: Tensor) -> Tensor:
-    """x sigmoid(1.702 x): the approximation of GELU (Hendrycks & Gimpel 2016, section 2) with which OpenAI trained CLIP."""
+    """x sigmoid(1.702 x): the approximation of GELU with which OpenAI trained CLIP.
+    Slide L23; Hendrycks & Gimpel 2016, section 2."""
     return F.silu(1.702 * x) / 1.702  # the same number; silu keeps one tensor for the backward pass instead of two
 
 
@@ -20,7 +21,8 @@ ACTIVATIONS = {"quick_gelu": quick_gelu, "gelu": F.gelu}
 
 
 class Block(nn.Module):
-    """x + W softmax(q k^T / sqrt(d)) v, then x + W_2 act(W_1 x), the input of each normalised; W_1 is four times as wide."""
+    """x + W softmax(q k^T / sqrt(d)) v, then x + W_2 act(W_1 x), the input of each normalised; W_1 is four times as wide.
+    Slide L23; Vaswani et al. 2017, section 3; Radford et al. 2019, section 2.3."""
 
     def __init__(self, width: int, heads: int, causal: bool, activation: str):
         super().__init__()
@@ -42,13 +44,14 @@ class Block(nn.Module):
 
 class Transformer(nn.Module):
     """`depth` blocks over a sequence (B, n, width); the caller adds positions and the norm after the last block.
+    Slide L23; Vaswani et al. 2017, section 3; Radford et al. 2019, section 2.3.
 
     heads       attention heads, among which the width is divided
     causal      a position attends to itself and to what comes before it, not to what comes after it
     activation  between the layers of each MLP: "quick_gelu" as OpenAI's CLIP, or "gelu"
 
-    Initial weights: normal, with the standard deviations of CLIP's code (after Radford et al. 2019, section 2.3): width^-1/2
-    into the attention, (2 width)^-1/2 into the MLP, and width^-1/2 (2 depth)^-1/2 for the two layers that add to the
+    Initial weights: normal, with the standard deviations of CLIP's code: width^-1/2 into the attention,
+    (2 width)^-1/2 into the MLP, and width^-1/2 (2 depth)^-1/2 for the two layers that add to the
     sequence, so that their sum over all blocks does not grow with the depth. Biases are 0.
 
     ValueError for a width that is not divisible by heads, or an unknown activation.

@@ -28,7 +28,8 @@ class Norm(nn.GroupNorm):
 
 
 class ResBlock(nn.Module):
-    """x + conv(silu(norm(conv(silu(norm(x))) + emb))), the second convolution zero at first, so a block starts as x."""
+    """x + conv(silu(norm(conv(silu(norm(x))) + emb))), the second convolution zero at first, so a block starts as x.
+    Slide L19; Ho et al. 2020, appendix B."""
 
     def __init__(self, channels_in: int, channels_out: int, emb_dim: int, groups: int, dropout: float):
         super().__init__()
@@ -51,9 +52,10 @@ class ResBlock(nn.Module):
 
 class Attention(nn.Module):
     """Every pixel attends to every other: x + W softmax(q k^T / sqrt(d)) v, with W zero at first.
+    Slides L19, L24; Ho et al. 2020, appendix B; Nichol et al. 2022, section 3.1.
 
     With context_width, it also attends to the words of a caption: their features give further keys and values, next to
-    those of the pixels (Nichol et al. 2022, section 3.1), so each pixel weighs words against pixels in one softmax.
+    those of the pixels, so each pixel weighs words against pixels in one softmax.
     """
 
     def __init__(self, channels: int, groups: int, heads: int, context_width: int | None = None):
@@ -82,7 +84,7 @@ class Attention(nn.Module):
 
 
 class Downsample(nn.Conv2d):
-    """Halves the size by a convolution of stride 2, padded at the right and the bottom only, as in Ho et al.'s code."""
+    """Halves the size by a convolution of stride 2, padded at the right and the bottom only, as in the code of DDPM."""
 
     def __init__(self, channels: int):
         super().__init__(channels, channels, 3, stride=2)
@@ -107,6 +109,7 @@ class Upsample(nn.Conv2d):
 
 class UNet(nn.Module):
     """eps_theta(x_t, t, c) for pictures (B, channels, size, size), t (B,) steps, c a condition or None.
+    Slides L19, L24, L25; Ho et al. 2020, appendix B.
 
     width      channels at full size; level i has width * mults[i]
     depth      residual blocks per level on the way down (one more on the way up)

@@ -1,1 +1,26 @@
-"""Algorithm 2: samplers, guidance, editing."""
+"""Algorithm 2, from noise to a picture, and what steers it.
+
+A sampler is one step from t to an earlier t; the loop, guidance by the network itself or by CLIP, filling in a part of a
+picture, and the way from a picture back to its noise belong here. The room imports `maths` and `networks`. Slides L1, L14 to
+L18, L21, L23, L24 and L27; Algorithm 2 of Ho et al. 2020, eqs. 12 and 16 of Song et al. 2021.
+"""
+
+from .editing import inpaint, invert
+from .guidance import clip_guided, guided
+from .loop import Frame, sample, timesteps
+from .samplers import as_eps, ddim_step, ddpm_sigma, ddpm_step, dpm_solver_step
+
+__all__ = [
+    "Frame",
+    "as_eps",
+    "clip_guided",
+    "ddim_step",
+    "ddpm_sigma",
+    "ddpm_step",
+    "dpm_solver_step",
+    "guided",
+    "inpaint",
+    "invert",
+    "sample",
+    "timesteps",
+]

@@ -20,10 +20,11 @@ def inpaint(
     model: Callable[..., Tensor], pictures: Float[Tensor, "b c h w"], known: Shaped[Tensor, "b 1 h w"], schedule: Schedule
 ) -> Callable[..., Tensor]:
     """A network trained with `batches.inpainting` as a model(x_t, t, cond) for `guided` and the samplers.
+    Slide L24; Nichol et al. 2022, section 3.3.
 
     It sees x_t, the known part of the pictures and the mask. Where known is 1, its eps_hat is replaced by the noise that
-    leads back to the picture, (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 - alpha_bar_t) (Ho et al. 2020, eq. 4 solved for
-    eps): with every sampler these pixels come out unchanged, and the pixels around them are drawn to match.
+    leads back to the picture, (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 - alpha_bar_t) (see `eps_from_x0`):
+    with every sampler these pixels come out unchanged, and the pixels around them are drawn to match.
 
     pictures   in [-1, 1]; the pixels of the erased part have no effect
     known      1 (or True) where the picture stays, 0 (or False) where it is drawn anew
@@ -57,7 +58,8 @@ def invert(
     cond: Shaped[Tensor, "b *c"] | None = None,
     steps: int | Sequence[int] | None = None,
 ) -> Float[Tensor, "b *d"]:
-    """The noise x_T from which DDIM (eta = 0) draws x0 again: its steps taken in reverse (Song et al. 2021, section 4.3).
+    """The noise x_T from which DDIM (eta = 0) draws x0 again: its steps taken in reverse.
+    Slide L27; Song et al. 2021, section 4.3; Ramesh et al. 2022, section 3.
 
     x_next = sqrt(alpha_bar_next) x0_hat + sqrt(1 - alpha_bar_next) eps_hat, from t = 0 up: the forward process, with the
     noise that the network predicts instead of random noise. The two directions evaluate eps_hat at different points, so the

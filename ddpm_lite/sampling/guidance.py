@@ -25,9 +25,10 @@ def _check(model: Callable[..., Tensor], scale: float) -> None:
 
 def guided(model: Callable[..., Tensor], scale: float, null: int | Tensor) -> Callable[..., Tensor]:
     """The network model(x_t, t, cond) under guidance: eps_null + scale * (eps_cond - eps_null).
+    Slide L24; Ho & Salimans 2022, eq. 6; Nichol et al. 2022, section 2.3.
 
     scale 1 is the plain conditional network, 0 the unconditional one, more than 1 exaggerates what the condition
-    changes (GLIDE's s: Nichol et al. 2022, eq. 7). Both predictions come from one call with a batch twice as large.
+    changes (GLIDE's s). Both predictions come from one call with a batch twice as large.
     ValueError for a network without a null condition (null is None), and at a call without a cond.
     """
 
@@ -56,11 +57,12 @@ def clip_guided(
     model: Callable[..., Tensor], clip: nn.Module, tokens: Int[Tensor, "b length"], schedule: Schedule, scale: float
 ) -> Callable[..., Tensor]:
     """The network model(x_t, t, cond) under CLIP guidance: eps_hat - scale * sqrt(1 - alpha_bar_t) * grad log p(c | x_t).
+    Slides L23, L24; Nichol et al. 2022, section 2.4; Dhariwal & Nichol 2021, Algorithm 2.
 
     By Bayes' rule, the gradient of log p(x_t | c) is that of log p(x_t) plus that of log p(c | x_t). The first is
-    -eps / sqrt(1 - alpha_bar_t), and solving the sum for eps gives the line above (Dhariwal & Nichol 2021, Algorithm 2). The
-    logit exp(logit_scale) * <image(x_t, t), text(c)> of a noise-aware CLIP stands in for log p(c | x_t) (Nichol et al. 2022,
-    section 2.4): at the minimum of CLIP's loss, the two differ by a number that does not depend on x_t.
+    -eps / sqrt(1 - alpha_bar_t), and solving the sum for eps gives the line above. The
+    logit exp(logit_scale) * <image(x_t, t), text(c)> of a noise-aware CLIP stands in for log p(c | x_t): at
+    the minimum of CLIP's loss, the two differ by a number that does not depend on x_t.
 
     clip     a network with encode_image(x_t, t), encode_text(tokens) and logit_scale: a `CLIP` built with noisy=True
     tokens   the captions to follow, one for each picture, as tokens of the CLIP

@@ -21,7 +21,8 @@ from .samplers import OPTIONS, SAMPLERS, Seen, check_eta, ddpm_sigma
 
 
 class Frame(NamedTuple):
-    """A moment of sampling: the picture x_t at step t, and the clean picture the network sees in it."""
+    """A moment of sampling: the picture x_t at step t, and the clean picture the network sees in it.
+    Slide L21; Ho et al. 2020, Algorithm 2."""
 
     t: int
     x_t: Tensor
@@ -30,6 +31,7 @@ class Frame(NamedTuple):
 
 def timesteps(T: int, steps: int | Sequence[int] | None = None) -> list[int]:
     """The steps to visit, from T down: all of them (None), a number of them, evenly spread, or the given ones.
+    Song et al. 2021, section 4.2.
 
     With a number, t = T, where the noise was drawn, is always included. ValueError for a number outside 1..T and for steps
     that do not decrease from at most T to at least 1.
@@ -61,6 +63,7 @@ def sample(
     generator: torch.Generator | Sequence[torch.Generator] | None = None,
 ) -> Iterator[Frame]:
     """Draw pictures: yields a Frame for each step visited, from t = T down, and finally Frame(0, x_0, x_0).
+    Slides L1, L14, L21; Ho et al. 2020, eq. 1, Algorithm 2.
 
     model    eps_hat = model(x_t, t, cond), with t (B,): a network in eval mode, `guided(...)`, or an exact `eps_model`
     x_T      the starting noise, from N(0, I); everything that follows has its device and dtype

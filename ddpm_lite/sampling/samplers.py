@@ -23,7 +23,8 @@ def ddpm_step(
     z: Float[Tensor, "*x"],
     var: str | Float[Tensor, " T_plus_1"] = "posterior",
 ) -> Float[Tensor, "*x"]:
-    """Algorithm 2 of Ho et al. 2020: x_{t-1} = 1/sqrt(alpha_t) (x_t - (1 - alpha_t)/sqrt(1 - alpha_bar_t) eps_hat) + sigma_t z.
+    """A step of Algorithm 2: x_{t-1} = 1/sqrt(alpha_t) (x_t - (1 - alpha_t)/sqrt(1 - alpha_bar_t) eps_hat) + sigma_t z.
+    Slides L15, L21; Ho et al. 2020, Algorithm 2.
 
     From t to an earlier t_next, alpha_t is alpha_bar_t / alpha_bar_t_next. sigma_t^2 is the posterior variance
     (var = "posterior"), beta_t ("beta"), or var[t] of a table of variances, for adjacent steps only (else ValueError).
@@ -38,7 +39,7 @@ def ddpm_step(
 
 
 def ddpm_sigma(t: int, t_next: int, schedule: Schedule, var: str | Tensor) -> float:
-    """sigma_t of `ddpm_step`. ValueError for a var that does not fit."""
+    """sigma_t of `ddpm_step`. ValueError for a var that does not fit. Slides L16, L17, L21; Ho et al. 2020, section 3.2."""
     now, before = float(schedule.alpha_bar[t]), float(schedule.alpha_bar[t_next])
     beta = 1 - now / before
     if isinstance(var, Tensor):
@@ -63,7 +64,7 @@ def ddim_step(
     z: Float[Tensor, "*x"] | None = None,
     eta: float = 0.0,
 ) -> Float[Tensor, "*x"]:
-    """DDIM (Song et al. 2021, eqs. 12 and 16): back to x0_hat, then forward to t_next along the same noise.
+    """A step of DDIM: back to x0_hat, then forward to t_next along the same noise. Song et al. 2021, eqs. 12 and 16.
 
     x_next = sqrt(alpha_bar_next) x0_hat + sqrt(1 - alpha_bar_next - sigma^2) eps_hat + sigma z,
     sigma = eta * (standard deviation of DDPM's posterior). eta = 0 is deterministic and needs no z; eta = 1 is DDPM.
@@ -90,7 +91,8 @@ def dpm_solver_step(
     schedule: Schedule,
     last: tuple[int, Tensor] | None = None,
 ) -> Float[Tensor, "*x"]:
-    """DPM-Solver++(2M) (Lu et al. 2022b, algorithm 2), deterministic: x0_hat is extrapolated along half the log-SNR, lambda.
+    """A step of DPM-Solver++(2M), deterministic: x0_hat is extrapolated along half the log-SNR, lambda.
+    Lu et al. 2022b, Algorithm 2.
 
     last is the previous step and its x0_hat; without it, and in the step to t_next = 0 where lambda is infinite, the
     step is of first order, which is DDIM.
@@ -110,7 +112,7 @@ EPS_FROM = {"x0": eps_from_x0, "v": eps_from_v}
 
 def as_eps(model: Callable[..., Tensor], schedule: Schedule, target: str = "x0") -> Callable[..., Tensor]:
     """A network that predicts x_0 or v as one that predicts the noise, which is what guidance and the samplers take.
-    Slide L18; Ho et al. 2020, eq. 4 and Salimans & Ho 2022, section 4. ValueError for another target."""
+    ValueError for another target. Slide L18; Ho et al. 2020, eq. 4; Salimans & Ho 2022, section 4."""
     if target not in EPS_FROM:
         raise ValueError(f"target = {target!r}, but only {' and '.join(EPS_FROM)} are turned into eps.")
 

@@ -1,1 +1,38 @@
-"""Algorithm 1: losses, batches, the loop and its checkpoint."""
+"""Algorithm 1, for every network here: what is predicted, what is compared, and the loop.
+
+The losses, what is done to a batch before them, the step of training, and the checkpoint from which a run continues belong
+here. The room imports `maths`, `machine` and `networks`. Slides L5, L18 to L20 and L23 to L27; eq. 14 and Algorithm 1 of Ho
+et al. 2020.
+"""
+
+from . import targets
+from .batches import captioned, decoding, drop_words, erasures, imagining, inpainting, to_bytes, upsampling
+from .checkpoint import Run
+from .loop import TrainStep, learning_rate, train, train_step
+from .losses import Loss, class_loss, clip_loss, denoising_loss, drop_condition, eps_loss, low_discrepancy_t, v_loss, x0_loss
+
+__all__ = [
+    "Loss",
+    "Run",
+    "TrainStep",
+    "captioned",
+    "class_loss",
+    "clip_loss",
+    "decoding",
+    "denoising_loss",
+    "drop_condition",
+    "drop_words",
+    "eps_loss",
+    "erasures",
+    "imagining",
+    "inpainting",
+    "learning_rate",
+    "low_discrepancy_t",
+    "targets",
+    "to_bytes",
+    "train",
+    "train_step",
+    "upsampling",
+    "v_loss",
+    "x0_loss",
+]

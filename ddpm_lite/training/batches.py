@@ -83,10 +83,11 @@ def captioned(loss: Callable[..., Loss], word_drop: float | None = None, shift: 
 
 def upsampling(loss: Callable[..., Loss], noise: float = 0.2) -> Callable[..., Loss]:
     """A loss for an upsampler: besides x_t, the network sees the picture at half its size.
+    Slide L24; Nichol et al. 2022, section 3.1; Ho et al. 2022, section 4.
 
     The small picture gets Gaussian noise, with a standard deviation drawn from 0 to `noise` for each picture. So the
     upsampler learns not to trust every pixel: the small pictures that it will be given are drawn by a network and have
-    faults (conditioning augmentation, Ho et al. 2022, section 4; here the network is not told how much noise there is).
+    faults (conditioning augmentation; here the network is not told how much noise there is).
     """
     if not 0 <= noise < math.inf:
         raise ValueError(f"noise = {noise}, but a standard deviation is finite and not below 0.")
@@ -111,7 +112,7 @@ def erasures(
     device: torch.device | str = "cpu",
 ) -> Float[Tensor, "n 1 height width"]:
     """Masks, 1 where a picture is known and 0 in a rectangle of random size and place, which is erased; with probability
-    `everything` the rectangle is the whole picture."""
+    `everything` the rectangle is the whole picture. Slide L24; Nichol et al. 2022, section 3.3."""
     require_share(everything=everything)
 
     def run(side: int) -> Bool[Tensor, "n side"]:
@@ -127,8 +128,9 @@ def erasures(
 
 
 def inpainting(loss: Callable[..., Loss], everything: float = 0.1) -> Callable[..., Loss]:
-    """A loss for a network that fills in the erased part of a picture (Nichol et al. 2022, section 3.3): besides x_t it
-    sees the rest of the picture and the mask (see `erasures`). It predicts the noise everywhere."""
+    """A loss for a network that fills in the erased part of a picture: besides x_t it sees the rest of the picture
+    and the mask (see `erasures`). It predicts the noise everywhere.
+    Slide L24; Nichol et al. 2022, section 3.3."""
     require_share(everything=everything)
 
     def with_rest(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
@@ -140,8 +142,8 @@ def inpainting(loss: Callable[..., Loss], everything: float = 0.1) -> Callable[.
 
 
 def imagining(loss: Callable[..., Loss], clip: nn.Module) -> Callable[..., Loss]:
-    """A loss for a prior (Ramesh et al. 2022, section 2.2), which denoises the CLIP embedding of the picture, given the caption
-    and the CLIP embedding of the caption. The tokens are those of the CLIP."""
+    """A loss for a prior, which denoises the CLIP embedding of the picture, given the caption
+    and the CLIP embedding of the caption. The tokens are those of the CLIP. Slide L26; Ramesh et al. 2022, section 2.2."""
 
     def of_embeddings(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         x0, tokens = batch
@@ -156,9 +158,9 @@ def imagining(loss: Callable[..., Loss], clip: nn.Module) -> Callable[..., Loss]
 def decoding(
     loss: Callable[..., Loss], clip: nn.Module, empty: Tensor, both: float, caption: float, image: float
 ) -> Callable[..., Loss]:
-    """A loss for a decoder (Ramesh et al. 2022, section 2.1), which denoises the picture given its caption and its CLIP embedding
+    """A loss for a decoder, which denoises the picture given its caption and its CLIP embedding
     (with probability `both`), only one of them (`caption`, `image`), or neither. So one network is both the decoder and,
-    without an embedding, GLIDE, each with guidance."""
+    without an embedding, GLIDE, each with guidance. Slide L27; Ramesh et al. 2022, section 2.1."""
     require_share(both=both, caption=caption, image=image, **{"both + caption + image": round(both + caption + image, 6)})
 
     def given(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:

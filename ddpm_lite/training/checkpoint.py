@@ -26,6 +26,7 @@ FITS = {  # what a checkpoint's header says about the run
 
 class Run:
     """A network in training: model, its moving average, optimizer, generator, step, and the history of the loss.
+    Slide L20; Ho et al. 2020, Algorithm 1.
 
     history is (rows, 2 + BINS): the last step of the row, the mean loss, and the mean loss in each bin of t (NaN
     where a bin was empty or the loss has no t).

@@ -21,7 +21,8 @@ from .pace import TIMED, Pace, Saves
 
 
 class TrainStep(NamedTuple):
-    """A finished step: its number (from 1), the total (None while `minutes` is still being timed), its loss, and the run."""
+    """A finished step: its number (from 1), the total (None while `minutes` is still being timed), its loss, and the run.
+    Slide L20; Ho et al. 2020, Algorithm 1."""
 
     step: int
     steps: int | None
@@ -47,7 +48,8 @@ def train_step(run: Run, network: Callable[..., Tensor], loss: LossFunction, bat
 
 
 def learning_rate(step: int, steps: int | None, lr: float, warmup: int) -> float:
-    """Rises linearly over the first `warmup` steps, then falls to 0 along half a cosine. It does not depend on a clock."""
+    """Rises linearly over the first `warmup` steps, then falls to 0 along half a cosine. It does not depend on a clock.
+    Loshchilov & Hutter 2017, eq. 5."""
     if step < warmup or steps is None:
         return lr * min(1.0, (step + 1) / warmup)
     return lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
@@ -80,6 +82,7 @@ def train(
     compile: bool = False,
 ) -> Iterator[TrainStep]:
     """Train `model` on `data`, tensors of N rows each, on the model's device; yields a TrainStep after each step.
+    Slide L20; Ho et al. 2020, Algorithm 1.
 
     steps or minutes   how long to train. Minutes become a number of steps once the first steps have been timed. A run that is
                        continued keeps the length that it was started with.

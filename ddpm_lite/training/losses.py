@@ -21,7 +21,8 @@ BINS = 20  # of equal width in t, for the loss per t
 
 
 class Loss(NamedTuple):
-    """What a loss function returns: the number to minimise, and for diffusion each item's loss and its bin of t."""
+    """What a loss function returns: the number to minimise, and for diffusion each item's loss and its bin of t.
+    Slides L20, L23; Ho et al. 2020, eq. 14; Radford et al. 2021, fig. 3."""
 
     value: Float[Tensor, ""]
     per_item: Float[Tensor, " b"] | None = None
@@ -35,7 +36,7 @@ def low_discrepancy_t(
     n: int, T: int, generator: torch.Generator | None = None, device: torch.device | str = "cpu"
 ) -> Int[Tensor, " n"]:
     """n steps, each uniform on 1..T but together evenly spread (one random shift of a regular grid): less noise in the
-    loss than independent draws (Kingma et al. 2021, appendix I.1)."""
+    loss than independent draws. Slide L20; Kingma et al. 2021, appendix I.1."""
     shift = torch.rand((), generator=generator, device=device, dtype=torch.float32)
     u = (shift + torch.arange(n, device=device) / n) % 1
     return (u * T).long().clamp(max=T - 1) + 1
@@ -44,7 +45,8 @@ def low_discrepancy_t(
 def drop_condition(
     cond: Shaped[Tensor, "b *c"], p: float, null: int | Tensor, generator: torch.Generator | None = None
 ) -> Shaped[Tensor, "b *c"]:
-    """cond with each item replaced by the null condition with probability p, so that the network learns both."""
+    """cond with each item replaced by the null condition with probability p, so that the network learns both.
+    Slides L24, L25; Ho & Salimans 2022, Algorithm 1."""
     require_share(p=p)
     dropped = torch.rand(len(cond), generator=generator, device=cond.device) < p
     return torch.where(
@@ -53,7 +55,7 @@ def drop_condition(
 
 
 def eps_loss(schedule: Schedule, drop: float | None = None, null: int | Tensor | None = None) -> LossFunction:
-    """The loss of DDPM: E |eps - eps_theta(x_t, t, c)|^2, with x_t from `q_sample`. Slide L20; Ho et al. 2020, eq. 14.
+    """The loss of DDPM: E |eps - eps_theta(x_t, t, c)|^2, with x_t from `q_sample`. Slides L5, L19, L20; Ho et al. 2020, eq. 14.
 
     A batch is (x0,) or (x0, cond); a cond is replaced by `null` with probability `drop` (default 0.1), or kept where null is
     None. The mean is taken over the coordinates too. All random numbers are drawn for the whole batch before it is split
@@ -64,8 +66,8 @@ def eps_loss(schedule: Schedule, drop: float | None = None, null: int | Tensor |
 
 
 def x0_loss(schedule: Schedule, drop: float | None = None, null: int | Tensor | None = None) -> LossFunction:
-    """The same for a network that predicts the clean item: E |x0 - x0_theta(x_t, t, c)|^2. Slide L26; Ramesh et al. 2022,
-    section 2.2. `samplers.as_eps` turns such a network into one that samplers take."""
+    """The same for a network that predicts the clean item: E |x0 - x0_theta(x_t, t, c)|^2.
+    `samplers.as_eps` turns such a network into one that samplers take. Slides L18, L26; Ramesh et al. 2022, section 2.2."""
     return denoising_loss("x0", schedule, drop, null)
 
 
@@ -76,7 +78,7 @@ def v_loss(schedule: Schedule, drop: float | None = None, null: int | Tensor | N
 
 def denoising_loss(target: str, schedule: Schedule, drop: float | None = None, null: int | Tensor | None = None) -> LossFunction:
     """The squared error of a network that sees x_t, t and c and predicts the target: "eps", "x0" or "v" (see `targets`).
-    Slide L20; Ho et al. 2020, Algorithm 1. For the arguments see `eps_loss`."""
+    For the arguments see `eps_loss`. Slide L20; Ho et al. 2020, Algorithm 1."""
     if target not in TARGETS:
         raise ValueError(f"There is no target {target!r}: use {', '.join(TARGETS)}.")
     if drop is not None and null is None:
@@ -140,8 +142,9 @@ def draw_caption(tokens: Int[Tensor, "b captions length"], generator: torch.Gene
 
 
 def clip_loss(schedule: Schedule | None = None) -> LossFunction:
-    """The loss of CLIP (Radford et al. 2021, fig. 3): each picture has to find its caption among all captions of the batch,
+    """The loss of CLIP: each picture has to find its caption among all captions of the batch,
     and each caption its picture: the mean of the two cross-entropies. Guessing costs ln(batch size).
+    Slide L23; Radford et al. 2021, fig. 3.
 
     A batch is (pictures, tokens): tokens (b, length), or (b, captions, length), from which one caption is drawn for each
     picture. With a schedule the pictures are noised to a random t first, for a CLIP built with noisy=True.

@@ -23,6 +23,7 @@ POINTS = 401  # of its integral
 
 class Bayes(View):
     """q(x_{t-1} | x_t) = q(x_t | x_{t-1}) q(x_{t-1}) / q(x_t) as curves over x_{t-1}, conditioned on x_0 if it is known.
+    Slides L7, L16, L17; Ho et al. 2020, eqs. 6 and 7.
 
     schedule  its alpha_bar_{t-1} makes the prior, N(sqrt(alpha_bar_{t-1}) x_0, 1 - alpha_bar_{t-1})
     data      None: x_0 is known. A GaussianMixture on a line: x_0 is from it and not known. Then the Gaussian with the mean

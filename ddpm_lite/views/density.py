@@ -39,11 +39,12 @@ def _line(weights: list[float], means: list[float], stds: list[float]) -> Gaussi
 
 class Density(View):
     """A density on a line at step t, the paths of 40 chains over all t, and a histogram of 400 chains at t.
+    Slides L6, L8, L14, L15; Ho et al. 2020, eqs. 1 and 2.
 
     density  the start density q(x_0): "two humps", "three humps", "a box", "a spike on a hill", or "drawn"
     weights  those of a drawn density: of 17 Gaussians of standard deviation 0.2, centred from -2.4 to 2.4
     way      "forward", the chain q(x_t | x_{t-1}); "back, exact", draws from q(x_{t-1} | x_t), a mixture; or
-             "back, Algorithm 2" (Ho et al. 2020) with the exact eps* and the posterior's variance
+             "back, Algorithm 2" with the exact eps* and the posterior's variance
     strides  of the ways back, each over T / strides steps, evenly spread (see `samplers.timesteps`)
     t        where the density and the chains are looked at; a chain on its way back is seen where it last stood
     ways     which ways can be chosen
@@ -212,6 +213,7 @@ class Density(View):
 
 def step_back(x_t: Chains, t: int, t_next: int, mixture: GaussianMixture, schedule: Schedule, u: Chains, z: Chains) -> Chains:
     """A draw from the exact q(x_t_next | x_t) for x_0 from a mixture on a line; adjacent steps have t_next = t - 1.
+    Slides L7, L17; Ho et al. 2020, eqs. 6 and 7.
 
     Given that x_0 is of component k, x_t_next is N(p_k, v_k) and x_t is N(sqrt(alpha) x_t_next, 1 - alpha), with
     alpha = alpha_bar_t / alpha_bar_t_next: a product of two Gaussians (notebook 03, section 3.2). u, uniform, chooses k

@@ -25,7 +25,8 @@ THOUSANDTHS = (5, 10, 20, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 400,
 
 
 class Field(View):
-    """The way back from x_t: arrows -sqrt(1 - alpha_bar_t) eps, which take all of its noise away (eq. 4 of Ho et al. 2020).
+    """The way back from x_t: arrows -sqrt(1 - alpha_bar_t) eps, which take all of its noise away.
+    Slides L18, L19; Ho et al. 2020, eq. 4.
 
     They stand on a grid, where q(x_t) is at least a thousandth of its height: where noisy points really come.
 

@@ -31,6 +31,7 @@ RECENT = 10  # rows of the history, of 20 steps each, that the loss per t is ave
 
 class LiveTraining(View):
     """A training in its own thread: its loss over the steps and per t, and what the network draws at this moment.
+    Slide L20; Ho et al. 2020, Algorithm 1.
 
     training  what `train(...)` returns; TypeError for anything else
     floor     (BINS,) the least possible loss in each bin of t

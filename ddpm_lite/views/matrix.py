@@ -14,6 +14,7 @@ from .plots import BLUE, ORANGE
 
 class Matrix(View):
     """A matrix (r, c) with its labels; the cell under the pointer, `view.row` and `view.column`, is read out.
+    Slide L23; Radford et al. 2021, fig. 3.
 
     White is 0, blue is positive, orange negative, each full at the greatest absolute value.
 

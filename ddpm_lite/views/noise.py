@@ -16,7 +16,7 @@ LONGEST = 25_000_000  # noises in a walk: about a second of work for the browser
 
 
 class Noise(View):
-    """Pictures (n, c, h, w) in [-1, 1] at step t, by the closed form or by the chain (Ho et al., eqs. 4 and 2):
+    """Pictures (n, c, h, w) in [-1, 1] at step t, by the closed form or by the chain:
 
     closed form  x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps, with one eps at all t, so that moving t follows one path
     chain        x_s = sqrt(1 - beta_s) x_{s-1} + sqrt(beta_s) eps_s for s = 1..t, each step with noise of its own;
@@ -28,6 +28,8 @@ class Noise(View):
     schedules  {name: Schedule}, all of the same T; `view.schedule` is the chosen name
     t          the step shown first, 0..T; set or read it as `view.t`
     way        "closed form" or "chain", which is there while T times the numbers of x0 are at most 25 million
+
+    Slides L3, L8, L11, L12; Ho et al. 2020, eqs. 2 and 4.
     """
 
     STATE = ("t", "schedule", "way")

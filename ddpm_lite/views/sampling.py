@@ -20,6 +20,7 @@ AXES = ["method", "steps", "seed", "t"]
 
 class Sampling(Sheet):
     """The walks of `Sampling.walks` over their axes: `view.method`, `view.steps`, `view.seed`, `view.t`.
+    Slide L21; Ho et al. 2020, Algorithm 2.
 
     Play runs along t, from noise to picture. `view.compare = "x̂₀ of every seed"` shows the seeds below each other.
     A sampler that leaps shows at t the last state it has reached, and the words say which.

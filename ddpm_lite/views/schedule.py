@@ -19,6 +19,7 @@ SHOWN = 8  # pictures below the curves
 
 class ScheduleView(View):
     """One picture (1, c, h, w) in [-1, 1] under a schedule that the reader sets.
+    Slides L10, L13; Ho et al. 2020, section 4; Nichol & Dhariwal 2021, eq. 17.
 
     kind           "linear" (from beta_1 to beta_T), "falling" (the same backwards) or "cosine" (with s)
     T              its steps, 10..1000

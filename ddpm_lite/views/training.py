@@ -25,7 +25,8 @@ ARROWS_AT = (20, 60, 200, 500)  # some of them
 
 
 class Snapshot(NamedTuple):
-    """What a network answers: points drawn with it, its ways back at a few t, its loss at more of them and its floor."""
+    """What a network answers: points drawn with it, its ways back at a few t, its loss at more of them and its floor.
+    Slide L20; Ho et al. 2020, Algorithm 1."""
 
     samples: Float[Tensor, "150 2"]
     ways: Float[Tensor, "few 256 2"]
@@ -35,6 +36,7 @@ class Snapshot(NamedTuple):
 
 class Training(View):
     """A training of eps_hat, looked at from its first step to its last: slider over the steps that were kept.
+    Slide L20; Ho et al. 2020, Algorithm 1.
 
     saved    {training step: Training.snapshot(...)}, each with the same generator's seed: so the noise is the same
     exact    the distribution of x_0, in the plane

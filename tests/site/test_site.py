@@ -12,6 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from ddpm_lite import __main__ as cli
 from ddpm_lite import site
+from ddpm_lite.site import pages as made
 from ddpm_lite.views.plots import NARROW
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -246,7 +247,7 @@ def test_no_notebook_is_named_that_has_no_title(tmp_path):
 
 
 def test_what_is_not_ours_has_its_licence_and_says_where_it_is_from():
-    for folder in [*(site.HERE / "vendor").iterdir(), *(Path(__file__).parents[1] / "vendor").iterdir()]:
+    for folder in [*(made.HERE / "vendor").iterdir(), *(Path(__file__).parents[1] / "vendor").iterdir()]:
         assert (folder / "LICENSE").stat().st_size > 500 and re.search(r"\d+\.\d+\.\d+ \(npm\)", (folder / "SOURCE").read_text())
 
 
@@ -259,7 +260,7 @@ def luminance(color: str) -> float:
 
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
 def test_code_is_readable_in_both_themes(theme):
-    css = (site.HERE / "notebook.css").read_text()
+    css = (made.HERE / "notebook.css").read_text()
     colors = {m[0]: m[1 + theme] for m in re.findall(r"--([\w-]+): light-dark\(#(\w+), #(\w+)\)", css)}
     ground = luminance(colors.pop("code-ground"))
     assert len(colors) == 6
