@@ -4,6 +4,7 @@ from .machine import interrupt  # noqa: F401  # the first of all: Ctrl-C during 
 
 # isort: split
 from .machine import choose_device, place
+from .machine.release import __version__ as __version__
 from .maths import (
     FiniteData,
     Floor,

@@ -1,7 +1,8 @@
 """The repository's address, if it has a public one, and where it lets readers run the notebooks without installing anything."""
 
 import re
-from importlib import metadata
+
+from ..machine.release import URLS
 
 
 def address(given: str | None = None) -> str | None:
@@ -10,11 +11,7 @@ def address(given: str | None = None) -> str | None:
     ValueError for an address of another form than https://github.com/OWNER/NAME.
     """
     if given is None:
-        try:
-            urls = metadata.metadata("ddpm_lite").get_all("Project-URL") or []
-        except metadata.PackageNotFoundError:  # run from a clone where it is not installed
-            urls = []
-        given = dict(url.split(", ", 1) for url in urls).get("Repository")
+        given = URLS.get("Repository")
     if given is not None and not re.fullmatch(r"https://github\.com/[\w-]+/(?!\.\.?$)(?!.*\.git$)[\w.-]+", given, re.ASCII):
         raise ValueError(f"The repository {given!r} must have the form https://github.com/OWNER/NAME.")
     return given
