@@ -1,17 +1,20 @@
 """The project as a whole: that its files keep what they promise each other."""
 
 import ast
+import json
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
 import ddpm_lite
+from ddpm_lite.__main__ import parser
 from ddpm_lite.machine.precision import PRECISIONS
 
 ROOT = Path(__file__).parents[1]
@@ -21,6 +24,15 @@ README = (ROOT / "README.md").read_text()
 INSTALL = "python3 -m venv .venv && .venv/bin/pip install -e "
 COMMAND_1 = INSTALL + '".[course]" && .venv/bin/jupyter lab notebooks'
 COMMAND_2 = INSTALL + '".[course,test]" && .venv/bin/pytest'
+BOTH = COMMAND_1, COMMAND_2
+TORCH = next(r for r in EXTRAS["course"] if r.startswith("torch=="))
+CPU_TORCH = f"python3 -m venv .venv && .venv/bin/pip install uv && .venv/bin/uv pip install {TORCH} --torch-backend cpu"
+
+
+def windows(command: str) -> str:
+    """A command in the form of PowerShell 7 on Windows."""
+    return command.replace("python3", "py").replace(".venv/bin/", ".venv\\Scripts\\")
+
 
 # The rooms of the design, floor by floor: an import goes down. ALONG lists the arrows on one floor, and why they are there.
 FLOORS = [
@@ -97,8 +109,52 @@ def test_the_readme_s_commands_are_the_ones_that_work():
     ci = (ROOT / ".ci" / "run").read_text()
     assert f"\n{COMMAND_2}\n" in ci
     assert set(re.findall(r"DDPM_LITE_PRECISION=(\w+)", ci)) == set(PRECISIONS), "it runs in both"
-    torch = next(r for r in EXTRAS["course"] if r.startswith("torch=="))
-    assert f"uv pip install {torch} --torch-backend cpu" in README and "-m ddpm_lite lab" in README
+    assert windows(COMMAND_1) in README and windows(COMMAND_2) in README
+    assert f"{CPU_TORCH}\n" in README and "-m ddpm_lite lab" in README
+    for block in re.findall(r"```\w+\n(.*?)```", README, re.DOTALL):  # all else is typed in the environment, on any system
+        assert ".venv" not in block or block.rstrip() in (*BOTH, *map(windows, BOTH), CPU_TORCH)
+
+
+def test_the_changes_begin_with_this_version():
+    changes = re.findall(r"^\*\*(\d+\.\d+\.\d+)\*\*", README.partition("## What has changed")[2], re.MULTILINE)
+    assert changes[0] == PYPROJECT["project"]["version"] and len(changes) == len(set(changes))
+    places = re.findall(rf"\b{re.escape(changes[0])}\b", README)
+    assert len(places) == 1, "the version stands in pyproject.toml, and over its changes"
+
+
+def test_the_workflows_run_the_readme_s_commands_on_three_systems_and_two_pythons():
+    folder = ROOT / ".github" / "workflows"
+    tests, site = (yaml.safe_load((folder / f"{name}.yml").read_text(encoding="utf-8")) for name in ("tests", "site"))
+    oldest = PYPROJECT["project"]["requires-python"].removeprefix(">=")
+    opened = " lab notebooks"  # the browser that the first command opens
+    for job, form in (("unix", str), ("windows", windows)):
+        runs = [step["run"] for step in tests["jobs"][job]["steps"] if "run" in step]
+        assert runs[-2:] == [form(COMMAND_1).replace(opened, " lab --version"), form(COMMAND_2)], job
+        assert tests["jobs"][job]["strategy"]["matrix"]["python"][0] == oldest
+    systems = [*tests["jobs"]["unix"]["strategy"]["matrix"]["os"], tests["jobs"]["windows"]["runs-on"]]
+    assert systems == ["ubuntu-latest", "macos-latest", "windows-latest"] and CPU_TORCH in [*every("run", tests)]
+    (command,) = [run for run in every("run", site) if "-m ddpm_lite" in run]
+    words = command.replace("${{ github.server_url }}/${{ github.repository }}", "https://github.com/owner/course").split()
+    asked = parser().parse_args(words[words.index("ddpm_lite") + 1 :])
+    assert asked.command == "site" and str(asked.out) in [*every("path", site)]
+
+
+def test_the_dev_container_and_pre_commit_hold_what_the_tests_hold():
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
+    create = container["postCreateCommand"]
+    assert create.startswith(CPU_TORCH) and create.endswith(" && " + COMMAND_2.split(" && ")[1].replace('"', "'"))
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    pinned = [requirement for hook in hooks for requirement in hook.get("additional_dependencies", [])]
+    assert pinned and all(requirement in EXTRAS["test"] for requirement in pinned)
+
+
+def every(key: str, within) -> Iterator:
+    """What stands under a key anywhere in a workflow."""
+    for name, value in within.items() if isinstance(within, dict) else enumerate(within):
+        if name == key:
+            yield value
+        elif isinstance(value, dict | list):
+            yield from every(key, value)
 
 
 def versions(requirements: list[str]) -> dict[str, str]:
