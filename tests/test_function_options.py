@@ -16,8 +16,9 @@ from test_caption import READER
 from test_same_picture import untrained
 
 import ddpm_lite as d
-from ddpm_lite.models import trained
+from ddpm_lite.models import kinds
 from ddpm_lite.models import unclip as chains
+from ddpm_lite.models.model import Trained
 
 LEFT_OUT = object()
 ALONE: dict[str, Any] = {}
@@ -41,12 +42,16 @@ class Refused(NamedTuple):
 
 METHODS = ("ddpm", "ddim", "dpm-solver++")
 SEEDED = partial(seeded, 7)  # called anew for each call
-NULL, ASLEEP = torch.tensor([10, 10]), {"method": "ddim", "eta": 0.0}
+NULL, NOTHING, ASLEEP = torch.tensor([10, 10]), {"asked": ["", ""]}, {"method": "ddim", "eta": 0.0}
 NOISE = torch.zeros(2, 3, 8, 8)
-UP = {"name": "upsampler-emoji", "asked": X[:2, :, :4, :4]}
-DECODER, EMBEDDING = {"name": "decoder-shapes"}, torch.ones(2, 8)
+EMBEDDING = torch.ones(2, 8)
 DRAWS = {"seed": [Used(7)], "steps": [Used(4)], "method": [Used("ddpm")]}
-MASKS = (X[:2], (torch.arange(8) < 4).float().expand(2, 1, 8, 8))
+DRAWN = {**DRAWS, "noise": [Used(NOISE, {"method": method}) for method in METHODS]}
+LED = {"scale": [Used(7.0), Refused(7.0, NOTHING)]}
+SEED_BESIDE_NOISE = [
+    Used(7, {"method": "ddpm", "noise": NOISE}),
+    *(Refused(7, {"method": method, "noise": NOISE}) for method in ("ddim", "dpm-solver++")),
+]
 COND, TWO = {"cond": [Used(LABELS, {"labels": LABELS}), Refused(LABELS)]}, {"num_classes": 2}
 
 # What is said of an argument in words is where it is shown elsewhere, or why it has no result of its own.
@@ -151,37 +156,20 @@ TABLE: dict[str, dict[str, list[Used | Refused] | str]] = {
         "compile": "test_wiring_training.py::test_compile_is_asked_for_where_it_is_wanted",
     },
     "upsampling": {"noise": [Used(1.0)]},
-    "Trained": {"card": [Used({"about": "x"})]},
-    "Trained.draw": {
-        **DRAWS,
-        "seed": [
-            *(Used(7, {"method": method}) for method in METHODS),
-            Used(7, {"method": "ddpm", "noise": NOISE}),
-            *(Refused(7, {"method": method, "noise": NOISE}) for method in ("ddim", "dpm-solver++")),
-        ],
-        "scale": [
-            Used(7.0),
-            Used(7.0, DECODER),
-            Used(7.0, {**DECODER, "asked": ["", ""], "embedding": EMBEDDING}),
-            Refused(7.0, {"asked": NULL}),
-            Refused(7.0, UP),
-            *(Refused(7.0, {"name": n, "asked": ["", ""]}) for n in ("glide-shapes", "inpaint-shapes", "decoder-shapes")),
-        ],
-        "embedding": [
-            Used(EMBEDDING, DECODER),
-            *(Refused(EMBEDDING, others) for others in ({}, {"name": "glide-shapes"}, {"name": "inpaint-shapes"}, UP)),
-        ],
-        "noise": [Used(NOISE, {"method": method}) for method in METHODS],
+    "Trained": {"card": [Used({"about": "x"})], "made": [Used("a run")]},
+    "ClassModel.draw": {**DRAWN, "scale": [Used(7.0), Refused(7.0, {"asked": NULL})]},
+    "TextModel.draw": {**DRAWN, **LED, "seed": [*DRAWS["seed"], *SEED_BESIDE_NOISE]},
+    "DecoderModel.draw": {
+        **DRAWN,
+        **LED,
+        "scale": [*LED["scale"], Used(7.0, {**NOTHING, "embedding": EMBEDDING})],
+        "embedding": [Used(EMBEDDING)],
     },
-    "Trained.edit": {**DRAWS, "scale": [Used(7.0), Refused(7.0, {"asked": ["", ""]})]},
-    "Trained.conditions": {"embedding": [Used(EMBEDDING[:1]), Refused(EMBEDDING[:1], {"name": "glide-shapes"})]},
-    "Trained.model": {
-        "given": [
-            Used(MASKS, {"name": "inpaint-shapes"}, than=(X[1:3], *MASKS[1:])),
-            *(Refused(MASKS, {"name": n}) for n in ("digits", "glide-shapes")),
-        ],
-        "scale": [Used(7.0), Refused(7.0, {"name": "upsampler-emoji"})],
-    },
+    "DecoderModel.conditions": {"embedding": [Used(EMBEDDING[:1])]},
+    "InpaintingModel.draw": {**DRAWN, **LED},
+    "InpaintingModel.edit": {**DRAWS, "scale": LED["scale"]},
+    "UpsamplingModel.draw": DRAWN,
+    "ClipModel.encode": {"t": [Used(T.flip(0), than=T), Refused(T, {"noisy": False})]},
     "Chain": {"upsampler": [Used(partial(untrained, "upsampler-emoji"))], "card": [Used({"about": "x"})]},
     "Chain.imagine": {"options": "those of `imagine`"},
     "imagine": {"seed": [Used(7)], "steps": [Used(4)], "scale": [Used(7.0)], "candidates": [Used(9)]},
@@ -200,13 +188,15 @@ TABLE: dict[str, dict[str, list[Used | Refused] | str]] = {
 
 
 def public():
-    """Every exported function, class and method, `imagine`, and those of `Trained` and `Chain`, by name."""
-    exported = {name: getattr(d, name) for name in d.__all__ if callable(getattr(d, name))}
-    for name, each in {**exported, "Trained": trained.Trained, "Chain": chains.Chain, "imagine": chains.imagine}.items():
-        yield name, each
+    """Every exported function, class and method, `imagine`, and those of the models and chains, by name."""
+    every = {name: getattr(d, name) for name in d.__all__ if callable(getattr(d, name))}
+    every |= {each.__name__: each for each in (Trained, *kinds.MODELS.values(), chains.Chain, chains.imagine)}
+    for name, each in every.items():
+        if not isinstance(each, type) or each.__init__ is not Trained.__init__ or each is Trained:
+            yield name, each
         own = vars(each) if isinstance(each, type) else {}
-        kinds = (staticmethod, classmethod, type(public))
-        yield from ((f"{name}.{k}", getattr(each, k)) for k, v in own.items() if k[0] != "_" and isinstance(v, kinds))
+        functions = (staticmethod, classmethod, type(public))
+        yield from ((f"{name}.{k}", getattr(each, k)) for k, v in own.items() if k[0] != "_" and isinstance(v, functions))
 
 
 def test_the_table_holds_every_argument_that_can_be_left_out():

@@ -5,6 +5,7 @@ import platform
 import signal
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,40 @@ from tqdm import tqdm
 
 from ..machine import distributed, files, weights
 from ..machine.device import choose_device, place
-from ..models import header, presets, recipe, trained
+from ..models import header, material, presets, trained
+from ..models.objective import make_loss
+from ..models.recipe import Pictures, Recipe
 from ..networks.channels import widen
-from ..training.loop import TrainStep, check_length
-from ..training.loop import train as training
+from ..training.loop import TrainStep
+from ..training.loop import train as train_steps
+from .arguments import MINUTES, SEED, whole
+from .common import add_device, add_parser
 from .errors import Stopped
+
+
+def add(commands: Any) -> None:
+    """The command line of `train`."""
+    parser = add_parser(commands, "train", "Train a model; torchrun --nproc-per-node N -m ddpm_lite train ... uses N GPUs.")
+    parser.add_argument("name", metavar="NAME", help=f"which preset: {', '.join(presets.PRESETS)}")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="the run's folder: its checkpoint is kept there")
+    how_long = parser.add_mutually_exclusive_group()
+    how_long.add_argument("--steps", type=whole(1, 10**9), metavar="N", help="train for N steps (default: the preset's)")
+    how_long.add_argument("--minutes", type=MINUTES, metavar="M", help="train for about M minutes: the first steps are timed")
+    parser.add_argument("--data", metavar="DIR", type=Path, help="folder, clip-folder: your pictures, of any size and format")
+    parser.add_argument(
+        "--captions", metavar="CSV", type=Path, help="with --data: lines of file,caption (default: the files' names)"
+    )
+    parser.add_argument("--size", type=whole(1, 4096), metavar="N", help="with --data: learn N x N pixels (default 64)")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in DIR, if there is one")
+    parser.add_argument("--seed", type=SEED, metavar="S", help="fixes the first weights and all random draws (default 0)")
+    parser.add_argument(
+        "--batch-size",
+        type=whole(1, 10**6),
+        metavar="B",
+        help="pictures per step, over all processes (default: the preset's)",
+    )
+    parser.add_argument("--compile", action="store_true", help="use torch.compile: slow to start, then somewhat faster")
+    add_device(parser)
 
 
 def train(args: argparse.Namespace) -> None:
@@ -30,72 +60,45 @@ def train(args: argparse.Namespace) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
-    preset, checkpoint, parent = presets.preset(args.name), args.out / trained.CHECKPOINT, None
-    clip = trained.load(preset["clip"], "cpu").net if "clip" in preset else None
-    asked = {"steps": args.steps, "minutes": args.minutes, "batch_size": args.batch_size, "seed": args.seed}
-    asked = {name: value for name, value in asked.items() if value is not None}
-    machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-    if (device := choose_device(args.device)).type == "cuda":
-        machine = f"{torch.cuda.get_device_name(device)}, {machine}"
+    preset, checkpoint = presets.preset(args.name), args.out / trained.CHECKPOINT
+    clip = None if preset.clip is None else trained.load(preset.clip, "cpu").net
+    clip_weights = None if clip is None else trained.fingerprint(clip)
+    parent = None
+    device = choose_device(args.device)
     if not checkpoint.exists():
-        pictures = _pictures(args, preset)
-        made = {"seed": 0, **preset["train"]}
-        if args.minutes is not None:
-            del made["steps"]
-        made |= asked
-        check_length(made.get("steps"), made.get("minutes"))
-        words = [
-            f"--{name.replace('_', '-')} {made[name]}" for name in ("steps", "minutes", "batch_size", "seed") if name in made
-        ]
-        if pictures is not None:
-            words += ["--data PICTURES", *["--captions CSV"] * (pictures["captions"] is not None), f"--size {pictures['size']}"]
-        made["machine"] = machine
-        made["command"] = f"python -m ddpm_lite train {args.name} --out DIR {' '.join(words)}"
-        if "begin" in preset:
-            parent = trained.load(preset["begin"], "cpu")
-        config = {**recipe.configure(args.name, pictures), "made": made}
-        if clip is not None:
-            config["clip"] = trained.fingerprint(clip)
+        recipe, machine = _begin(args, preset), _machine(device)
+        if preset.begin is not None:
+            parent = trained.load(preset.begin, "cpu")
+        recipe = replace(material.bind(recipe, recipe.pictures), clip_weights=clip_weights)
+        command = _command(recipe)
     elif args.resume:
-        config = trained.load(args.out.resolve(), "cpu").config  # its weights are checked before the data
-        header.check(config, checkpoint, of_run=True)
-        made = config["made"]
-        if config["name"] != args.name:
-            raise ValueError(f"{args.out} holds a run of {config['name']}, not of {args.name}.")
-        if clip is not None and config.get("clip") != trained.fingerprint(clip):
-            raise ValueError(f"{args.out} learns the embeddings of another {preset['clip']} than the one here: begin a new run.")
-        for name, value in asked.items():
-            if made.get(name) != value:
-                raise ValueError(
-                    f"{args.out} is a run with {name} = {made.get(name)}, so it cannot go on with {value}: leave it out."
-                )
-        pictures = _pictures(args, preset, config.get("pictures"))
-        if pictures is not None:
-            config["pictures"] = pictures
-        if machine not in made["machine"].split("; then "):
-            made["machine"] += f"; then {machine}"
+        recipe, made = _go_on(args, preset, clip_weights)
+        machine, command = made.machine, made.command
+        if (here := _machine(device)) not in machine.split("; then "):
+            machine += f"; then {here}"
     else:
         raise ValueError(f"{args.out} already holds a run: continue it with --resume, or choose another folder.")
 
-    device = distributed.start(device)
-    model = recipe.build(config, made["seed"])
+    device, training = distributed.start(device), recipe.training
+    model = recipe.build(training.seed)
     if parent is not None:
         weights.fill(model, model.state_dict() | widen(parent.net.state_dict(), model.extra), parent.name)
     model = place(model, device)
-    data = tuple(d.to(device) for d in recipe.training_data(config))
-    generator = torch.Generator(device).manual_seed(made["seed"])
-    settings = {name: made[name] for name in ("steps", "minutes", "batch_size", "lr", "weight_decay") if name in made}
-    steps = training(
+    steps = train_steps(
         model,
-        data,
-        recipe.make_loss(config, None if clip is None else place(clip, device)),
-        generator=generator,
+        tuple(d.to(device) for d in material.training_data(recipe)),
+        make_loss(recipe, None if clip is None else place(clip, device)),
+        generator=torch.Generator(device).manual_seed(training.seed),
+        steps=training.steps,
+        minutes=training.minutes,
+        batch_size=training.batch_size,
+        lr=training.lr,
+        weight_decay=training.weight_decay,
         checkpoint=checkpoint,
-        config=config,
+        config={"recipe": recipe.as_json(), "machine": machine, "command": command},
         compile=args.compile,
-        **settings,
     )
-    step = _with_progress(steps, made["batch_size"], checkpoint)
+    step = _with_progress(steps, training.batch_size, checkpoint)
     if distributed.rank() == 0:
         if step is None:
             print(f"The run in {args.out} was already complete.")
@@ -105,29 +108,70 @@ def _train(args: argparse.Namespace) -> None:
             print(f"{step.step} steps, loss {loss:.4f}; saved in {checkpoint}")
 
 
-def _pictures(args: argparse.Namespace, preset: dict[str, Any], begun: dict[str, Any] | None = None) -> dict[str, Any] | None:
-    """The user's own pictures, as `recipe.configure` takes them: those that are given, else those that the run began with.
+def _begin(args: argparse.Namespace, preset: Recipe) -> Recipe:
+    """The recipe of a new run: the preset with what the command line says."""
+    given = {name: value for name in ("batch_size", "seed") if (value := getattr(args, name)) is not None}
+    if args.steps is not None or args.minutes is not None:
+        given |= {"steps": args.steps, "minutes": args.minutes}
+    return replace(preset, training=replace(preset.training, **given), pictures=_pictures(args, preset))
+
+
+def _go_on(args: argparse.Namespace, preset: Recipe, clip_weights: str | None) -> tuple[Recipe, header.Made]:
+    """The recipe of the run in `args.out`, and what it says of itself. ValueError where the command line says otherwise."""
+    found = trained.load(args.out.resolve(), "cpu")  # its weights are checked before the data
+    recipe = found.recipe
+    if recipe.name != args.name:
+        raise ValueError(f"{args.out} holds a run of {recipe.name}, not of {args.name}.")
+    if found.made is None:
+        raise ValueError(f"{args.out} holds a run of an earlier version: it can be drawn from, but begin a new run to train.")
+    if recipe.clip_weights != clip_weights:
+        raise ValueError(f"{args.out} learns the embeddings of another {preset.clip} than the one here: begin a new run.")
+    for name in ("steps", "minutes", "batch_size", "seed"):
+        value, own = getattr(args, name), getattr(recipe.training, name)
+        if value is not None and value != own:
+            raise ValueError(f"{args.out} is a run with {name} = {own}, so it cannot go on with {value}: leave it out.")
+    return replace(recipe, pictures=_pictures(args, preset, recipe.pictures)), found.made
+
+
+def _machine(device: torch.device) -> str:
+    machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    return f"{torch.cuda.get_device_name(device)}, {machine}" if device.type == "cuda" else machine
+
+
+def _command(recipe: Recipe) -> str:
+    """What to type to train this again."""
+    names = ("steps", "minutes", "batch_size", "seed")
+    numbers = {name: value for name in names if (value := getattr(recipe.training, name)) is not None}
+    words = [f"--{name.replace('_', '-')} {value}" for name, value in numbers.items()]
+    if (own := recipe.pictures) is not None:
+        words += ["--data PICTURES", *["--captions CSV"] * (own.captions is not None), f"--size {own.size}"]
+    return f"python -m ddpm_lite train {recipe.name} --out DIR {' '.join(words)}"
+
+
+def _pictures(args: argparse.Namespace, preset: Recipe, begun: Pictures | None = None) -> Pictures | None:
+    """The user's own pictures, as a recipe holds them: those that are given, else those that the run began with.
 
     ValueError for a preset that has pictures of its own, a new run without a folder, and a run that goes on at another size.
     """
     given = {name: value for name in ("data", "captions", "size") if (value := getattr(args, name)) is not None}
-    if preset["data"] != "folder":
+    if preset.data != "folder":
         if given:
             raise ValueError(f"{args.name} has pictures of its own: leave {' and '.join(f'--{name}' for name in given)} out.")
         return None
-    if begun is None and "data" not in given:
+    if begun is None and args.data is None:
         raise ValueError(f"{args.name} needs a folder of pictures: give --data DIR.")
-    pictures = dict(begun or {"captions": None, "size": preset["net"]["size"]})
-    if begun is not None and given.get("size", pictures["size"]) != pictures["size"]:
-        raise ValueError(
-            f"{args.out} is a run with size = {pictures['size']}, so it cannot go on with {args.size}: leave it out."
-        )
-    pictures |= {key: str(given[name].resolve()) for key, name in (("path", "data"), ("captions", "captions")) if name in given}
-    pictures |= {"size": given.get("size", pictures["size"])}
-    for option, key, there in (("--data", "path", Path.is_dir), ("--captions", "captions", Path.is_file)):
-        if pictures.get(key) is not None and not there(Path(pictures[key])):
-            again = "" if begun is None else f", where this run found its own: say with {option} where they are now"
-            raise FileNotFoundError(f"There is no {'folder' if key == 'path' else 'file of captions'} {pictures[key]!r}{again}.")
+    path, captions = (None if each is None else str(each.resolve()) for each in (args.data, args.captions))
+    if begun is None:
+        pictures = Pictures(path, captions, args.size or preset.size)
+    elif args.size not in (None, begun.size):
+        raise ValueError(f"{args.out} is a run with size = {begun.size}, so it cannot go on with {args.size}: leave it out.")
+    else:
+        pictures = replace(begun, path=path or begun.path, captions=captions or begun.captions)
+    again = "" if begun is None else ", where this run found its own: say with {} where they are now"
+    if not Path(pictures.path).is_dir():
+        raise FileNotFoundError(f"There is no folder {pictures.path!r}{again.format('--data')}.")
+    if pictures.captions is not None and not Path(pictures.captions).is_file():
+        raise FileNotFoundError(f"There is no file of captions {pictures.captions!r}{again.format('--captions')}.")
     return pictures
 
 

@@ -1,93 +1,93 @@
 """What the header of a weight file must contain before a model is built from it or its training continues."""
 
-import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..machine.weights import is_number, is_whole, refusal, require, require_fit
-from . import presets, recipe
+from . import presets
+from .recipe import Recipe
 
 # These arguments of a network may differ from its preset's; the data and other models rely on the others.
 INSIDE = {f"{of}{each}" for of in ("", "text_", "image_") for each in ("width", "depth", "heads")}
 INSIDE |= {"mults", "attention", "groups", "patch"}
 
 
-def check(config: dict[str, Any], source: str | Path, of_run: bool = False) -> None:
-    """ValueError, in one sentence, unless a model of this version can be built from this header.
+@dataclass(frozen=True)
+class Made:
+    """What a checkpoint stores of its training beside its recipe: where it ran, by which command, the steps that were taken
+    and planned (None while its minutes are still being timed), and the seconds they took."""
 
-    of_run   also require what is needed to continue the training and to write its card
-    """
+    machine: str
+    command: str
+    step: int
+    steps: int | None
+    seconds: float
+
+
+FITS = {
+    "machine": lambda machine: isinstance(machine, str),
+    "command": lambda command: isinstance(command, str),
+    "step": is_whole,
+    "steps": lambda steps: steps is None or is_whole(steps, 1),
+    "seconds": is_number,
+}
+
+
+def read_made(config: dict[str, Any], source: str | Path) -> Made:
+    """What a checkpoint stores of its training. ValueError, in one sentence, if it lacks any of it."""
+    require(config, source, "recipe", *FITS)
+    require_fit(config, source, FITS)
+    return Made(**{name: config[name] for name in FITS})
+
+
+def read_recipe(config: dict[str, Any], source: str | Path) -> Recipe:
+    """The recipe in a header. ValueError, in one sentence, unless a model of this version can be built from it."""
+    stored = config["recipe"] if "recipe" in config else _completed(config, source)
+    try:
+        recipe = Recipe.from_json(stored)
+    except ValueError as error:
+        raise refusal(source, str(error)) from error
+    preset = _preset(recipe.name, source)
+    needed = {"words": recipe.reads, "pictures": recipe.data == "folder", "clip_weights": recipe.clip is not None}
+    for name in (name for name, is_needed in needed.items() if is_needed and getattr(recipe, name) is None):
+        require({}, source, name)
+    for name in ("kind", "data", "clip"):
+        if getattr(recipe, name) != getattr(preset, name):
+            raise refusal(source, f"{name} = {getattr(recipe, name)!r}, and that of {recipe.name} is {getattr(preset, name)!r}")
+    free = INSIDE | ({"size"} if recipe.data == "folder" else set())
+    if _form(recipe.network, free) != _form(preset.network, free):
+        raise refusal(source, f"network = {str(dict(recipe.network))[:60]}... does not fit {recipe.name}")
+    try:
+        with torch.device("meta"):  # the shapes alone, which take no memory
+            recipe.build()
+        if recipe.schedule is not None:
+            recipe.make_schedule()
+    except Exception as error:  # arguments that do not fit each other fail in all ways
+        raise refusal(source, str(error)) from error
+    return recipe
+
+
+def _completed(config: dict[str, Any], source: str | Path) -> dict[str, Any]:
+    """The recipe of an older file, whose header has a name, a network, a schedule, words and a CLIP's fingerprint: the rest is
+    its preset's. To be deleted when each shipped file has been replaced by one that holds its recipe."""
     require(config, source, "name", "net")
-    name = config["name"]
+    own = {"network": config["net"], "clip_weights": config.get("clip")}
+    own |= {name: config.get(name) for name in ("schedule", "words", "pictures")}
+    return _preset(config["name"], source).as_json() | own
+
+
+def _preset(name: Any, source: str | Path) -> Recipe:
+    """The preset of the name in a header. ValueError for an unknown one."""
     if not isinstance(name, str) or name not in presets.PRESETS:
         known = ", ".join(presets.PRESETS)
         raise ValueError(f"{source} holds a model called {repr(name)[:60]}, which is not known here: the known ones are {known}.")
-    preset = presets.PRESETS[name]
-    needed = ["made", "step", "steps", "seconds", *(each for each in ("loss",) if each in preset)] if of_run else []
-    needed += ["schedule"] if "schedule" in preset else []
-    needed += ["words"] if {"length", "caption"} & preset["net"].keys() else []
-    needed += ["pictures"] if preset["data"] == "folder" else []
-    require(config, source, *needed)
-    fits = {
-        "net": lambda net: _net(net, preset),
-        "schedule": _schedule,
-        "words": lambda words: isinstance(words, list) and all(isinstance(word, str) for word in words),
-        "loss": lambda loss: (
-            isinstance(loss, dict) and loss.keys() == preset["loss"].keys() and all(map(is_number, loss.values()))
-        ),
-        "clip": lambda clip: isinstance(clip, str),
-        "made": _made,
-        "pictures": _pictures,
-        "step": is_whole,
-        "steps": lambda steps: steps is None or is_whole(steps, 1),
-        "seconds": is_number,
-    }
-    require_fit(config, source, {entry: fit for entry, fit in fits.items() if entry in config})
-    try:
-        with torch.device("meta"):  # the shapes alone, which take no memory
-            recipe.build(config)
-        if "schedule" in config:
-            recipe.make_schedule(config)
-    except Exception as error:  # arguments that do not fit each other raise errors of many kinds
-        raise refusal(source, str(error)) from error
+    return presets.PRESETS[name]
 
 
-def _net(net: Any, preset: dict[str, Any]) -> bool:
-    free = INSIDE | ({"size"} if preset["data"] == "folder" else set())
-    return isinstance(net, dict) and _wholes(net) and _form(net, free) == _form(json.loads(json.dumps(preset["net"])), free)
-
-
-def _wholes(value: Any) -> bool:
-    """Are these whole numbers, lists of them, and dictionaries of both?"""
-    if isinstance(value, dict):
-        return all(map(_wholes, value.values()))
-    return all(isinstance(each, int) and each >= 1 for each in (value if isinstance(value, list) else [value]))  # noisy: True
-
-
-def _form(net: dict[str, Any], free: set[str]) -> dict[str, Any]:
+def _form(network: Mapping[str, Any], free: set[str]) -> dict[str, Any]:
     """The arguments; for those that are free, their type only."""
-    return {k: _form(v, free) if isinstance(v, dict) else v if k not in free else type(v) for k, v in net.items()}
-
-
-def _numbers(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(is_number, value.values()))
-
-
-def _schedule(schedule: Any) -> bool:
-    return isinstance(schedule, dict) and schedule.get("kind") in ("linear", "cosine") and is_whole(schedule.get("T"), 1, 10**6)
-
-
-def _made(made: Any) -> bool:
-    return (
-        isinstance(made, dict)
-        and is_whole(made.get("seed"))
-        and is_whole(made.get("batch_size"), 1)
-        and ("steps" in made) != ("minutes" in made)
-        and all(is_number(made[each]) for each in ("steps", "minutes", "lr", "weight_decay") if each in made)
-    )
-
-
-def _pictures(pictures: Any) -> bool:
-    return isinstance(pictures, dict) and isinstance(pictures.get("path"), str) and is_whole(pictures.get("size"), 1)
+    return {k: _form(v, free) if isinstance(v, Mapping) else v if k not in free else type(v) for k, v in network.items()}

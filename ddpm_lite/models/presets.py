@@ -1,195 +1,212 @@
-"""The presets: each a dictionary of keyword arguments for a network, its schedule, loss and training. `recipe` builds them.
+"""The presets: a recipe for each model of the course, and for two of your own pictures.
 
-A preset with "begin" starts from the weights of that shipped model, so its training is short.
+A preset that begins from the weights of another shipped model has a short training.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
-# The vocabulary of a network that reads captions is that of its data: `configure` stores the words beside the network.
-CAPTION = {"length": 16, "width": 128, "depth": 2, "heads": 4}
-GLIDE = {"size": 16, "channels": 3, "width": 32, "mults": [1, 2, 4], "depth": 1, "attention": [8, 4], "heads": 4, "groups": 8}
+from .recipe import Recipe, Training
 
-CLIP = {"length": 16, "size": 16, "patch": 4, "dim": 64}
+# The vocabulary of a network that reads captions is that of its data: see `material.bind`.
+CAPTION = {"length": 16, "width": 128, "depth": 2, "heads": 4}
+UNET = {"size": 16, "channels": 3, "width": 32, "mults": [1, 2, 4], "depth": 1, "attention": [8, 4], "heads": 4, "groups": 8}
+GLIDE = {**UNET, "caption": CAPTION}
+DECODER = {**UNET, "caption": {**CAPTION, "image": 64}}
+PRIOR = {"length": 16, "dim": 64, "width": 128, "depth": 3, "heads": 4}
+CLIP: dict[str, Any] = {"length": 16, "size": 16, "patch": 4, "dim": 64}
 CLIP |= {"text_width": 64, "text_depth": 2, "text_heads": 4, "image_width": 96, "image_depth": 3, "image_heads": 4}
 COSINE = {"kind": "cosine", "T": 1000}
-
-# What the presets of a kind have in common.
-READS = {"kind": "unet", "net": {**GLIDE, "caption": CAPTION}, "schedule": COSINE}
-READS["train"] = {"batch_size": 512, "lr": 1e-3, "steps": 11_000}
-INPAINT = {**READS, "net": {**READS["net"], "extra": 4}, "train": {"batch_size": 64, "lr": 5e-4, "steps": 3500}}
-DECODER = {
-    **READS,
-    "net": {**GLIDE, "caption": {**CAPTION, "image": 64}},
-    "train": {"batch_size": 512, "lr": 5e-4, "steps": 4000},
-}
 GIVEN = {"both": 0.25, "caption": 0.35, "image": 0.3}  # how often a decoder sees both, or one of them alone
 
-PRESETS: dict[str, dict[str, Any]] = {
-    "digits": {
-        "about": "draws handwritten digits, 8 x 8 pixels, by class",
-        "kind": "unet",
-        "data": "digits",
-        "net": {
-            "size": 8,
-            "channels": 1,
-            "width": 32,
-            "mults": [1, 2],
-            "depth": 1,
-            "attention": [4],
-            "groups": 8,
-            "num_classes": 10,
-        },
-        "schedule": {"kind": "linear", "T": 1000},
-        "train": {"batch_size": 128, "lr": 2e-3, "steps": 5000},
-    },
-    "digits-classifier": {
-        "about": "tells digits apart; its 16 features are the space of the Frechet distance",
-        "kind": "classifier",
-        "data": "digits",
-        "net": {"size": 8, "channels": 1, "num_classes": 10},
-        "train": {"batch_size": 128, "lr": 1e-3, "weight_decay": 0.05, "steps": 3000},
-    },
-    "clip-shapes": {
-        "about": "tells which caption fits a picture of one coloured shape, 16 x 16 pixels",
-        "kind": "clip",
-        "data": "shape",
-        "net": {**CLIP, "text_depth": 1, "image_width": 64, "image_depth": 2},
-        "loss": {"word_drop": 0.0, "shift": 0},
-        "train": {"batch_size": 128, "lr": 3e-3, "steps": 1500},
-    },
-    "clip-emoji": {
-        "about": "tells which name fits an emoji, 16 x 16 pixels",
-        "kind": "clip",
-        "data": "emoji",
-        "net": CLIP,
-        "loss": {"word_drop": 0.1, "shift": 1},
-        "train": {"batch_size": 256, "lr": 1e-3, "steps": 4000, "weight_decay": 0.1},
-    },
-    "judge-emoji": {
-        "about": "a second CLIP of other sizes and another seed, for scores alone: nothing is trained with it or guided by it",
-        "kind": "clip",
-        "data": "emoji",
-        "net": {**CLIP, "patch": 2, "dim": 96, "text_width": 96, "image_width": 64},
-        "loss": {"word_drop": 0.2, "shift": 1},
-        "train": {"batch_size": 256, "lr": 1e-3, "steps": 4000, "weight_decay": 0.1, "seed": 1},
-    },
-    "clip-emoji-noisy": {
-        "about": "the same for an emoji under noise, at every t: what CLIP guidance follows",
-        "kind": "clip",
-        "data": "emoji",
-        "net": {**CLIP, "noisy": True},
-        "schedule": COSINE,
-        "loss": {"word_drop": 0.1, "shift": 1},
-        "train": {"batch_size": 256, "lr": 1e-3, "steps": 4000, "weight_decay": 0.1},
-    },
-    "glide-shapes": {
-        **READS,
-        "about": "draws one or two coloured shapes, 16 x 16 pixels, from captions",
-        "data": "shapes",
-        "loss": {"drop": 0.1, "word_drop": 0.05},
-    },
-    "glide-emoji": {
-        **READS,
-        "about": "draws emoji, 16 x 16 pixels, from captions",
-        "data": "emoji",
-        "loss": {"drop": 0.1, "word_drop": 0.1},
-    },
-    "inpaint-shapes": {
-        **INPAINT,
-        "about": "fills in from captions what is erased of a picture of coloured shapes, 16 x 16 pixels",
-        "data": "shapes",
-        "loss": {"drop": 0.1, "word_drop": 0.05, "everything": 0.1},
-        "begin": "glide-shapes",
-    },
-    "inpaint-emoji": {
-        **INPAINT,
-        "about": "fills in from captions what is erased of an emoji, 16 x 16 pixels",
-        "data": "emoji",
-        "loss": {"drop": 0.1, "word_drop": 0.1, "everything": 0.1},
-        "begin": "glide-emoji",
-    },
-    "prior-shapes": {
-        "about": "imagines the CLIP embedding of a picture of one shape from its caption",
-        "kind": "prior",
-        "data": "shape",
-        "clip": "clip-shapes",
-        "net": {"length": 16, "dim": 64, "width": 128, "depth": 3, "heads": 4},
-        "schedule": COSINE,
-        "loss": {"drop": 0.1, "word_drop": 0.0},
-        "train": {"batch_size": 512, "lr": 1e-3, "steps": 8000},
-    },
-    "prior-emoji": {
-        "about": "imagines the CLIP embedding of an emoji from its caption",
-        "kind": "prior",
-        "data": "emoji",
-        "clip": "clip-emoji",
-        "net": {"length": 16, "dim": 64, "width": 128, "depth": 3, "heads": 4},
-        "schedule": COSINE,
-        "loss": {"drop": 0.1, "word_drop": 0.1},
-        "train": {"batch_size": 256, "lr": 1e-3, "steps": 1500},
-    },
-    "decoder-shapes": {
-        **DECODER,
-        "about": "draws shapes from captions, CLIP embeddings or both, 16 x 16 pixels",
-        "data": "shapes",
-        "clip": "clip-shapes",
-        "begin": "glide-shapes",
-        "loss": {**GIVEN, "word_drop": 0.05},
-    },
-    "decoder-emoji": {
-        **DECODER,
-        "about": "draws emoji from captions, CLIP embeddings or both, 16 x 16 pixels",
-        "data": "emoji",
-        "clip": "clip-emoji",
-        "begin": "glide-emoji",
-        "loss": {**GIVEN, "word_drop": 0.1},
-    },
-    "folder": {
-        "about": "draws pictures like yours from captions",
-        "kind": "unet",
-        "data": "folder",
-        "net": {
-            "size": 64,
-            "channels": 3,
-            "width": 64,
-            "mults": [1, 2, 3, 4],
-            "depth": 2,
-            "attention": [16, 8],
-            "heads": 4,
+_RECIPES = [
+    Recipe(
+        "digits",
+        "class-conditional",
+        "digits",
+        {"size": 8, "channels": 1, "width": 32, "mults": [1, 2], "depth": 1, "attention": [4], "groups": 8, "num_classes": 10},
+        Training(128, 2e-3, 5000),
+        about="draws handwritten digits, 8 x 8 pixels, by class",
+        schedule={"kind": "linear", "T": 1000},
+    ),
+    Recipe(
+        "digits-classifier",
+        "classifier",
+        "digits",
+        {"size": 8, "channels": 1, "num_classes": 10},
+        Training(128, 1e-3, 3000, weight_decay=0.05),
+        about="tells digits apart; its 16 features are the space of the Frechet distance",
+        target=None,
+    ),
+    Recipe(
+        "clip-shapes",
+        "clip",
+        "shape",
+        {**CLIP, "text_depth": 1, "image_width": 64, "image_depth": 2},
+        Training(128, 3e-3, 1500),
+        about="tells which caption fits a picture of one coloured shape, 16 x 16 pixels",
+        target=None,
+        loss={"word_drop": 0.0, "shift": 0},
+    ),
+    Recipe(
+        "clip-emoji",
+        "clip",
+        "emoji",
+        CLIP,
+        Training(256, 1e-3, 4000, weight_decay=0.1),
+        about="tells which name fits an emoji, 16 x 16 pixels",
+        target=None,
+        loss={"word_drop": 0.1, "shift": 1},
+    ),
+    Recipe(
+        "judge-emoji",
+        "clip",
+        "emoji",
+        {**CLIP, "patch": 2, "dim": 96, "text_width": 96, "image_width": 64},
+        Training(256, 1e-3, 4000, weight_decay=0.1, seed=1),
+        about="a second CLIP of other sizes and another seed, for scores alone: nothing is trained with it or guided by it",
+        target=None,
+        loss={"word_drop": 0.2, "shift": 1},
+    ),
+    Recipe(
+        "clip-emoji-noisy",
+        "clip",
+        "emoji",
+        {**CLIP, "noisy": True},
+        Training(256, 1e-3, 4000, weight_decay=0.1),
+        about="the same for an emoji under noise, at every t: what CLIP guidance follows",
+        target=None,
+        schedule=COSINE,
+        loss={"word_drop": 0.1, "shift": 1},
+    ),
+    Recipe(
+        "glide-shapes",
+        "text-conditional",
+        "shapes",
+        GLIDE,
+        Training(512, 1e-3, 11_000),
+        about="draws one or two coloured shapes, 16 x 16 pixels, from captions",
+        schedule=COSINE,
+        loss={"drop": 0.1, "word_drop": 0.05},
+    ),
+    Recipe(
+        "glide-emoji",
+        "text-conditional",
+        "emoji",
+        GLIDE,
+        Training(512, 1e-3, 11_000),
+        about="draws emoji, 16 x 16 pixels, from captions",
+        schedule=COSINE,
+        loss={"drop": 0.1, "word_drop": 0.1},
+    ),
+    Recipe(
+        "inpaint-shapes",
+        "inpainting",
+        "shapes",
+        {**GLIDE, "extra": 4},
+        Training(64, 5e-4, 3500),
+        about="fills in from captions what is erased of a picture of coloured shapes, 16 x 16 pixels",
+        schedule=COSINE,
+        loss={"drop": 0.1, "word_drop": 0.05, "everything": 0.1},
+        begin="glide-shapes",
+    ),
+    Recipe(
+        "inpaint-emoji",
+        "inpainting",
+        "emoji",
+        {**GLIDE, "extra": 4},
+        Training(64, 5e-4, 3500),
+        about="fills in from captions what is erased of an emoji, 16 x 16 pixels",
+        schedule=COSINE,
+        loss={"drop": 0.1, "word_drop": 0.1, "everything": 0.1},
+        begin="glide-emoji",
+    ),
+    Recipe(
+        "prior-shapes",
+        "prior",
+        "shape",
+        PRIOR,
+        Training(512, 1e-3, 8000),
+        about="imagines the CLIP embedding of a picture of one shape from its caption",
+        target="x0",
+        schedule=COSINE,
+        loss={"drop": 0.1, "word_drop": 0.0},
+        clip="clip-shapes",
+    ),
+    Recipe(
+        "prior-emoji",
+        "prior",
+        "emoji",
+        PRIOR,
+        Training(256, 1e-3, 1500),
+        about="imagines the CLIP embedding of an emoji from its caption",
+        target="x0",
+        schedule=COSINE,
+        loss={"drop": 0.1, "word_drop": 0.1},
+        clip="clip-emoji",
+    ),
+    Recipe(
+        "decoder-shapes",
+        "decoder",
+        "shapes",
+        DECODER,
+        Training(512, 5e-4, 4000),
+        about="draws shapes from captions, CLIP embeddings or both, 16 x 16 pixels",
+        schedule=COSINE,
+        loss={**GIVEN, "word_drop": 0.05},
+        clip="clip-shapes",
+        begin="glide-shapes",
+    ),
+    Recipe(
+        "decoder-emoji",
+        "decoder",
+        "emoji",
+        DECODER,
+        Training(512, 5e-4, 4000),
+        about="draws emoji from captions, CLIP embeddings or both, 16 x 16 pixels",
+        schedule=COSINE,
+        loss={**GIVEN, "word_drop": 0.1},
+        clip="clip-emoji",
+        begin="glide-emoji",
+    ),
+    Recipe(
+        "folder",
+        "text-conditional",
+        "folder",
+        {
+            **{"size": 64, "channels": 3, "width": 64, "mults": [1, 2, 3, 4], "depth": 2, "attention": [16, 8], "heads": 4},
             "caption": {**CAPTION, "length": 32, "width": 256, "depth": 4},
         },
-        "schedule": COSINE,
-        "loss": {"drop": 0.1, "word_drop": 0.1},
-        "train": {"batch_size": 64, "lr": 3e-4, "steps": 50_000},
-    },
-    "clip-folder": {
-        "about": "tells which caption fits a picture of yours",
-        "kind": "clip",
-        "data": "folder",
-        "net": {
-            **CLIP,
-            "length": 32,
-            "size": 64,
-            "patch": 8,
-            "dim": 256,
-            "text_width": 256,
-            "image_width": 256,
-            "image_depth": 6,
+        Training(64, 3e-4, 50_000),
+        about="draws pictures like yours from captions",
+        schedule=COSINE,
+        loss={"drop": 0.1, "word_drop": 0.1},
+    ),
+    Recipe(
+        "clip-folder",
+        "clip",
+        "folder",
+        {
+            **{**CLIP, "length": 32, "size": 64, "patch": 8, "dim": 256},
+            **{"text_width": 256, "image_width": 256, "image_depth": 6},
         },
-        "loss": {"word_drop": 0.1, "shift": 2},
-        "train": {"batch_size": 128, "lr": 5e-4, "steps": 5000, "weight_decay": 0.1},
-    },
-    "upsampler-emoji": {
-        "about": "draws emoji of 32 x 32 pixels from those of 16 x 16",
-        "kind": "unet",
-        "data": "emoji",
-        "net": {**GLIDE, "size": 32, "attention": [], "extra": 3},
-        "schedule": COSINE,
-        "loss": {"noise": 0.2},
-        "train": {"batch_size": 128, "lr": 1e-3, "steps": 7500},
-    },
-}
+        Training(128, 5e-4, 5000, weight_decay=0.1),
+        about="tells which caption fits a picture of yours",
+        target=None,
+        loss={"word_drop": 0.1, "shift": 2},
+    ),
+    Recipe(
+        "upsampler-emoji",
+        "upsampling",
+        "emoji",
+        {**UNET, "size": 32, "attention": [], "extra": 3},
+        Training(128, 1e-3, 7500),
+        about="draws emoji of 32 x 32 pixels from those of 16 x 16",
+        schedule=COSINE,
+        loss={"noise": 0.2},
+    ),
+]
+PRESETS = {recipe.name: recipe for recipe in _RECIPES}
 
 # Shorter names for the command `sample`: a model, then the upsampler for its pictures, if there is one.
 ALIASES = {"emoji": ["glide-emoji", "upsampler-emoji"], "shapes": ["glide-shapes"]}
@@ -214,7 +231,7 @@ def unknown(name: str, known: Iterable[str] = PRESETS, what: str = "model or fol
     return f"There is no {what} {name!r}: the known ones are {', '.join(known)}."
 
 
-def preset(name: str) -> dict[str, Any]:
+def preset(name: str) -> Recipe:
     """The preset of this name. ValueError, listing the known names, for any other."""
     if name not in PRESETS:
         raise ValueError(unknown(name, what="model"))

@@ -1,161 +1,216 @@
-"""What a preset determines: what a run stores of it, its network, its loss and its data."""
+"""What a model is: one record, from which its network, its schedule, its loss and its data follow."""
 
-from functools import cache
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Bool, Int, UInt8
-from torch import Tensor, nn
+from torch import nn
 
-from ..data import digits, emoji, folder, scenes, shapes
+from ..machine.weights import is_number, is_whole
 from ..maths.schedule import Schedule
 from ..networks.classifier import Classifier
 from ..networks.clip import CLIP
-from ..networks.prior import Prior, null_condition
-from ..networks.tokenizer import Tokenizer, empty_row
+from ..networks.prior import Prior
+from ..networks.tokenizer import Tokenizer
 from ..networks.unet import UNet
-from ..training.batches import captioned, decoding, imagining, inpainting, to_bytes, upsampling
-from ..training.losses import class_loss, clip_loss, eps_loss, x0_loss
-from .presets import preset
-
-DRAWINGS = 20_000  # drawings of one object, and as many of two, made once for each training
 
 
-def configure(name: str, pictures: dict[str, Any] | None = None) -> dict[str, Any]:
-    """What a run of a preset stores in its header: network, schedule, loss, and the vocabulary of its captions.
+class Kind(NamedTuple):
+    """What all models of a kind have in common."""
 
-    pictures   for a preset that learns from your own pictures: {"path", "size", "captions"} of `data.folder.load`; their
-               fingerprint is added. ValueError if they are missing, or given for any other preset
+    network: type[nn.Module]
+    options: tuple[str, ...] = ()  # the numbers that its loss takes
+    reads: bool = False  # captions
+    target: str | None = "eps"  # what the network predicts; None where nothing is denoised
+
+
+KINDS = {
+    "classifier": Kind(Classifier, target=None),
+    "class-conditional": Kind(UNet),
+    "text-conditional": Kind(UNet, ("drop", "word_drop"), reads=True),
+    "inpainting": Kind(UNet, ("drop", "word_drop", "everything"), reads=True),
+    "decoder": Kind(UNet, ("both", "caption", "image", "word_drop"), reads=True),
+    "upsampling": Kind(UNet, ("noise",)),
+    "prior": Kind(Prior, ("drop", "word_drop"), reads=True, target="x0"),
+    "clip": Kind(CLIP, ("word_drop", "shift"), reads=True, target=None),
+}
+DATA = ("digits", "shape", "shapes", "emoji", "folder")
+SCHEDULES = ("linear", "cosine")
+
+
+@dataclass(frozen=True)
+class Training:
+    """How long and how a model is trained: steps or minutes, pictures a step, and the numbers of AdamW."""
+
+    batch_size: int
+    lr: float
+    steps: int | None = None
+    minutes: float | None = None
+    weight_decay: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self):
+        whole = {"batch_size": (self.batch_size, 1), "seed": (self.seed, 0)}
+        whole |= {} if self.steps is None else {"steps": (self.steps, 1)}
+        number = {"lr": self.lr, "weight_decay": self.weight_decay}
+        number |= {} if self.minutes is None else {"minutes": self.minutes}
+        for name, (value, least) in whole.items():
+            _require(is_whole(value, least), f"training.{name}", value)
+        for name, each in number.items():
+            _require(is_number(each), f"training.{name}", each)
+        if (self.steps is None) == (self.minutes is None):
+            raise ValueError("Say how long to train: give either steps or minutes.")
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Your own pictures: the folder, a CSV of captions (None: the files' names), the side to learn, and the fingerprint of
+    pictures and captions."""
+
+    path: str
+    captions: str | None
+    size: int
+    fingerprint: str = ""
+
+    def __post_init__(self):
+        for name in ("path", "captions", "fingerprint"):
+            value = getattr(self, name)
+            _require(isinstance(value, str) or (value is None and name == "captions"), f"pictures.{name}", value)
+        _require(is_whole(self.size, 1), "pictures.size", self.size)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model before its weights. A preset is one, and a training stores one in the header of its checkpoint.
+
+    name       of the preset
+    kind       one of KINDS, which says what network it has and what it does
+    data       one of DATA: what it learns from
+    network    the keyword arguments of its network, without the size of the vocabulary, which `words` determine
+    training   see `Training`
+    about      what it does, in a phrase
+    schedule   {"kind": "linear" or "cosine", and the arguments of that schedule}, where something is denoised, or a CLIP sees
+               noisy pictures
+    loss       the numbers that the loss of this kind takes: KINDS[kind].options
+    begin      the shipped model whose weights its training starts from
+    clip       the shipped CLIP whose embeddings it learns, and `clip_weights` the fingerprint of that CLIP
+    words      the vocabulary, where it reads captions: a preset has none before its data are read (`material.bind`)
+    pictures   your own pictures, where data = "folder"
+    ValueError, in one sentence, for what does not fit.
     """
-    chosen = preset(name)
-    if (chosen["data"] == "folder") != (pictures is not None):
-        need = "needs a folder of pictures" if pictures is None else "has pictures of its own and takes no others"
-        raise ValueError(f"{name} {need}.")
-    config = {"name": name, **{k: chosen[k] for k in ("net", "schedule", "loss") if k in chosen}}
-    if pictures is not None:
-        net = {**chosen["net"], "size": pictures["size"]}
-        if "attention" in net:  # where this size has such a level
-            net["attention"] = [n for n in net["attention"] if n in [net["size"] >> i for i in range(len(net["mults"]))]]
-        stamp = folder.fingerprint(pictures["path"], pictures["captions"])
-        config |= {"pictures": {**pictures, "fingerprint": stamp}, "net": net}
-    if _length(config) is not None:
-        captions = (caption for each in material(chosen["data"], _size(config), pictures).captions for caption in each)
-        config["words"] = Tokenizer.build(captions, _length(config)).words
-    return config
+
+    name: str
+    kind: str
+    data: str
+    network: Mapping[str, Any]
+    training: Training
+    about: str = ""
+    target: str | None = "eps"
+    schedule: Mapping[str, Any] | None = None
+    loss: Mapping[str, float] = field(default_factory=dict)
+    begin: str | None = None
+    clip: str | None = None
+    clip_weights: str | None = None
+    words: tuple[str, ...] | None = None
+    pictures: Pictures | None = None
+
+    def __post_init__(self):
+        kind = KINDS.get(self.kind) if isinstance(self.kind, str) else None
+        for name in ("name", "about", "begin", "clip", "clip_weights"):
+            value = getattr(self, name)
+            _require(isinstance(value, str) or (value is None and name not in ("name", "about")), name, value)
+        _require(kind is not None, "kind", self.kind)
+        _require(self.data in DATA, "data", self.data)
+        _require(self.target == kind.target, "target", self.target)
+        _require(isinstance(self.network, Mapping) and _wholes(self.network), "network", self.network)
+        needed = kind.target is not None or self.network.get("noisy")
+        _require(_fits(self.schedule) if needed else self.schedule is None, "schedule", self.schedule)
+        loss = isinstance(self.loss, Mapping) and self.loss.keys() == set(kind.options)
+        _require(loss and all(map(is_number, self.loss.values())), "loss", self.loss)
+        texts = isinstance(self.words, tuple) and all(isinstance(word, str) for word in self.words)
+        _require(self.words is None or (kind.reads and texts), "words", self.words)
+        _require(isinstance(self.training, Training), "training", self.training)
+        own = self.data == "folder" and isinstance(self.pictures, Pictures)
+        _require(own or self.pictures is None, "pictures", self.pictures)
+
+    @property
+    def reads(self) -> bool:
+        """Whether it takes captions."""
+        return KINDS[self.kind].reads
+
+    @property
+    def size(self) -> int:
+        """The side of its training pictures; a prior learns the embeddings of pictures of 16 x 16 pixels."""
+        return self.network.get("size", 16)
+
+    @property
+    def length(self) -> int:
+        """How many tokens a caption has."""
+        return (self.network if "length" in self.network else self.network["caption"])["length"]
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """What turns captions into tokens. ValueError before the words are known."""
+        if self.words is None:
+            raise ValueError(f"{self.name} has no words: they come from its data, with material.bind.")
+        return Tokenizer(list(self.words), self.length)
+
+    def make_schedule(self) -> Schedule:
+        """The schedule by which it destroys and restores. ValueError where there is none."""
+        if self.schedule is None:
+            raise ValueError(f"{self.name} has no schedule: nothing is denoised.")
+        arguments = dict(self.schedule)
+        return {"linear": Schedule.linear, "cosine": Schedule.cosine}[arguments.pop("kind")](**arguments)
+
+    def build(self, seed: int = 0) -> nn.Module:
+        """The untrained network; the seed determines its first weights."""
+        network = dict(self.network)
+        if "length" in network:
+            network["vocabulary"] = len(self.tokenizer)
+        elif "caption" in network:
+            network["caption"] = {"vocabulary": len(self.tokenizer), **network["caption"]}
+        # torch's initialisers draw from the global generator: seed it for the moment, then restore it.
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            return KINDS[self.kind].network(**network)
+
+    def as_json(self) -> dict[str, Any]:
+        """What is stored of it in a header: see `from_json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: Any) -> "Recipe":
+        """The recipe that `as_json` stored. ValueError, in one sentence, for anything else."""
+        _require(isinstance(stored, dict), "recipe", stored)
+        made = dict(stored)
+        for name, record in (("training", Training), ("pictures", Pictures)):
+            if isinstance(made.get(name), dict):
+                made[name] = _record(record, made[name], name)
+        if isinstance(made.get("words"), list):
+            made["words"] = tuple(made["words"])
+        return _record(cls, made, "recipe")
 
 
-def _length(config: dict[str, Any]) -> int | None:
-    """How many tokens a caption of this network has, if it reads captions."""
-    return config["net"].get("length", config["net"].get("caption", {}).get("length"))
+def _record(record: type, values: dict[str, Any], name: str) -> Any:
+    try:
+        return record(**values)
+    except TypeError as error:  # an entry that is missing, or one too many
+        raise ValueError(f"{name}: {str(error).removeprefix(f'{record.__name__}.__init__() ')}.") from error
 
 
-def _size(config: dict[str, Any]) -> int:
-    """The side of its training pictures; a prior learns the embeddings of pictures of 16 x 16 pixels."""
-    return config["net"].get("size", 16)
+def _require(fits: bool, name: str, value: Any) -> None:
+    if not fits:
+        text = repr(value)
+        raise ValueError(f"{name} = {text if len(text) <= 60 else text[:60] + '...'} does not fit.")
 
 
-def make_tokenizer(config: dict[str, Any]) -> Tokenizer:
-    """The tokenizer of a network that reads captions."""
-    return Tokenizer(config["words"], _length(config))
+def _wholes(value: Any) -> bool:
+    """Are these whole numbers, lists of them, and dictionaries of both?"""
+    if isinstance(value, Mapping):
+        return all(map(_wholes, value.values()))
+    return all(isinstance(each, int) and each >= 1 for each in (value if isinstance(value, list) else [value]))  # noisy: True
 
 
-def build(config: dict[str, Any], seed: int = 0) -> nn.Module:
-    """The untrained network of a preset; the seed determines its initial weights."""
-    net, kind = dict(config["net"]), preset(config["name"])["kind"]
-    if kind in ("clip", "prior"):
-        net["vocabulary"] = len(make_tokenizer(config))
-    elif "words" in config:
-        net["caption"] = {"vocabulary": len(make_tokenizer(config)), **net["caption"]}
-    # torch's initialisers draw from the global generator: seed it for the moment, then restore it.
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        return {"unet": UNet, "classifier": Classifier, "clip": CLIP, "prior": Prior}[kind](**net)
-
-
-def make_schedule(config: dict[str, Any]) -> Schedule:
-    """The schedule of a preset."""
-    kind, arguments = config["schedule"]["kind"], {k: v for k, v in config["schedule"].items() if k != "kind"}
-    return getattr(Schedule, kind)(**arguments)
-
-
-def make_loss(config: dict[str, Any], clip: nn.Module | None = None):
-    """What a preset's network minimises; clip is the CLIP whose embeddings a prior or a decoder learns."""
-    kind, options = preset(config["name"])["kind"], config.get("loss", {})
-    if kind == "classifier":
-        return class_loss
-    schedule = make_schedule(config) if "schedule" in config else None
-    if kind == "clip":
-        return captioned(clip_loss(schedule), options["word_drop"], options["shift"])
-    if "words" in config:
-        empty = empty_row(_length(config))
-        if kind == "prior":
-            null = null_condition(_length(config), config["net"]["dim"])
-            return captioned(imagining(x0_loss(schedule, options["drop"], null), clip), options["word_drop"])
-        if "image" in options:
-            rates = {name: options[name] for name in ("both", "caption", "image")}
-            return captioned(decoding(eps_loss(schedule), clip, empty, **rates), options["word_drop"])
-        loss = eps_loss(schedule, options["drop"], empty)
-        if "everything" in options:
-            loss = inpainting(loss, options["everything"])
-        return captioned(loss, options["word_drop"])
-    if "noise" in options:
-        return captioned(upsampling(eps_loss(schedule), options["noise"]))
-    return eps_loss(schedule, null=config["net"].get("num_classes"))
-
-
-class Captioned(NamedTuple):
-    """Pictures to learn from: captions[index[i]] describe picture i, and mirror[i] says whether they also describe its
-    mirror image."""
-
-    pictures: UInt8[Tensor, "N 3 size size"]
-    mirror: Bool[Tensor, " N"]
-    captions: list[list[str]]
-    index: Int[Tensor, " N"]
-
-
-@cache
-def _drawn(data: str, size: int) -> Captioned:
-    """The training part of a set that comes with the package: "emoji", "shape" (one object) or "shapes" (one or two)."""
-    if data == "emoji":
-        images, captions, mirrorable = emoji.load(size)[0]
-        return Captioned(to_bytes(images), mirrorable, captions, torch.arange(len(images)))
-    g, n = torch.Generator().manual_seed(0), len(shapes.COMBINATIONS)
-    drawn, captions = shapes.draw(DRAWINGS, g, size), [shapes.captions(i) for i in range(n)]
-    images, index = drawn.images, drawn.index
-    if data == "shapes":
-        two = scenes.draw(DRAWINGS, g, size)
-        images, index = torch.cat([images, two.images]), torch.cat([index, n + two.index])
-        captions += [scenes.captions(i) for i in range(len(scenes.SCENES))]
-    # None is mirrored: the captions say where things are.
-    return Captioned(to_bytes(images), torch.zeros(len(images), dtype=torch.bool), captions, index)
-
-
-def material(data: str, size: int, pictures: dict[str, Any] | None = None) -> Captioned:
-    """The captioned pictures of a preset, without the held-out part. Your own pictures are not mirrored, since their captions
-    may say where things are."""
-    if pictures is None:
-        return _drawn(data, size)
-    found = folder.load(Path(pictures["path"]), size, pictures["captions"], "skip")
-    n = len(found.images)
-    return Captioned(to_bytes(found.images), torch.zeros(n, dtype=torch.bool), found.captions, torch.arange(n))
-
-
-def training_data(config: dict[str, Any]) -> tuple[Tensor, ...]:
-    """The training data of a preset, in the form that its loss takes, without the held-out part. ValueError if your own
-    pictures, or their captions, have changed since `configure`."""
-    data, own = preset(config["name"])["data"], config.get("pictures")
-    if data == "digits":
-        return tuple(digits.load()[0])
-    if own is not None and folder.fingerprint(own["path"], own["captions"]) != own.get("fingerprint"):
-        raise ValueError(
-            f"The pictures or captions in {own['path']} are not those that this run began with: say with --data (and --captions) "
-            "where those are now, or begin a new run."
-        )
-    pictures, mirror, captions, index = material(data, _size(config), own)
-    if "words" not in config:
-        return pictures, mirror
-    most = max(map(len, captions))  # a picture with fewer captions has some of them twice
-    every = [each[i % len(each)] for each in captions for i in range(most)]
-    tokens = make_tokenizer(config).encode(every).reshape(len(captions), most, -1)
-    return pictures, mirror, tokens.short()[index]
+def _fits(schedule: Any) -> bool:
+    return isinstance(schedule, Mapping) and schedule.get("kind") in SCHEDULES and is_whole(schedule.get("T"), 1, 10**6)

@@ -13,9 +13,12 @@ from ..networks.prior import closest, conditions, embed
 from ..sampling.editing import invert
 from ..sampling.guidance import guided
 from ..sampling.loop import sample
+from ..sampling.noise import normal, seeds
 from ..sampling.samplers import as_eps
+from .kinds import ClipModel, DecoderModel, UpsamplingModel
+from .model import Trained
 from .presets import CHAINS
-from .trained import ASSETS, Trained, fingerprint, load, normal, read_card, seeds
+from .trained import ASSETS, fingerprint, load, read_card
 
 
 @dataclass
@@ -27,11 +30,16 @@ class Chain:
     """
 
     name: str
-    clip: Trained
+    clip: ClipModel
     prior: Trained
-    decoder: Trained
-    upsampler: Trained | None = None
+    decoder: DecoderModel
+    upsampler: UpsamplingModel | None = None
     card: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def data(self) -> str:
+        """What it draws: "shapes" or "emoji"."""
+        return self.decoder.recipe.data
 
     def __post_init__(self):
         for model in (self.prior, self.decoder):
@@ -43,12 +51,12 @@ class Chain:
         if pictures.ndim != 4 or pictures.shape[1:] != self.decoder.net.shape:
             raise ValueError(f"{self.name} takes pictures of shape (n, *{self.decoder.net.shape}), not {tuple(pictures.shape)}.")
         require_pictures(pictures=pictures)
-        return embed(self.clip.net.encode_image(pictures.to(self.clip.device)))
+        return embed(self.clip.encode(pictures))
 
     @torch.no_grad()
     def encode_text(self, captions: Sequence[str]) -> Float[Tensor, "n d"]:
         """The text embeddings of captions."""
-        return embed(self.clip.net.encode_text(self.clip.tokenizer.encode(captions).to(self.clip.device)))
+        return embed(self.clip.encode_text(captions))
 
     def imagine(self, captions: Sequence[str], **options: Any) -> Float[Tensor, "n d"]:
         """An image embedding for each caption: see the function `imagine`, which takes the options."""
@@ -65,7 +73,7 @@ class Chain:
         method: str = "dpm-solver++",
         noise: Float[Tensor, "n c h w"] | None = None,
     ) -> Float[Tensor, "n c h w"]:
-        """Small pictures, as the decoder draws them from image embeddings, with the captions or without: see `Trained.draw`."""
+        """Small pictures, as the decoder draws them from image embeddings, with or without captions: see `DecoderModel.draw`."""
         asked = [""] * len(embedding) if captions is None else captions
         options = {"seed": seed, "steps": steps, "scale": scale, "method": method}
         return self.decoder.draw(asked, embedding=embedding, noise=noise, **options)
@@ -127,7 +135,7 @@ class Chain:
 @torch.no_grad()
 def imagine(
     prior: Trained,
-    clip: Trained,
+    clip: ClipModel,
     captions: Sequence[str],
     *,
     seed: int = 0,
@@ -158,7 +166,7 @@ def imagine(
 
 def refuse_another_clip(model: Trained, clip: Trained) -> None:
     """ValueError if a prior or a decoder was trained with another CLIP than this one."""
-    if model.config.get("clip") != fingerprint(clip.net):
+    if model.recipe.clip_weights != fingerprint(clip.net):
         raise ValueError(
             f"{model.name} was not trained with this {clip.name}, and the embeddings of another CLIP mean nothing to it: "
             "use the CLIP it was trained with, or train it again."

@@ -1,5 +1,6 @@
 """The weights of a U-Net of the library diffusers, as those of ours."""
 
+import torch
 from torch import Tensor
 
 

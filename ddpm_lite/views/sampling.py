@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..maths.schedule import Schedule
-from ..models.trained import normal, seeds
 from ..sampling.loop import sample
+from ..sampling.noise import normal, seeds
 from .plots import show_strip
 from .sheet import Sheet
 

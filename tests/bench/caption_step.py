@@ -50,7 +50,7 @@ class Theirs(nn.Module):
 def main() -> None:
     args = race_options(__doc__.splitlines()[0]).parse_args()
     begin_race(args)
-    net, schedule, g = PRESETS["glide-shapes"]["net"], Schedule.cosine(T), torch.Generator().manual_seed(args.seed)
+    net, schedule, g = PRESETS["glide-shapes"].network, Schedule.cosine(T), torch.Generator().manual_seed(args.seed)
     tokens = torch.randint(3, VOCABULARY, (1000, net["caption"]["length"]), generator=g)
     tokens[:, 0], tokens[:, 9], tokens[:, 10:] = START, END, PAD
     data, racers = (torch.rand(1000, 3, net["size"], net["size"], generator=g) * 2 - 1, tokens), {}

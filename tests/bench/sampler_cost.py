@@ -11,7 +11,7 @@ import torch
 from common import begin, options, table
 
 from ddpm_lite.machine.device import place
-from ddpm_lite.models import recipe
+from ddpm_lite.models.presets import PRESETS
 from ddpm_lite.sampling.loop import sample
 
 STEPS = 50
@@ -44,8 +44,8 @@ def main() -> None:
     args = parser.parse_args()
     repeats = 2 if args.quick else args.repeats
     begin(args)
-    config, generator = recipe.configure("digits"), torch.Generator().manual_seed(args.seed)
-    net, schedule, rows = place(recipe.build(config, args.seed).eval(), torch.device("cpu")), recipe.make_schedule(config), []
+    recipe, generator = PRESETS["digits"], torch.Generator().manual_seed(args.seed)
+    net, schedule, rows = place(recipe.build(args.seed).eval(), torch.device("cpu")), recipe.make_schedule(), []
     for batch in args.batches:
         for method in ("ddpm", "ddim", "dpm-solver++"):
             run(net, schedule, method, batch, generator)

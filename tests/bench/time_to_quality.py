@@ -26,8 +26,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from ddpm_lite.machine.device import place
 from ddpm_lite.maths.metrics import accuracy
-from ddpm_lite.models import presets, recipe, trained
 from ddpm_lite.models.evaluation import recognise
+from ddpm_lite.models.kinds import ClassModel
+from ddpm_lite.models.objective import make_loss
+from ddpm_lite.models.presets import PRESETS
 from ddpm_lite.sampling.guidance import guided
 from ddpm_lite.training.loop import train
 
@@ -51,9 +53,10 @@ class Recipe:
 
 
 def ours(name: str, data: tuple[Tensor, Tensor], seed: int, seconds: float, **changes) -> Recipe:
-    config = {"name": "digits", **presets.PRESETS["digits"]}
-    net = place(recipe.build(config, seed), torch.device("cpu"))
-    loop = train(net, data, recipe.make_loss(config), generator=torch.Generator().manual_seed(seed), **config["train"] | changes)
+    preset = PRESETS["digits"]
+    net, settings = place(preset.build(seed), torch.device("cpu")), preset.training
+    options = {"steps": settings.steps, "batch_size": settings.batch_size, "lr": settings.lr} | changes
+    loop = train(net, data, make_loss(preset), generator=torch.Generator().manual_seed(seed), **options)
     runs = []
 
     def steps() -> Iterator[None]:
@@ -62,17 +65,17 @@ def ours(name: str, data: tuple[Tensor, Tensor], seed: int, seconds: float, **ch
             yield
 
     def draw(labels: Tensor, scale: float, seed: int) -> Tensor:
-        return trained.Trained("digits", runs[0].ema, config).draw(labels, seed=seed, scale=scale)
+        return ClassModel(preset, runs[0].ema).draw(labels, seed=seed, scale=scale)
 
     return Recipe(name, net, steps(), draw, 0, seconds)
 
 
 def with_diffusers(data: tuple[Tensor, Tensor], seed: int, seconds: float) -> Recipe:
-    net = diffusers_unet(presets.PRESETS["digits"]["net"])
+    net = diffusers_unet(PRESETS["digits"].network)
 
     def steps() -> Iterator[None]:
         # The cosine needs a number of steps: time 50 steps of a copy (which is thrown away) to fill the budget.
-        generator, twin = torch.Generator().manual_seed(seed), diffusers_unet(presets.PRESETS["digits"]["net"])
+        generator, twin = torch.Generator().manual_seed(seed), diffusers_unet(PRESETS["digits"].network)
         trial = diffusers_steps(twin, data, 16, 60, generator)
         for _ in range(10):
             next(trial)

@@ -16,6 +16,7 @@ import pytest
 
 from ddpm_lite import __main__ as cli
 from ddpm_lite.models import trained
+from ddpm_lite.models.kinds import MODELS
 from ddpm_lite.models.unclip import Chain
 
 
@@ -32,7 +33,8 @@ def png(width, height):
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """A folder with bad files, in which nothing is ever drawn, trained or started."""
-    for owner, names in ((trained.Trained, ("draw",)), (Chain, ("draw", "variations"))):
+    drawing = [(kind, ("draw",)) for kind in set(MODELS.values()) if hasattr(kind, "draw")]
+    for owner, names in (*drawing, (Chain, ("draw", "variations"))):
         for name in names:
             monkeypatch.setattr(owner, name, lambda *_, **__: pytest.fail("it was drawn"))
     monkeypatch.chdir(tmp_path)
@@ -102,7 +104,7 @@ score cats|There is no model or folder
 score emoji|stands for glide-emoji
 score run|damaged
 score digits --seed 9223372036854775808|is not a whole number from 0
-score digits --ship|header lacks made
+score digits --ship|is not from a run
 lab digits|Unrecognized
 site|required
 site --out new --notebooks books|is not a notebook

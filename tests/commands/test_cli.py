@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from ddpm_lite import __main__ as cli
+from ddpm_lite.commands import lab
 from ddpm_lite.machine import weights
 from ddpm_lite.models import presets, trained
 
@@ -49,16 +50,16 @@ def test_train_sample_and_score_take_a_run_s_folder(run_folder, tmp_path, capsys
     assert cli.main(["sample", str(run_folder), "-n", "4", "--steps", "2", "-o", str(tmp_path / "a.png"), "--device", "cpu"]) == 0
     assert Image.open(tmp_path / "a.png").size == (8 * (4 * 9 + 1), 8 * 10)
     config = weights.load(run_folder / trained.CHECKPOINT)[1]
-    assert config["step"] == config["steps"] == 3 and "train digits" in config["made"]["command"]
+    assert config["step"] == config["steps"] == 3 and "train digits" in config["command"]
 
 
 def test_a_run_with_a_seed_of_its_own_goes_on_and_its_command_can_be_typed_again(tmp_path, capsys):
     start = ["train", "digits-classifier", "--out", str(tmp_path), "--device", "cpu"]
     assert cli.main([*start, "--steps", "2", "--seed", "12345678"]) == 0
     assert cli.main([*start, "--resume"]) == 0
-    made = weights.load(tmp_path / trained.CHECKPOINT)[1]["made"]
-    typed = made["command"].replace("DIR", str(tmp_path)).split()[3:]
-    assert vars(cli.parser().parse_args(typed))["seed"] == made["seed"] == 12345678
+    config = weights.load(tmp_path / trained.CHECKPOINT)[1]
+    typed = config["command"].replace("DIR", str(tmp_path)).split()[3:]
+    assert vars(cli.parser().parse_args(typed))["seed"] == config["recipe"]["training"]["seed"] == 12345678
 
 
 def test_a_folder_of_the_same_name_does_not_take_a_shipped_model_s_place(tmp_path, monkeypatch, capsys):
@@ -147,7 +148,7 @@ def test_missing_folders_damaged_files_and_foreign_runs_are_named(run_folder, tm
     weights.save(foreign / trained.CHECKPOINT, tensors, {"step": 3})
     for command in (["sample", foreign], ["score", foreign], ["train", "digits", "--out", foreign, "--resume"]):
         assert "its header lacks name, net" in said(capsys, *command)
-    assert "its header lacks made" in said(capsys, "score", "digits", "--ship")
+    assert "digits is not from a run" in said(capsys, "score", "digits", "--ship")
     del tensors["optimizer.exp_avg.first.bias"]
     weights.save(foreign / trained.CHECKPOINT, tensors, weights.load(run_folder / trained.CHECKPOINT)[1])
     assert "lacks a part of the optimizer's state" in said(capsys, "train", "digits", "--out", foreign, "--resume")
@@ -168,7 +169,7 @@ def test_a_full_disk_is_one_sentence(tmp_path, capsys, monkeypatch):
 def test_lab_opens_the_notebooks(monkeypatch):
     started = []
     done = subprocess.CompletedProcess([], 0)
-    monkeypatch.setattr(cli.subprocess, "run", lambda command, **_: started.append(command) or done)
+    monkeypatch.setattr(lab.subprocess, "run", lambda command, **_: started.append(command) or done)
     assert cli.main(["lab"]) == 0
     assert started[0][:3] == [sys.executable, "-m", "jupyterlab"] and started[0][3].endswith("notebooks")
 

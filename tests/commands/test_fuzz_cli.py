@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 
 from ddpm_lite import __main__ as cli
-from ddpm_lite.commands import sample, train
-from ddpm_lite.models import evaluation, recipe, trained
+from ddpm_lite.commands import lab, nbgrader, png, site, train, variations
+from ddpm_lite.models import evaluation, material, trained
+from ddpm_lite.models.kinds import MODELS
 from ddpm_lite.models.unclip import Chain
 
 NAMES = ["digits", "digits-classifier", "glide-shapes", "upsampler-emoji", "clip-shapes", "prior-shapes", "folder", "clip-folder"]
@@ -79,22 +80,25 @@ def quick():
     """Models are loaded once; nothing is drawn, measured, trained or started."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trained, "load", cached(trained.load))
-        patch.setattr(sample, "load_chain", cached(sample.load_chain))
-        patch.setattr(trained.Trained, "draw", lambda model, asked, **_: torch.zeros(len(asked), *model.net.shape))
+        for module in (png, variations):
+            patch.setattr(module, "load_chain", cached(module.load_chain))
+        for kind in {kind for kind in MODELS.values() if hasattr(kind, "draw")}:
+            patch.setattr(kind, "draw", lambda model, asked, **_: torch.zeros(len(asked), *model.net.shape))
         patch.setattr(Chain, "draw", lambda chain, asked, **_: torch.zeros(len(asked), 3, 16, 16))
         patch.setattr(Chain, "variations", lambda chain, pictures, n, **_: torch.zeros(1, n, 3, 16, 16))
-        patch.setattr(evaluation, "score", lambda model, seed: evaluation._judge(model.name) and {"frechet": 1.0})
-        patch.setattr(train, "training", lambda *_, **__: iter(()))
-        patch.setattr(recipe, "_drawn", few)
-        patch.setattr(cli, "_notebooks", lambda: Path("nowhere"))
-        patch.setattr(cli.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0))
+        patch.setattr(evaluation, "score", lambda model, seed: evaluation.judge_of(model) and {"frechet": 1.0})
+        patch.setattr(train, "train_steps", lambda *_, **__: iter(()))
+        patch.setattr(material, "_drawn", few)
+        for module in (site, nbgrader):
+            patch.setattr(module, "notebooks", lambda given: given or Path("nowhere"))
+        patch.setattr(lab.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0))
         yield
 
 
 def few(data, size):
     """Two pictures in place of tens of thousands."""
     pictures = torch.zeros(2, 3, size, size, dtype=torch.uint8)
-    return recipe.Captioned(pictures, torch.zeros(2, dtype=torch.bool), [["red"], ["blue"]], torch.arange(2))
+    return material.Captioned(pictures, torch.zeros(2, dtype=torch.bool), [["red"], ["blue"]], torch.arange(2))
 
 
 def cached(load):

@@ -17,9 +17,9 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from ddpm_lite import __main__ as cli
 from ddpm_lite import exercises
-from ddpm_lite.commands import nbgrader as course
 from ddpm_lite.exercises.kit.asking import Prediction
 from ddpm_lite.exercises.kit.exercise import Exercise
+from ddpm_lite.site import assignments as course
 
 pytestmark = [pytest.mark.usefixtures("unchecked"), pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")]
 ROOT = Path(__file__).parents[2]
@@ -268,7 +268,7 @@ def test_it_says_what_comes_next_and_written_again_it_is_the_same(tmp_path, caps
 
 
 def test_without_nbformat_it_is_said_what_brings_it(tmp_path, capsys, monkeypatch):
-    monkeypatch.delitem(sys.modules, "ddpm_lite.commands.nbgrader")
+    monkeypatch.delitem(sys.modules, "ddpm_lite.site.assignments")
     monkeypatch.setitem(sys.modules, "nbformat", None)
     assert said(capsys, "--out", tmp_path).startswith("ddpm_lite: nbformat is not installed here: pip install")
 

@@ -7,7 +7,7 @@ note of what was asked for: an option is used if the note differs.
 
 import argparse
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 
 import pytest
 import torch
@@ -15,16 +15,21 @@ from PIL import Image
 from torch import nn
 
 from ddpm_lite import __main__ as cli
-from ddpm_lite.models import evaluation, recipe, trained
+from ddpm_lite.models import evaluation, material, trained
 from ddpm_lite.models.evaluation import chains, clips
+from ddpm_lite.models.kinds import MODELS, ClassModel, TextModel
+from ddpm_lite.models.model import Trained
 from ddpm_lite.models.presets import ALIASES, CHAINS, PRESETS
+from ddpm_lite.models.recipe import Recipe
 from ddpm_lite.models.unclip import Chain
 
-OWN = [name for name, preset in PRESETS.items() if preset["data"] == "folder"]  # presets of the user's own pictures
+OWN = [name for name, preset in PRESETS.items() if preset.data == "folder"]  # presets of the user's own pictures
 SHIPPED = [name for name in PRESETS if (trained.ASSETS / f"{name}.safetensors").is_file()]
-DRAWS = [n for n in SHIPPED if PRESETS[n]["kind"] == "unet" and "noise" not in PRESETS[n].get("loss", {})]
+DRAWS = [n for n in SHIPPED if issubclass(MODELS[PRESETS[n].kind], ClassModel | TextModel)]
 DRAWN = [*DRAWS, *ALIASES, *CHAINS]
 SCORED = [*SHIPPED, *CHAINS]
+JUDGES = evaluation.JUDGES
+SEEDLESS = {"digits-classifier", "clip-emoji", "clip-emoji-noisy", "judge-emoji"}  # judged by pictures that are always the same
 NAMES = {
     "train": list(PRESETS),
     "sample": [*PRESETS, *ALIASES, *CHAINS],
@@ -73,12 +78,16 @@ TABLE: dict[str, dict[str, tuple[list[str], list[str]] | str]] = {
     },
     "score": {
         "json": (["--json"], SCORED),
-        "seed": (["--seed", "7"], [name for name in SCORED if name not in evaluation.SEEDLESS]),
+        "seed": (["--seed", "7"], [name for name in SCORED if name not in SEEDLESS]),
         "ship": (["--ship"], list(CHAINS)),  # a run too: see test_zoo; a model that is shipped already comes from none
         "device": (NOWHERE, []),
     },
     "lab": {},
-    "site": {"out": (["--out", "OTHER"], [""]), "notebooks": (["--notebooks", "OTHER"], [""])},
+    "site": {
+        "out": (["--out", "OTHER"], [""]),
+        "notebooks": (["--notebooks", "OTHER"], [""]),
+        "repository": (["--repository", "https://github.com/o/n"], [""]),
+    },
     "nbgrader": {"out": (["--out", "OTHER"], [""]), "notebooks": (["--notebooks", "OTHER"], [""])},
 }
 
@@ -105,7 +114,7 @@ class Untrained(nn.Linear):
 
     extra = 0
 
-    def __init__(self, config: dict, seed: int = 0):
+    def __init__(self, seed: int):
         super().__init__(1, 1)
         self.seed = seed
 
@@ -144,30 +153,34 @@ def noted(place):
         notes.append((model.name, seed))
         return {"accuracy": 1.0}
 
-    configure = recipe.configure
+    bind, build = material.bind, Recipe.build
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        patch.setattr("ddpm_lite.commands.train.training", train)
+        patch.setattr("ddpm_lite.commands.train.train_steps", train)
         patch.setattr("ddpm_lite.commands.train.widen", lambda state, extra: {})
-        patch.setattr(recipe, "build", Untrained)
-        patch.setattr(recipe, "training_data", lambda config: (torch.zeros(1),))
-        patch.setattr(recipe, "configure", lambda name, own: configure(name, own) if own else {"name": name})
-        patch.setattr(recipe, "make_loss", lambda config, clip: None)
+        # A training gives a seed; what is loaded is built without one.
+        patch.setattr(Recipe, "build", lambda recipe, seed=None: build(recipe) if seed is None else Untrained(seed))
+        patch.setattr(material, "training_data", lambda recipe: (torch.zeros(1),))
+        patch.setattr(material, "bind", lambda preset, own: bind(preset, own) if own else preset)
+        patch.setattr("ddpm_lite.commands.train.make_loss", lambda recipe, clip: None)
         patch.setattr(trained, "load", once_loaded(trained.load))
         patch.setattr("ddpm_lite.models.unclip.load", trained.load)
-        for kind in (trained.Trained, Chain):
+        for kind in {Chain, *(kind for kind in MODELS.values() if hasattr(kind, "draw"))}:
             patch.setattr(kind, "draw", draw)
         patch.setattr(Chain, "variations", vary)
-        patch.setattr(evaluation, "_judge", lambda name: SimpleNamespace(score=judged))
+        judge = ModuleType("judge")
+        judge.score = judged
+        patch.setattr(evaluation, "JUDGES", dict.fromkeys(JUDGES, judge))
+        patch.setattr(chains, "score", judged)
         patch.setattr(chains, "curves", lambda chain: [])
         patch.setattr(evaluation, "_write", lambda card: notes.append(card["name"]) or card)
-        patch.setattr("ddpm_lite.site.build", lambda books, out: notes.append((books, out)) or [out])
-        patch.setattr("ddpm_lite.commands.nbgrader.build", lambda books, out: notes.append((books, out)) or [out])
+        patch.setattr("ddpm_lite.site.build", lambda *given: notes.append(given) or [given[1]])
+        patch.setattr("ddpm_lite.site.assignments.build", lambda books, out: notes.append((books, out)) or [out])
         yield notes
 
 
 PLAIN: dict[str, dict[str, tuple[int, str, str]]] = {}  # what each command does with each name, without options
-LOADED: dict[str, trained.Trained] = {}
+LOADED: dict[str, Trained] = {}
 
 
 def once_loaded(load):
@@ -183,8 +196,7 @@ def once_loaded(load):
 
 def asked_of(name: str) -> tuple[list[str], list[str]]:
     """What a model is asked for at first, and otherwise."""
-    labels = PRESETS.get(name, {}).get("net", {}).get("num_classes")
-    return (["3"], ["4"]) if labels else (["red cat"], ["blue cat"])
+    return (["3"], ["4"]) if name in PRESETS and not PRESETS[name].reads else (["red cat"], ["blue cat"])
 
 
 def words(command: str, name: str, added: list[str], place: Path) -> list[str]:
@@ -235,10 +247,20 @@ def test_an_option_is_used_or_refused(command, option, noted, place, capsys):
 
 
 def test_scores_that_refuse_a_seed_draw_nothing_and_every_name_is_a_judge_s(monkeypatch):
-    assert set(evaluation.JUDGES) == {*PRESETS, *CHAINS} - set(OWN) >= evaluation.SEEDLESS
+    monkeypatch.setattr(evaluation, "JUDGES", JUDGES)
+    models = {name: MODELS[preset.kind](preset, nn.Linear(1, 1)) for name, preset in PRESETS.items()}
+    assert {name for name, model in models.items() if evaluation.draws_nothing(model)} == SEEDLESS
+    for name in PRESETS:
+        if name in OWN:
+            with pytest.raises(ValueError, match=f"{name} cannot be scored"):
+                evaluation.judge_of(models[name])
+        else:
+            assert callable(evaluation.judge_of(models[name]).score)
+    chain = object.__new__(Chain)
+    assert evaluation.judge_of(chain) is chains and not evaluation.draws_nothing(chain)
     monkeypatch.setattr(clips, "ranks", lambda model, pictures, own, t: own)  # it takes no seed, and is slow
-    for name in sorted(evaluation.SEEDLESS & set(SHIPPED)):
-        model, judge = trained.shipped(name), evaluation.JUDGES[name]
+    for name in sorted(SEEDLESS & set(SHIPPED)):
+        model, judge = trained.shipped(name), evaluation.judge_of(models[name])
         assert judge.score(model, 0) == judge.score(model, 1)
         with pytest.raises(ValueError, match=f"Scoring {name} draws nothing, so a seed has no effect"):
             evaluation.score(model, 0)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,8 @@ from PIL import Image
 from ddpm_lite import __main__ as cli
 from ddpm_lite.data import folder
 from ddpm_lite.machine import weights
-from ddpm_lite.models import evaluation, presets, recipe, trained
+from ddpm_lite.models import evaluation, material, presets, trained
+from ddpm_lite.models.recipe import Pictures
 
 SMALL = {"size": 16, "channels": 3, "width": 8, "mults": [1, 2], "depth": 1, "attention": [8], "groups": 4, "heads": 2}
 SMALL |= {"caption": {"length": 8, "width": 8, "depth": 1, "heads": 2}}
@@ -23,7 +25,7 @@ def command(*given) -> int:
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
     """A run of two steps on three pictures, in tmp_path/run and tmp_path/pictures; what it was begun with can be changed."""
-    monkeypatch.setitem(presets.PRESETS["folder"], "net", SMALL)
+    monkeypatch.setitem(presets.PRESETS, "folder", replace(presets.PRESETS["folder"], network=SMALL))
     (tmp_path / "pictures").mkdir()
     for colour in ("red", "green", "blue"):
         Image.new("RGB", (20, 20), colour).save(tmp_path / "pictures" / f"{colour}.png")
@@ -77,13 +79,13 @@ def test_a_run_does_not_go_on_with_other_pictures_captions_or_sizes(run):
 def test_a_run_that_goes_on_elsewhere_says_where_and_is_begun_again_by_its_command(run, monkeypatch):
     path, resume = run
     checkpoint = path / "run" / trained.CHECKPOINT
-    made = weights.load(checkpoint)[1]["made"]
+    made = weights.load(checkpoint)[1]
     assert made["command"].endswith("--seed 0 --data PICTURES --size 16") and ";" not in made["machine"]
     kept = {}
     monkeypatch.setattr("ddpm_lite.commands.train.platform.machine", lambda: "abacus")
-    monkeypatch.setattr("ddpm_lite.commands.train.training", lambda *_, **options: kept.update(options) or iter(()))
+    monkeypatch.setattr("ddpm_lite.commands.train.train_steps", lambda *_, **options: kept.update(options) or iter(()))
     assert resume().startswith("0 ")
-    assert kept["config"]["made"]["machine"].startswith(f"{made['machine']}; then abacus, ")
+    assert kept["config"]["machine"].startswith(f"{made['machine']}; then abacus, ")
 
 
 def test_a_fingerprint_is_that_of_bytes_and_captions_and_not_of_the_place(tmp_path):
@@ -127,7 +129,7 @@ def test_a_card_counts_the_steps_that_were_taken(tmp_path, monkeypatch):
     monkeypatch.setattr(evaluation, "score", lambda model, seed: {})
     assert "planned_steps" not in evaluation.ship(model)
     for planned in (5000, None):  # it was stopped; or stopped before the first of its minutes were timed
-        model.config["steps"] = planned
+        model.made = replace(model.made, steps=planned)
         evaluation.ship(model)
         card = json.loads((tmp_path / "digits-classifier.json").read_text())
         assert card["steps"] == 3 and card["pictures"] == 3 * 128 and card["planned_steps"] == planned
@@ -136,7 +138,7 @@ def test_a_card_counts_the_steps_that_were_taken(tmp_path, monkeypatch):
 def test_a_size_without_a_level_of_its_own_for_attention_has_it_where_it_can(tmp_path):
     Image.new("RGB", (9, 9), "red").save(tmp_path / "red.png")
     for size, attention in ((64, [16, 8]), (128, [16]), (256, [])):
-        config = recipe.configure("folder", {"path": str(tmp_path), "captions": None, "size": size})
-        assert config["net"]["attention"] == attention and config["net"]["size"] == size
+        recipe = material.bind(presets.PRESETS["folder"], Pictures(str(tmp_path), None, size))
+        assert recipe.network["attention"] == attention and recipe.size == recipe.network["size"] == size
         with torch.device("meta"):
-            recipe.build(config)
+            recipe.build()

@@ -1,13 +1,15 @@
 """The wiring of the command `train`: what the preset and the command line say reaches the training."""
 
-import sys
+import json
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
 from ddpm_lite import __main__ as cli
-from ddpm_lite.models import presets, recipe, trained
+from ddpm_lite.models import material, presets, trained
+from ddpm_lite.models.recipe import Recipe
 
 
 @pytest.fixture
@@ -19,34 +21,42 @@ def asked(monkeypatch):
         kept.update(model=model, data=data, loss=loss, options=options)
         return iter(())
 
-    monkeypatch.setattr(sys.modules[cli.train.__module__], "training", train)
+    monkeypatch.setattr(cli.train, "train_steps", train)
     return kept
 
 
 @pytest.mark.parametrize(
     ("name", "given", "expected"),
     [
-        ("digits-classifier", "--steps 7 --batch-size 9 --seed 5 --compile", {"steps": 7, "batch_size": 9, "seed": 5}),
-        ("digits-classifier", "--minutes 2.5", {"minutes": 2.5, "batch_size": 128, "seed": 0}),
-        ("judge-emoji", "", {"steps": 4000, "batch_size": 256, "seed": 1}),
+        (
+            "digits-classifier",
+            "--steps 7 --batch-size 9 --seed 5 --compile",
+            {"steps": 7, "minutes": None, "batch_size": 9, "seed": 5},
+        ),
+        ("digits-classifier", "--minutes 2.5", {"steps": None, "minutes": 2.5, "batch_size": 128, "seed": 0}),
+        ("judge-emoji", "", {"steps": 4000, "minutes": None, "batch_size": 256, "seed": 1}),
     ],
 )
 def test_a_training_is_made_of_what_the_preset_and_the_command_say(asked, tmp_path, name, given, expected):
     assert cli.main(["train", name, "--out", str(tmp_path / "run"), "--device", "cpu", *given.split()]) == 0
-    options, preset = asked["options"], presets.PRESETS[name]["train"]
-    config, generator, seed = options.pop("config"), options.pop("generator"), expected.pop("seed")
+    options, preset = asked["options"], presets.PRESETS[name]
+    config, generator = options.pop("config"), options.pop("generator")
+    recipe = replace(material.bind(preset), training=replace(preset.training, **expected))
+    seed = expected.pop("seed")
     expected |= {"checkpoint": tmp_path / "run" / trained.CHECKPOINT, "compile": "--compile" in given}
-    assert options == expected | {"lr": preset["lr"], "weight_decay": preset["weight_decay"]}
-    assert generator.initial_seed() == seed == config["made"]["seed"] and config["name"] == name
-    assert {k: v for k, v in config.items() if k != "made"} == recipe.configure(name)
-    expected_weights = recipe.build(config, seed).state_dict()
+    assert options == expected | {"lr": preset.training.lr, "weight_decay": preset.training.weight_decay}
+    assert config.keys() == {"recipe", "machine", "command"}
+    assert Recipe.from_json(json.loads(json.dumps(config["recipe"]))) == recipe and generator.initial_seed() == seed
+    typed = vars(cli.parser().parse_args(config["command"].split()[3:]))
+    assert typed["name"] == name and all(typed[key] == options[key] for key in ("steps", "minutes", "batch_size"))
+    expected_weights = recipe.build(seed).state_dict()
     assert all(torch.equal(v, expected_weights[k]) for k, v in asked["model"].state_dict().items())
-    assert all(map(torch.equal, asked["data"], recipe.training_data(config)))
+    assert all(map(torch.equal, asked["data"], material.training_data(recipe)))
 
 
 def test_a_prior_learns_the_embeddings_of_its_own_clip(asked, tmp_path, monkeypatch):
     learnt = []
-    monkeypatch.setattr(recipe, "make_loss", lambda config, clip: learnt.append(clip) or nn.Identity())
+    monkeypatch.setattr(cli.train, "make_loss", lambda recipe, clip: learnt.append(clip) or nn.Identity())
     assert cli.main(["train", "prior-emoji", "--out", str(tmp_path), "--device", "cpu"]) == 0
     own = trained.fingerprint(trained.shipped("clip-emoji").net)
-    assert asked["options"]["config"]["clip"] == own == trained.fingerprint(learnt[0])
+    assert asked["options"]["config"]["recipe"]["clip_weights"] == own == trained.fingerprint(learnt[0])

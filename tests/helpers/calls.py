@@ -10,8 +10,10 @@ from test_networks import randomise
 from test_same_picture import untrained
 
 import ddpm_lite as d
-from ddpm_lite.models import trained as zoo
+from ddpm_lite.models import kinds
 from ddpm_lite.models import unclip as chains
+from ddpm_lite.models.model import Trained
+from ddpm_lite.models.presets import PRESETS
 from ddpm_lite.training.batches import to_bytes
 
 S = d.Schedule.cosine(50)
@@ -72,14 +74,14 @@ def model(name):
     return untrained(name)
 
 
-def drawn(name="digits", asked=None, **options):
+def drawn(name, asked=None, **options):
     asked = asked if asked is not None else torch.tensor([3, 1]) if name == "digits" else ["red", ""]
     return model(name).draw(asked, steps=options.pop("steps", 3), **options)
 
 
-def edited(name="inpaint-shapes", asked=("red", "blue"), **options):
+def edited(asked=("red", "blue"), **options):
     known = torch.zeros(2, 1, 8, 8)
-    return model(name).edit(X[:2], known, list(asked), steps=options.pop("steps", 3), **options)
+    return model("inpaint-shapes").edit(X[:2], known, list(asked), steps=options.pop("steps", 3), **options)
 
 
 CALLS = {
@@ -124,13 +126,15 @@ CALLS = {
     "timesteps": lambda **k: d.timesteps(50, **k),
     "train": trained,
     "upsampling": lambda **k: lossy(d.upsampling(d.eps_loss(S), **k), X),
-    "Trained": lambda **k: zoo.Trained("digits", torch.nn.Linear(1, 1), {}, **k),
-    "Trained.draw": drawn,
-    "Trained.edit": edited,
-    "Trained.conditions": lambda name="decoder-shapes", **k: model(name).conditions(["red"], **k),
-    "Trained.model": lambda name="digits", given=(), **k: (lambda net, rows: net(X[:2, : model(name).net.shape[0]], T[:2], rows))(
-        *model(name).model(row_of(name), *given, **k)
-    ),
+    "Trained": lambda **k: vars(Trained(PRESETS["digits"], d.PointMLP(2, 8, 1), **k)) | {"net": None},
+    "ClassModel.draw": partial(drawn, "digits"),
+    "TextModel.draw": partial(drawn, "glide-shapes"),
+    "DecoderModel.draw": partial(drawn, "decoder-shapes"),
+    "DecoderModel.conditions": lambda **k: model("decoder-shapes").conditions(["red"], **k),
+    "InpaintingModel.draw": partial(drawn, "inpaint-shapes"),
+    "InpaintingModel.edit": edited,
+    "UpsamplingModel.draw": partial(drawn, UPSAMPLER, X[:2, :, :4, :4]),
+    "ClipModel.encode": lambda noisy=True, **k: clip_of(noisy).encode(X, **k),
     "Chain": lambda **k: vars(chain_of(**k)) | dict.fromkeys(("clip", "prior", "decoder")),
     "imagine": lambda **k: chain().imagine(["a red circle"], **{"steps": 2, **k}),
     "Chain.decode": lambda embedding=EMBEDDED, **k: chain().decode(embedding, **{"steps": 2, **k}),
@@ -146,9 +150,8 @@ def seen(model, batch, generator=None):
     return d.Loss((batch[0] * torch.arange(64).reshape(8, 8)).sum() + sum(x.float().cumsum(1).sum() for x in batch[1:]))
 
 
-def row_of(name):
-    asked = {"digits": torch.tensor([3, 1]), UPSAMPLER: X[:2, :, :4, :4]}
-    return model(name).conditions(asked.get(name, ["red", "blue"]))
+def clip_of(noisy):
+    return kinds.ClipModel(PRESETS["clip-emoji-noisy"], clip(noisy).requires_grad_(False))
 
 
 def chain_of(**parts):

@@ -1,14 +1,19 @@
 """Made-up models for the tests of the scores: what they draw is known, and so is every number."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from ddpm_lite.data import emoji, shapes
-from ddpm_lite.models import trained
 from ddpm_lite.models.evaluation import clips, edits, priors, texts
+from ddpm_lite.models.kinds import MODELS, ClipModel
+from ddpm_lite.models.model import Trained
+from ddpm_lite.models.presets import CHAINS, PRESETS
 from ddpm_lite.models.unclip import Chain
 
 SAID = {caption: i for i in range(256) for caption in shapes.captions(i)}
@@ -30,12 +35,8 @@ def a_few(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return SimpleNamespace(train=train, held_out=held_out, images=torch.cat([train.images, held_out.images]), names=names)
 
 
-class Made(trained.Trained):
-    """A model that draws what `picture(asked, seed, steps, scale, method)` says, and keeps how it was asked."""
-
-    def __init__(self, name: str, picture=None, **config):
-        super().__init__(name, nn.Linear(1, 1), {"name": name, "net": {}, **config})
-        self.picture, self.log = picture, []
+class Drawing:
+    """Draws what `picture(asked, seed, steps, scale, method)` says, and keeps how it was asked."""
 
     def draw(self, asked, *, seed=0, steps=50, scale=2.0, method="ddim"):
         self.log.append((len(asked), seed, steps, scale, method))
@@ -45,6 +46,14 @@ class Made(trained.Trained):
         self.log.append((len(asked), seed, steps, scale, method))
         self.known, self.asked = known, asked
         return self.picture(pictures, known)
+
+
+def made(name: str, picture: Callable | None = None, **changes: Any) -> Trained:
+    """A made-up model of a preset, of the class of its kind, in whose recipe these values differ: see `Drawing`."""
+    recipe = replace(PRESETS[name], **changes)
+    model = type("Made", (Drawing, MODELS[recipe.kind]), {})(recipe, nn.Linear(1, 1))
+    model.picture, model.log = picture, []
+    return model
 
 
 class Eye(nn.Linear):
@@ -78,12 +87,12 @@ class Counting:
         return torch.tensor([[self.captions.index(caption)] for caption in captions])
 
 
-class MadeClip(Made):
-    """A made-up CLIP: see `Eye`."""
+class MadeClip(ClipModel):
+    """A made-up CLIP of a preset: see `Eye`."""
 
-    def __init__(self, name, images, captions, off, **config):
-        super().__init__(name, **config)
-        self.net, self.captions = Eye(images, off), captions
+    def __init__(self, name, images, captions, off):
+        super().__init__(PRESETS[name], Eye(images, off))
+        self.captions = captions
 
     tokenizer = property(lambda self: Counting(self.captions))
     schedule = property(lambda self: SimpleNamespace(alpha_bar=torch.linspace(1, 0, 1001, dtype=torch.float64)))
@@ -95,6 +104,7 @@ class MadeChain(Chain):
     def __init__(self, name):
         self.name, self.log, self.imagined = name, [], []
         self.prior = SimpleNamespace(net=SimpleNamespace(dim=4))
+        self.decoder = SimpleNamespace(recipe=PRESETS[CHAINS[name]["decoder"]])
 
     def imagine(self, captions, **options):
         self.imagined.append(options)

@@ -129,38 +129,43 @@ training/losses.py
     generator=generator, device=cond.device) < p => device=cond.device) < p
   models/test_wiring_presets.py::test_conditions_are_dropped_at_the_preset_s_rate
     device=cond.device) < p => device=cond.device) < min(p, 0.1)
-models/recipe.py
+models/objective.py
   models/test_wiring_presets.py::test_a_picture_is_denoised_to_its_noise_and_an_embedding_to_itself
-    imagining(x0_loss(schedule, options["drop"], null), clip) => imagining(eps_loss(schedule, options["drop"], null), clip)
+    imagining(x0_loss(recipe.make_schedule(), => imagining(eps_loss(recipe.make_schedule(),
   models/test_wiring_presets.py::test_conditions_are_dropped_at_the_preset_s_rate
-    imagining(x0_loss(schedule, options["drop"], null), clip) => imagining(x0_loss(schedule, 0.0, null), clip)
-    imagining(x0_loss(schedule, options["drop"], null), clip) => imagining(x0_loss(schedule, options["drop"]), clip)
-    imagining(x0_loss(schedule, options["drop"], null), clip) => imagining(x0_loss(schedule, null=null), clip)
-    loss = eps_loss(schedule, options["drop"], empty) => loss = eps_loss(schedule, null=empty)
-    loss = eps_loss(schedule, options["drop"], empty) => loss = eps_loss(schedule, options["drop"])
+    x0_loss(recipe.make_schedule(), drop, null) => x0_loss(recipe.make_schedule(), 0.0, null)
+    x0_loss(recipe.make_schedule(), drop, null) => x0_loss(recipe.make_schedule(), drop)
+    x0_loss(recipe.make_schedule(), drop, null) => x0_loss(recipe.make_schedule(), null=null)
+    captioned(eps_loss(recipe.make_schedule(), drop, => captioned(eps_loss(recipe.make_schedule(), null=
+    captioned(eps_loss(recipe.make_schedule(), drop, empty_row(recipe.length)) => captioned(eps_loss(recipe.make_schedule(), drop)
+    loss = eps_loss(recipe.make_schedule(), drop, => loss = eps_loss(recipe.make_schedule(), null=
+    loss = eps_loss(recipe.make_schedule(), drop, empty_row(recipe.length)) => loss = eps_loss(recipe.make_schedule(), drop)
   models/test_wiring_presets.py::test_words_are_dropped_at_the_preset_s_rate
-    null), clip), options["word_drop"]) => null), clip))
-    clip_loss(schedule), options["word_drop"], options["shift"] => clip_loss(schedule), shift=options["shift"]
-    **rates), options["word_drop"]) => **rates))
-    captioned(loss, options["word_drop"]) => captioned(loss)
+    null), clip), word_drop) => null), clip))
+    recipe.make_schedule()), word_drop, shift) => recipe.make_schedule()), shift=shift)
+    captioned(loss, word_drop) => captioned(loss)
+    drop, empty_row(recipe.length)), word_drop) => drop, empty_row(recipe.length)))
+    inpainting(loss, everything), word_drop) => inpainting(loss, everything))
   models/test_wiring_presets.py::test_a_clip_sees_the_caption_and_the_picture_moved_or_noised
-    clip_loss(schedule), options["word_drop"], options["shift"] => clip_loss(schedule), options["word_drop"], 1
-    clip_loss(schedule), options["word_drop"], options["shift"] => clip_loss(schedule), options["word_drop"]
-    clip_loss(schedule) => clip_loss()
+    word_drop, shift) => word_drop, 1)
+    word_drop, shift) => word_drop)
+    clip_loss(None if recipe.schedule is None else recipe.make_schedule()) => clip_loss()
   models/test_wiring_presets.py::test_a_decoder_is_given_caption_and_embedding_at_the_preset_s_rates
-    options[name] for name in ("both" => options[name.replace("image", "caption")] for name in ("both"
+    both, caption, image) => both, caption, caption)
   models/test_wiring_presets.py::test_everything_is_erased_at_the_preset_s_rate
-    inpainting(loss, options["everything"]) => inpainting(loss)
-    inpainting(loss, options["everything"]) => inpainting(loss, 0.0)
+    inpainting(loss, everything) => inpainting(loss)
+    inpainting(loss, everything) => inpainting(loss, 0.0)
   models/test_wiring_presets.py::test_an_upsampler_sees_the_small_picture_with_the_preset_s_noise
-    upsampling(eps_loss(schedule), options["noise"]) => upsampling(eps_loss(schedule))
-    upsampling(eps_loss(schedule), options["noise"]) => upsampling(eps_loss(schedule), 0.0)
+    upsampling(eps_loss(recipe.make_schedule()), noise) => upsampling(eps_loss(recipe.make_schedule()))
+    upsampling(eps_loss(recipe.make_schedule()), noise) => upsampling(eps_loss(recipe.make_schedule()), 0.0)
   models/test_wiring_presets.py::test_a_label_is_dropped_now_and_then_and_a_classifier_learns_all
-    eps_loss(schedule, null=config["net"].get("num_classes")) => eps_loss(schedule)
+    eps_loss(recipe.make_schedule(), null=recipe.network["num_classes"]) => eps_loss(recipe.make_schedule())
+models/material.py
   models/test_wiring_presets.py::test_your_own_pictures_are_kept_with_their_captions_and_never_mirrored
     to_bytes(found.images), torch.zeros(n, dtype=torch.bool) => to_bytes(found.images), torch.ones(n, dtype=torch.bool)
-    ("net", "schedule", "loss") => ("net", "schedule")
-    {**chosen["net"], "size": pictures["size"]} => chosen["net"]
+    replace(preset, network=network, pictures= => replace(preset, pictures=
+    replace(pictures, fingerprint=stamp) => pictures
+    {**preset.network, "size": pictures.size} => dict(preset.network)
     captions for caption in each) => captions for caption in each[:1])
     tokens.short()[index] => tokens.short()[index.roll(1)]
   models/test_wiring_presets.py::test_no_held_out_drawing_and_all_of_the_others_are_in_the_material
@@ -174,13 +179,19 @@ models/recipe.py
     emoji.load(size)[0]\n => emoji.load(size)[1]\n
     Captioned(to_bytes(images), mirrorable, captions => Captioned(to_bytes(images), torch.ones_like(mirrorable), captions
   models/test_wiring_presets.py::test_a_run_keeps_what_its_preset_says
-    ("net", "schedule", "loss") => ("net", "loss")
+    recipe = preset\n => recipe = replace(preset, training=replace(preset.training, seed=1))\n
+models/recipe.py
   models/test_wiring_presets.py::test_the_first_weights_are_those_of_the_seed
     torch.default_generator.manual_seed(seed) => torch.default_generator.manual_seed(0)
   models/test_zoo.py::test_build_leaves_the_global_generator_alone
     torch.random.fork_rng(devices=[]) => torch.no_grad()
   models/test_wiring_presets.py::test_the_schedule_has_all_the_arguments_of_the_preset
-    for k, v in config["schedule"].items() if k != "kind"} => for k, v in config["schedule"].items() if k == "T"}
+    [arguments.pop("kind")](**arguments) => [arguments.pop("kind")](arguments["T"])
+  models/test_recipe.py::test_a_recipe_is_the_same_after_a_header_and_cannot_be_changed
+    made["words"] = tuple(made["words"]) => del made["words"]
+  models/test_recipe.py::test_what_belongs_to_other_kinds_is_refused
+    _fits(self.schedule) if needed else self.schedule is None => _fits(self.schedule) if needed else True
+    self.words is None or (kind.reads and texts) => self.words is None or texts
 training/batches.py
   models/test_wiring_presets.py::test_a_clip_sees_the_caption_and_the_picture_moved_or_noised
     if shift: => if shift > 9:
@@ -219,7 +230,7 @@ models/evaluation/digits.py
     fmean(metrics.frechet(drawn, half) for half, _ in real_halves()) => metrics.frechet(drawn, real_halves()[0][0])
     .net.features(images) => .net(images)
   models/test_wiring_scores.py::test_a_classifier_is_judged_by_the_held_out_digits
-    model.net(held_out.images => model.net(train.images
+    model.predict(held_out.images => model.predict(train.images
   models/test_wiring_scores.py::test_a_curve_of_the_digits_holds_mean_and_deviation_over_seeds
     range(10, 10 + seeds) => [10] * seeds
     steps=steps, method=method, scale=1.0) => steps=steps, scale=1.0)
@@ -262,7 +273,7 @@ models/evaluation/texts.py
     asked_shapes(part, COUNT, g) => asked_shapes("train", COUNT, g)
     own = scenes.PARTS[part] => own = scenes.PARTS["train"]
   models/test_wiring_scores.py::test_the_curves_of_shapes_compare_with_drawings_in_the_eye_that_comes_with_the_data
-    encode_image(real[: len(drawn)]) => encode_image(drawn)
+    eye.encode(real[: len(drawn)]) => eye.encode(drawn)
     seed=2, steps=STEPS, scale=scale) => seed=2, steps=STEPS)
     spread(drawn) / spread(real) => spread(drawn)
   models/test_wiring_scores.py::test_the_curves_of_emoji_ask_the_judge_and_for_clip_guidance_the_guide_too
@@ -311,11 +322,11 @@ models/evaluation/__init__.py
   models/test_wiring_cards.py::test_a_card_and_its_file_hold_what_was_trained_and_what_was_scored
     parameter.copy_(parameter.bfloat16()) => pass
     v.bfloat16() for k, v in model.net.state_dict() => v for k, v in model.net.state_dict()
-    ("name", "net", "schedule", "words", "clip") => ("name", "net", "schedule", "words")
-    steps * card["batch_size"] => steps
-    model.config["seconds"] / 60 => model.config["seconds"]
+    {"recipe": recipe.as_json()} => {"recipe": recipe.as_json() | {"clip_weights": None}}
+    made.step * training.batch_size => made.step
+    made.seconds / 60 => made.seconds
     "scores": score(model, seed)}\n => "scores": score(model)}\n
-    .score(model, seed) => .score(model)
+    .score(model, 0 if seed is None else seed) => .score(model, 0)
   models/test_wiring_cards.py::test_a_chain_s_card_names_the_seed_s_scores_and_the_weights_of_its_models
     "scores": score(model, seed), "curves" => "scores": score(model), "curves"
     **chains.made_of(model), => 
@@ -340,35 +351,60 @@ sampling/loop.py
 sampling/samplers.py
   models/test_wiring_drawing.py::test_a_network_that_predicts_x0_is_refused_in_training_mode_too
     eps.training = getattr(model, "training", False) => eps.training = False
-models/trained.py
+models/model.py
   models/test_wiring_drawing.py::test_a_drawing_is_the_sampler_s_from_the_noise_given_under_guidance
-    cond=cond, clip=True, **options => cond=cond, clip=False, **options
-    "steps": steps, "method": method, "generator": own} => "steps": steps, "generator": own}
-    "steps": steps, "method": method, "generator": own} => "steps": 4, "method": method, "generator": own}
+    clip=True, generator=own => clip=False, generator=own
+    steps=steps, method=method, clip=True, => steps=steps, clip=True,
+    steps=steps, method=method, clip=True, => steps=4, method=method, clip=True,
     noise[i * AT_ONCE :][:AT_ONCE] => noise[:AT_ONCE]
-    for each in batch), scale=scale) => for each in batch))
-    self._draw(rows, seed, steps, scale, method, noise) => self._draw(rows, seed, steps, scale, method)
-    return guided(net, scale, self._null), rows => return net, rows
   models/test_wiring_drawing.py::test_every_picture_has_noise_of_its_own_in_every_batch
     (seed or 0) * 1_000_003 + i) => (seed or 0) * 1_000_003)
     (seed or 0) * 1_000_003 + i) => (seed or 0) + i)
-    self._draw(rows, seed, steps, scale, method, noise) => self._draw(rows, 0, steps, scale, method, noise)
     for s in seeds(n, number)] => for s in [number] * n]
   models/test_wiring_drawing.py::test_processes_share_out_the_batches
     if i % distributed.world_size() == distributed.rank(): => if True:
+models/kinds.py
+  models/test_wiring_drawing.py::test_a_drawing_is_the_sampler_s_from_the_noise_given_under_guidance
+    self._draw([tokens], self._led(tokens, scale), => self._draw([tokens], self._led(tokens, 2.0),
+    [tokens], self._led(tokens, scale), seed, steps, method, noise) => [tokens], self._led(tokens, scale), seed, steps, method)
+    return lambda cond: (guided(self.net, scale, null), cond) => return lambda cond: (self.net, cond)
+  models/test_wiring_drawing.py::test_every_picture_has_noise_of_its_own_in_every_batch
+    [tokens], self._led(tokens, scale), seed, => [tokens], self._led(tokens, scale), 0,
+  models/test_wiring_drawing.py::test_a_decoder_hears_each_picture_s_embedding
+    if embedding is None: => if True:
+  models/test_wiring_drawing.py::test_each_kind_of_drawing_takes_every_option[digits]
+    scale, classes), cond), seed, steps, method, noise) => scale, classes), cond), seed, steps, method)
+    guided(self.net, scale, classes) => guided(self.net, 2.0, classes)
+  models/test_wiring_drawing.py::test_each_kind_of_drawing_takes_every_option[decoder-shapes]
+    [rows], self._led(rows, scale), seed, => [rows], self._led(rows, 2.0), seed,
+    [rows], self._led(rows, scale), seed, => [rows], self._led(rows, scale), 0,
+    rows = self.conditions(captions, embedding) => rows = self.conditions(captions)
+  models/test_wiring_drawing.py::test_each_kind_of_drawing_takes_every_option[inpaint-shapes]
+    nothing[:, :1]], self._led(tokens, scale), seed, => nothing[:, :1]], self._led(tokens, 2.0), seed,
+    guided(net, scale, null), cond => net, cond
+  models/test_wiring_drawing.py::test_each_kind_of_drawing_takes_every_option[upsampler-emoji]
+    enlarge(small)), None), seed, steps, method, noise) => enlarge(small)), None), seed, steps, "ddim", noise)
+    enlarge(small)), None), seed, steps, method, noise) => enlarge(small)), None), 0, steps, method, noise)
+  networks/test_caption.py::test_an_upsampler_draws_beside_the_small_picture
+    beside(self.net, enlarge(small)) => beside(self.net, enlarge(small * 0))
+  sampling/test_editing.py::test_a_model_edits_in_batches_and_draws_where_nothing_is_known
+    inpaint(self.net, pictures, known, self.schedule) => inpaint(self.net, pictures, 0 * known, self.schedule)
+    [tokens, pictures, known], self._led(tokens, scale), seed, => [tokens, pictures, known], self._led(tokens, scale), 0,
+models/trained.py
   models/test_wiring_drawing.py::test_a_run_s_averaged_weights_are_loaded_ready_to_use
     net.eval().requires_grad_(False) => net.requires_grad_(False)
     net.eval().requires_grad_(False) => net.eval()
     k.removeprefix("ema."): v for k, v in tensors.items() if => k[4:]: tensors[f"model.{k[4:]}"] for k in tensors if
+    read_made(config, file) if "recipe" in config => read_made(config, file) if "made" in config
   models/test_wiring_drawing.py::test_a_fingerprint_knows_every_weight
     for _, t in tensors => for _, t in tensors[:3]
-  models/test_wiring_drawing.py::test_a_decoder_hears_each_picture_s_embedding
-    if embedding is None else embedding.cpu()) => if True else embedding.cpu())
-  networks/test_caption.py::test_an_upsampler_draws_beside_the_small_picture
-    beside(self.net, enlarge(rows)) => beside(self.net, enlarge(rows * 0))
-  sampling/test_editing.py::test_a_model_edits_in_batches_and_draws_where_nothing_is_known
-    inpaint(self.net, *given, self.schedule) => inpaint(self.net, given[0], 0 * given[1], self.schedule)
-    [rows, pictures, known], seed, steps, scale, method) => [rows, pictures, known], 0, steps, scale, method)
+models/header.py
+  models/test_header.py::test_what_only_some_models_need_is_asked_of_them
+    "clip_weights": recipe.clip is not None => "clip_weights": False
+    for name in ("kind", "data", "clip"): => for name in ("kind", "data"):
+  models/test_header.py::test_the_header_of_an_older_file_is_completed_by_its_preset
+    "clip_weights": config.get("clip") => "clip_weights": None
+    ("schedule", "words", "pictures") => ("schedule", "words")
 models/unclip.py
   models/test_wiring_drawing.py::test_a_chain_passes_its_options_on_and_its_three_draws_share_no_seed
     range(3 * seed, 3 * seed + 3) => [3 * seed] * 3
@@ -487,16 +523,17 @@ exercises/kit/calling.py
     else self._once(fresh(arguments))) => else self._once(self.given[-1]))
 commands/train.py
   commands/test_wiring_command.py::test_a_training_is_made_of_what_the_preset_and_the_command_say
-    recipe.build(config, made["seed"]) => recipe.build(config)
-    .manual_seed(made["seed"]) => .manual_seed(0)
+    recipe.build(training.seed) => recipe.build()
+    .manual_seed(training.seed) => .manual_seed(0)
     compile=args.compile => compile=False
-    {"seed": 0, **preset["train"]} => {**preset["train"], "seed": 0}
-    "batch_size", "lr", "weight_decay") if => "batch_size", "lr") if
-    "batch_size", "lr", "weight_decay") if => "batch_size", "weight_decay") if
-    config=config, => config=None,
+    for name in ("batch_size", "seed") if => for name in ("batch_size",) if
+    replace(preset.training, **given) => replace(preset.training, **{"seed": 0} | given)
+    lr=training.lr,\n => \n
+    weight_decay=training.weight_decay,\n => \n
+    config={"recipe": recipe.as_json(), "machine": machine, "command": command}, => config=None,
     checkpoint=checkpoint, => checkpoint=None,
   commands/test_wiring_command.py::test_a_prior_learns_the_embeddings_of_its_own_clip
-    config["clip"] = trained.fingerprint(clip) => pass
+    clip_weights=clip_weights) => clip_weights=None)
     None if clip is None else place(clip, device) => None
 """
 

@@ -131,7 +131,7 @@ def test_what_does_not_fit_the_chain_is_named(chain):
         chain.imagine(["a red circle"], candidates=0)
     with pytest.raises(ValueError, match=r"embeddings \(1, 64\)"):
         chain.decode(torch.zeros(1, 32), ["a red circle"])
-    with pytest.raises(ValueError, match="no embeddings"):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'embedding'"):
         trained.shipped("glide-shapes").draw(["a red circle"], embedding=torch.zeros(1, 64))
     with pytest.raises(ValueError, match=r"noise .* \(1, 3, 16, 16\)"):
         chain.decode(torch.zeros(1, 64), noise=torch.zeros(1, 3, 8, 8))
@@ -166,7 +166,7 @@ def test_the_table_has_a_meaning_for_each_number_and_the_same_noise_in_each_colu
     monkeypatch.setattr(Chain, "decode", decode)
     found = evaluation.score(chain)
     assert found.keys() == chains.MEANING.keys() and seeds == ([0, 1] * 7 + [0]) * 2
-    said, _, pictures = chains.asked(chain.name, "seen", 2)
+    said, _, pictures = chains.asked(chain.data, "seen", 2)
     wanted = chain.encode_text(said), chain.imagine(said, seed=0), chain.encode(pictures), torch.zeros(2, 64)
     for i, embedding in zip((0, 4, 8, 12), wanted, strict=True):
         assert torch.allclose(given[i][0], embedding) and given[i][1] == said
@@ -197,6 +197,6 @@ def test_a_run_that_learns_from_another_clip_does_not_go_on(tmp_path, capsys):
     start = ["train", "prior-shapes", "--out", str(tmp_path), "--device", "cpu"]
     assert main([*start, "--steps", "2", "--batch-size", "4"]) == 0
     tensors, config = weights.load(tmp_path / trained.CHECKPOINT)
-    weights.save(tmp_path / trained.CHECKPOINT, tensors, config | {"clip": "0" * 16})
+    weights.save(tmp_path / trained.CHECKPOINT, tensors, config | {"recipe": config["recipe"] | {"clip_weights": "0" * 16}})
     assert main([*start, "--resume"]) == 2
     assert "another clip-shapes than the one here" in capsys.readouterr().err

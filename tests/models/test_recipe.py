@@ -1,4 +1,12 @@
-"""What a preset determines: your own pictures, moved pictures, and what a run of each kind stores."""
+"""What follows from a recipe: its network, its loss and its class, what a header keeps of it, and your own pictures."""
+
+import hashlib
+import inspect
+import json
+import re
+import tomllib
+from dataclasses import FrozenInstanceError, fields, replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -6,7 +14,10 @@ from PIL import Image
 
 from ddpm_lite import __main__ as cli
 from ddpm_lite.machine import weights
-from ddpm_lite.models import presets, recipe, trained
+from ddpm_lite.models import evaluation, kinds, material, objective, presets, trained
+from ddpm_lite.models.model import Trained
+from ddpm_lite.models.presets import PRESETS
+from ddpm_lite.models.recipe import KINDS, Pictures, Recipe, Training
 from ddpm_lite.training.batches import shifted
 
 
@@ -35,12 +46,12 @@ def test_your_own_pictures_are_trained_on(name, folder, tmp_path, monkeypatch, c
     if name == "clip-folder":
         sides = {f"{side}_{k}": v for side in ("text", "image") for k, v in (("width", 8), ("depth", 1), ("heads", 2))}
         net = {"length": 8, "size": 16, "patch": 8, "dim": 8, **sides}
-    monkeypatch.setitem(presets.PRESETS[name], "net", net)
+    monkeypatch.setitem(presets.PRESETS, name, replace(presets.PRESETS[name], network=net))
     out = tmp_path / "run"
     command = ["train", name, "--data", str(folder), "--size", "16", "--out", str(out), "--steps", "3", "--batch-size", "4"]
     assert cli.main([*command, "--device", "cpu"]) == 0
-    config = weights.load(out / trained.CHECKPOINT)[1]
-    assert config["words"] == ["blue", "green", "red", "square"] and config["net"]["size"] == 16
+    stored = weights.load(out / trained.CHECKPOINT)[1]["recipe"]
+    assert stored["words"] == ["blue", "green", "red", "square"] and stored["network"]["size"] == 16
     if name == "folder":
         assert cli.main(["sample", str(out), "red square", "--steps", "2", "-o", str(tmp_path / "a.png"), "--device", "cpu"]) == 0
     assert cli.main(["score", str(out), "--device", "cpu"]) == 2
@@ -56,12 +67,157 @@ def test_a_folder_is_asked_for_and_only_where_it_is_needed(folder, tmp_path, cap
     assert "There is no folder" in capsys.readouterr().err and not (tmp_path / "c").exists()
 
 
+SHIPPED = [name for name, preset in PRESETS.items() if preset.data != "folder"]
+
+
 def test_the_kinds_are_built_as_the_presets_say():
-    for name, preset in presets.PRESETS.items():
-        if preset["data"] in ("digits", "folder"):
-            continue
-        config = recipe.configure(name)
-        net = recipe.build(config)
-        assert type(net).__name__ == {"unet": "UNet", "clip": "CLIP", "prior": "Prior"}[preset["kind"]]
-        assert sum(p.numel() for p in net.parameters()) <= (6e6 if preset["kind"] == "unet" else 3e6), name
-        assert ("clip" in preset) == (name.startswith(("prior", "decoder")))
+    networks = {"classifier": "Classifier", "clip": "CLIP", "prior": "Prior"}
+    for name in SHIPPED:
+        recipe = material.bind(PRESETS[name])
+        net, drawn = recipe.build(), networks.get(recipe.kind, "UNet")
+        assert type(net).__name__ == drawn
+        assert sum(p.numel() for p in net.parameters()) <= (6e6 if drawn == "UNet" else 3e6), name
+        assert (recipe.clip is not None) == name.startswith(("prior", "decoder"))
+
+
+def test_every_table_of_kinds_has_the_same_keys_and_each_loss_takes_the_numbers_of_its_kind():
+    assert KINDS.keys() == objective.LOSSES.keys() == kinds.MODELS.keys() == evaluation.JUDGES.keys()
+    for kind, loss in objective.LOSSES.items():
+        assert tuple(inspect.signature(loss).parameters) == ("recipe", "clip", *KINDS[kind].options), kind
+        assert issubclass(kinds.MODELS[kind], Trained)
+    assert {preset.kind for preset in PRESETS.values()} == KINDS.keys()
+
+
+# sha256 of each preset's fresh weights of seed 0, in the order in which they are made: the first 12 digits.
+FRESH = {
+    "digits": "1a592941ff6f",
+    "digits-classifier": "45e70a737526",
+    "clip-shapes": "0908fd3301aa",
+    "clip-emoji": "f23d5f61d8d0",
+    "judge-emoji": "81a09e8cf0ca",
+    "clip-emoji-noisy": "d33027f60188",
+    "glide-shapes": "5b497626c582",
+    "glide-emoji": "8ce2abdfa9d9",
+    "inpaint-shapes": "a18be10636fc",
+    "inpaint-emoji": "e7ce8d1c3463",
+    "prior-shapes": "5cbfd5c8b05f",
+    "prior-emoji": "08206744fc94",
+    "decoder-shapes": "402e786959b9",
+    "decoder-emoji": "ebb0a22d43c4",
+    "upsampler-emoji": "d69c69cb35cd",
+}
+COURSE = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["optional-dependencies"]["course"]
+(TORCH,) = (need.removeprefix("torch==") for need in COURSE if need.startswith("torch=="))
+
+
+@pytest.mark.skipif(not torch.__version__.startswith(TORCH), reason=f"the initialisers of torch {TORCH} made these weights")
+def test_the_first_weights_of_every_preset_are_those_of_always():
+    made = {}
+    for name in SHIPPED:
+        state = material.bind(PRESETS[name]).build(0).state_dict().values()
+        made[name] = hashlib.sha256(b"".join(t.contiguous().numpy().tobytes() for t in state)).hexdigest()[:12]
+    assert made == FRESH
+
+
+def test_a_recipe_is_the_same_after_a_header_and_cannot_be_changed():
+    for preset in PRESETS.values():
+        full = replace(
+            preset,
+            words=("a", "b") if preset.reads else None,
+            clip_weights="abc",
+            pictures=Pictures("here", None, 8, "f") if preset.data == "folder" else None,
+        )
+        for recipe in (preset, full):
+            again = Recipe.from_json(json.loads(json.dumps(recipe.as_json())))
+            assert again == recipe and type(again.training) is Training and (again.words is None or type(again.words) is tuple)
+            for record in (recipe, recipe.training, *([recipe.pictures] if recipe.pictures else [])):
+                for each in fields(record):
+                    with pytest.raises(FrozenInstanceError):
+                        setattr(record, each.name, None)
+
+
+BAD = {
+    "name": (None, 3, ["digits"]),
+    "kind": (None, "unet", ["clip"], 3),
+    "data": (None, "cats", ["emoji"], {}),
+    "network": (None, [], "unet", {"width": 0}, {"width": -1}, {"width": 32.5}, {"width": "32"}, {"mults": [[1]]},
+                {"caption": None}),
+    "training": (None, {}, {"batch_size": 8}, 3),
+    "about": (None, 3),
+    "target": (None, "x0", "v", 3),
+    "schedule": (None, "cosine", [], {}, {"kind": "cosine"}, {"kind": "from_beta", "T": 9}, {"kind": ["cosine"], "T": 9},
+                 *({"kind": "cosine", "T": T} for T in ("9", 0, -5, None, 1e3, True, 10**15))),
+    "loss": (None, [], {}, {"drop": 0.1}, {"drop": "much", "word_drop": 0}, {"drop": -0.1, "word_drop": 0},
+             {"drop": float("nan"), "word_drop": 0}, {"drop": 0.1, "word_drop": 0.1, "shift": 1}),
+    "begin": (3, ["glide-shapes"]),
+    "clip": (3, {}),
+    "clip_weights": (3, []),
+    "words": ("red", ["red"], (1,), {}),
+    "pictures": ("here", {}, Pictures("here", None, 8)),
+}  # fmt: skip
+BAD_TRAINING = {
+    "batch_size": (None, "8", 0, -1, 0.5, True),
+    "lr": (None, "fast", -1, float("nan"), float("inf"), True),
+    "steps": ("9", 0, 1.5),
+    "minutes": ("9", -1, float("inf")),
+    "weight_decay": (None, "0", -1),
+    "seed": (None, "0", -1, 2**63, 0.5),
+}
+BAD_PICTURES = {"path": (None, 3), "captions": (3, []), "size": (None, "8", 0, 8.5), "fingerprint": (None, 3)}
+
+
+@pytest.mark.parametrize(
+    ("whole", "bad"),
+    [
+        (PRESETS["glide-shapes"], BAD),
+        (PRESETS["glide-shapes"].training, BAD_TRAINING),
+        (Training(8, 1e-3, minutes=5.0), {"minutes": BAD_TRAINING["minutes"]}),
+        (Pictures("here", "said.csv", 8, "f"), BAD_PICTURES),
+    ],
+    ids=["recipe", "training", "training for minutes", "pictures"],
+)
+def test_a_value_that_does_not_fit_is_refused_in_one_sentence(whole, bad, unchecked):
+    for name, values in bad.items():
+        for value in values:
+            with pytest.raises(ValueError) as error:
+                replace(whole, **{name: value})
+            assert re.fullmatch(rf"(training\.|pictures\.)?{name} = .* does not fit\.", str(error.value)), (name, value)
+    assert bad is not BAD or bad.keys() == {each.name for each in fields(Recipe)}, "a field is not tried"
+    assert bad is not BAD_PICTURES or bad.keys() == {each.name for each in fields(Pictures)}
+    assert bad is not BAD_TRAINING or bad.keys() == {each.name for each in fields(Training)}
+
+
+def test_what_belongs_to_other_kinds_is_refused(unchecked):
+    for name, changes, field in (
+        ("clip-emoji", {"schedule": presets.COSINE}, "schedule"),  # nothing is noised
+        ("clip-emoji-noisy", {"schedule": None}, "schedule"),
+        ("digits-classifier", {"schedule": presets.COSINE}, "schedule"),
+        ("digits", {"words": ("red",)}, "words"),
+        ("digits", {"target": None}, "target"),
+        ("prior-shapes", {"target": "eps"}, "target"),
+        ("folder", {"pictures": {"path": "here"}}, "pictures"),
+    ):
+        with pytest.raises(ValueError, match=f"^{field} = .* does not fit"):
+            replace(PRESETS[name], **changes)
+    with pytest.raises(ValueError, match=r"glide-shapes has no words: they come from its data"):
+        PRESETS["glide-shapes"].build()
+    with pytest.raises(ValueError, match="clip-shapes has no schedule"):
+        PRESETS["clip-shapes"].make_schedule()
+    for steps, minutes in ((None, None), (5, 5.0)):
+        with pytest.raises(ValueError, match="either steps or minutes"):
+            Training(8, 1e-3, steps, minutes)
+
+
+def test_what_is_stored_and_is_no_recipe_is_refused(unchecked):
+    stored = PRESETS["digits"].as_json()
+    without = {key: value for key, value in stored.items() if key != "kind"}
+    for damaged, words in (
+        (None, "recipe = None does not fit"),
+        ([], "recipe = "),
+        (without, "recipe: missing 1 required positional argument: 'kind'"),
+        (stored | {"more": 1}, "recipe: got an unexpected keyword argument 'more'"),
+        (stored | {"training": {"batch_size": 8}}, "training: missing 1 required positional argument: 'lr'"),
+        (stored | {"training": [1]}, "training = "),
+    ):
+        with pytest.raises(ValueError, match=re.escape(words)):
+            Recipe.from_json(damaged)

@@ -1,5 +1,7 @@
 """The i-th picture of a seed is the same whatever is drawn beside it, by every method and in every way of drawing."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from test_caption import READER, SMALL, WORDS
@@ -7,27 +9,31 @@ from test_networks import randomise
 
 from ddpm_lite.__main__ import main
 from ddpm_lite.data import shapes
-from ddpm_lite.models import recipe, trained
+from ddpm_lite.models import model as model_file
+from ddpm_lite.models.kinds import MODELS
+from ddpm_lite.models.model import DrawingModel
+from ddpm_lite.models.presets import PRESETS
 from ddpm_lite.models.unclip import Chain, load_chain
+from ddpm_lite.sampling.noise import normal
 
 METHODS = ["ddpm", "ddim", "dpm-solver++"]
 CLOSE = 0.05  # convolutions of another batch size round otherwise, and in bf16 the steps add that up; other noise is off by 0.5
 
 
-def untrained(name: str) -> trained.Trained:
+def untrained(name: str) -> DrawingModel:
     """A small random network of a preset's kind, which draws quickly."""
     caption = {k: v for k, v in READER.items() if k != "vocabulary"}
-    kinds = {
+    own = {
         "digits": {"num_classes": 10},
         "glide-shapes": {"caption": caption},
         "inpaint-shapes": {"caption": caption, "extra": 4},
         "decoder-shapes": {"caption": {**caption, "image": 8}},
         "upsampler-emoji": {"extra": 3},
     }
-    config = {"name": name, "net": {**SMALL, **kinds[name]}, "schedule": {"kind": "cosine", "T": 100}}
-    if "caption" in config["net"]:
-        config["words"] = WORDS
-    return trained.Trained(name, randomise(recipe.build(config)), config)
+    words = tuple(WORDS) if PRESETS[name].reads else None
+    network, schedule = {**SMALL, **own[name]}, {"kind": "cosine", "T": 100}
+    recipe = replace(PRESETS[name], network=network, schedule=schedule, words=words)
+    return MODELS[recipe.kind](recipe, randomise(recipe.build()))
 
 
 ASKED = {
@@ -41,7 +47,7 @@ ASKED["inpaint-shapes"] = ASKED["decoder-shapes"] = ASKED["glide-shapes"]
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", ASKED)
 def test_a_model_draws_the_same_picture_whatever_n_is(name, method, monkeypatch):
-    monkeypatch.setattr(trained, "AT_ONCE", 3)
+    monkeypatch.setattr(model_file, "AT_ONCE", 3)
     model, asked, options = untrained(name), ASKED[name], {"steps": 4, "method": method, "seed": 2}
     whole = model.draw(asked, **options)
     for n in (1, 2, 4):
@@ -49,7 +55,7 @@ def test_a_model_draws_the_same_picture_whatever_n_is(name, method, monkeypatch)
     again = model.draw(asked[:1], **{**options, "seed": 3})
     assert (again - whole[:1]).abs().max() > 0.2
     assert (whole[0] - whole[3]).abs().max() > 0.2  # of another batch, and not the noise of the first once more
-    if model.edits:
+    if hasattr(model, "edit"):
         pictures, known = torch.zeros(5, *model.net.shape), torch.ones(5, 1, 8, 8)
         known[:, :, :4] = 0
         whole = model.edit(pictures, known, asked, **options)
@@ -58,12 +64,12 @@ def test_a_model_draws_the_same_picture_whatever_n_is(name, method, monkeypatch)
 
 def test_the_noise_of_the_first_rows_does_not_depend_on_how_many_follow():
     for shape in ((3, 16, 16), (5,), (1, 3, 3), (64,), (2, 9)):
-        whole = trained.normal(300, shape, torch.Generator().manual_seed(1))
+        whole = normal(300, shape, torch.Generator().manual_seed(1))
         assert whole.shape == (300, *shape) and abs(float(whole.std()) - 1) < 0.1
         for n in (1, 2, 7):
-            assert torch.equal(trained.normal(n, shape, torch.Generator().manual_seed(1)), whole[:n])
+            assert torch.equal(normal(n, shape, torch.Generator().manual_seed(1)), whole[:n])
     large = torch.randn(7, 3, 8, 8, generator=torch.Generator().manual_seed(1))
-    assert torch.equal(trained.normal(7, (3, 8, 8), torch.Generator().manual_seed(1)), large)
+    assert torch.equal(normal(7, (3, 8, 8), torch.Generator().manual_seed(1)), large)
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from ddpm_lite.data import compositions, emoji, shapes
-from ddpm_lite.models import evaluation, presets, recipe, trained
+from ddpm_lite.models import evaluation, material, presets, trained
 from ddpm_lite.models.evaluation import clips, edits, texts, upsampler
+from ddpm_lite.models.kinds import MODELS
 from ddpm_lite.networks.tokenizer import split
 
 SHIPPED = sorted(file.stem for file in trained.ASSETS.glob("*.safetensors"))
@@ -46,25 +47,25 @@ def test_a_name_s_rank_counts_the_names_that_fit_better():
 
 def test_the_judge_of_emoji_is_another_clip_than_those_that_are_used():
     judge, used = presets.preset("judge-emoji"), [presets.preset(name) for name in ("clip-emoji", "clip-emoji-noisy")]
-    assert all(judge["net"] != each["net"] and judge["train"].get("seed") != each["train"].get("seed") for each in used)
+    assert all(judge.network != each.network and judge.training.seed != each.training.seed for each in used)
 
 
 def test_no_held_out_picture_is_in_the_material():
-    kept, (train, held_out) = recipe.material("emoji", 16), emoji.load(16)
+    kept, (train, held_out) = material.material(presets.PRESETS["clip-emoji"]), emoji.load(16)
     assert len(kept.pictures) == len(train.images)
     distance = torch.cdist(held_out.images.flatten(1), kept.pictures.float().flatten(1) / 127.5 - 1)
     assert distance.min() > 0.1
-    for data in ("shape", "shapes"):
-        drawn = recipe.material(data, 16)
+    for name in ("clip-shapes", "glide-shapes"):
+        drawn = material.material(presets.PRESETS[name])
         assert not set(drawn.index.tolist()) & set(shapes.HELDOUT.tolist())
-    assert len(recipe.material("shape", 16).captions) == 256
+    assert len(material.material(presets.PRESETS["clip-shapes"]).captions) == 256
 
 
 def test_right_is_what_the_exact_judge_says(g):
     own = shapes.TRAIN[:20]
-    assert texts.right("glide-shapes", shapes.render(own, 16, g), own).all()
-    assert not texts.right("glide-shapes", shapes.render(own.roll(1), 16, g), own).any()
-    assert not texts.right("glide-shapes", torch.randn(20, 3, 16, 16, generator=g).clamp(-1, 1), own).any()
+    assert texts.right("shapes", shapes.render(own, 16, g), own).all()
+    assert not texts.right("shapes", shapes.render(own.roll(1), 16, g), own).any()
+    assert not texts.right("shapes", torch.randn(20, 3, 16, 16, generator=g).clamp(-1, 1), own).any()
 
 
 def test_the_hundred_exchanges_are_captions_of_no_emoji_made_of_known_words():
@@ -89,6 +90,8 @@ def test_psnr_and_the_halves_are_what_they_say(g):
     assert known.shape == (200, 1, 16, 16) and (known.mean((1, 2, 3)) == 0.5).all() and len(known.unique(dim=0)) == 4
 
 
-def test_a_model_of_your_own_pictures_has_no_judge():
-    with pytest.raises(ValueError, match="folder cannot be scored"):
-        evaluation.score(trained.Trained("folder", torch.nn.Linear(1, 1), {}))
+@pytest.mark.parametrize("name", ["folder", "clip-folder"])
+def test_a_model_of_your_own_pictures_has_no_judge(name):
+    recipe = presets.PRESETS[name]
+    with pytest.raises(ValueError, match=f"{name} cannot be scored"):
+        evaluation.score(MODELS[recipe.kind](recipe, torch.nn.Linear(1, 1)))

@@ -5,13 +5,15 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from made import SAID, Made, MadeChain, a_few
+from made import SAID, MadeChain, a_few, made
 from torch import nn
 
 from ddpm_lite.data import emoji, shapes
 from ddpm_lite.machine import weights
-from ddpm_lite.models import evaluation, presets, trained
+from ddpm_lite.models import evaluation, header, trained
 from ddpm_lite.models.evaluation import chains, priors, texts, upsampler
+from ddpm_lite.models.presets import PRESETS
+from ddpm_lite.models.recipe import Recipe, Training
 
 pytestmark = pytest.mark.usefixtures("unchecked")  # made-up models are no networks
 
@@ -29,7 +31,7 @@ def test_what_is_filled_in_is_half_of_a_picture_of_each_part_and_blank_paper_is_
         return torch.arange(len(own)) % (len(judged) + 1) == 0  # a half, a third, a quarter of them
 
     monkeypatch.setattr(texts, "right", right)
-    model = Made(name, lambda pictures, known: -pictures)
+    model = made(name, lambda pictures, known: -pictures)
     found = evaluation.score(model, seed=3)
     assert found == pytest.approx({"filled": 1 / 2, "filled_blank": 1 / 3, "filled_heldout": 1 / 4}, abs=0.02)
     assert all(log[1:] == (3, 25, 3.0, "ddim") for log in model.log) and len(model.log) == 2
@@ -55,9 +57,9 @@ def test_a_prior_is_measured_by_the_cosines_with_the_picture_of_its_caption(monk
 
     def load(which, device):
         loaded.append(which)
-        net = SimpleNamespace(encode_image=features, encode_text=lambda tokens: nn.functional.normalize(tokens.float(), dim=1))
-        letters = lambda captions: torch.tensor([[len(c), *map(ord, c[:5])] for c in captions])  # noqa: E731
-        return SimpleNamespace(net=net, tokenizer=SimpleNamespace(encode=letters))
+        letters = lambda captions: torch.tensor([[len(c), *map(ord, c[:5])] for c in captions]).float()  # noqa: E731
+        said = lambda captions: nn.functional.normalize(letters(captions), dim=1)  # noqa: E731
+        return SimpleNamespace(encode=features, encode_text=said)
 
     def imagine(prior, clip, captions, *, seed, candidates):
         imagined.append((captions, seed, candidates))
@@ -66,7 +68,7 @@ def test_a_prior_is_measured_by_the_cosines_with_the_picture_of_its_caption(monk
     monkeypatch.setattr(trained, "load", load)
     monkeypatch.setattr(priors, "imagine", imagine)
     monkeypatch.setattr(shapes, "render", lambda index, size=16, generator=None: few.images[index % 110])
-    found = evaluation.score(Made(name), seed=3)
+    found = evaluation.score(made(name), seed=3)
     assert loaded == [name.replace("prior", "clip")] and [each[1:] for each in imagined] == [(3, 1)] * 2
     for number, (key, (captions, *_)) in enumerate(zip(("cosine", "cosine_heldout"), imagined, strict=True)):
         if "emoji" in name:
@@ -88,7 +90,7 @@ def test_a_prior_is_measured_by_the_cosines_with_the_picture_of_its_caption(monk
 
 def test_an_upsampler_is_measured_by_held_out_emoji_against_bicubic():
     large = emoji.load(32)[1].images
-    model = Made("upsampler-emoji", lambda small, seed, *_: nn.functional.interpolate(small, scale_factor=2) * (1 - seed / 10))
+    model = made("upsampler-emoji", lambda small, seed, *_: nn.functional.interpolate(small, scale_factor=2) * (1 - seed / 10))
     found, small = evaluation.score(model, seed=1), nn.functional.avg_pool2d(large, 2)
     assert model.log == [(95, 1, 50, 2.0, "ddim")]
     nearest = nn.functional.interpolate(small, scale_factor=2) * 0.9
@@ -100,12 +102,12 @@ def test_an_upsampler_is_measured_by_held_out_emoji_against_bicubic():
 # Chains.
 
 
-@pytest.mark.parametrize("name", ["unclip-emoji", "unclip-shapes"])
-def test_what_a_chain_is_asked_belongs_together(monkeypatch, name):
+@pytest.mark.parametrize("data", ["emoji", "shapes"])
+def test_what_a_chain_is_asked_belongs_together(monkeypatch, data):
     few = a_few(monkeypatch)
     for part, among in (("seen", range(90)), ("heldout", range(90, 110))):
-        said, own, pictures = chains.asked(name, part, 10)
-        if "emoji" in name:
+        said, own, pictures = chains.asked(data, part, 10)
+        if data == "emoji":
             assert (
                 set(own.tolist()) <= set(among) and said == [few.names[i] for i in own] and torch.equal(pictures, few.images[own])
             )
@@ -118,7 +120,7 @@ def test_each_cell_of_the_table_is_drawn_as_it_says(monkeypatch):
     a_few(monkeypatch)
     monkeypatch.setattr(chains, "COUNT", 4)
     monkeypatch.setattr(chains, "gap", lambda chain: {"gap_pairs": 0.25})
-    monkeypatch.setattr(texts, "right", lambda name, pictures, own: torch.arange(4) < pictures.sum().int() % 5)
+    monkeypatch.setattr(texts, "right", lambda data, pictures, own: torch.arange(4) < pictures.sum().int() % 5)
     chain, embeddings = MadeChain("unclip-emoji"), {"text": 3, "prior": 2, "true": 4, "none": 0}
     found = evaluation.score(chain, seed=20)
     fast = (15, 3.0, "dpm-solver++")
@@ -163,21 +165,22 @@ def test_a_card_and_its_file_hold_what_was_trained_and_what_was_scored(tmp_path,
         return {"accuracy": 0.123456}
 
     judge = SimpleNamespace(score=score, curves=lambda model: [{"t": 1, "recall_at_5": 0.98765}])
-    monkeypatch.setitem(evaluation.JUDGES, "prior-emoji", judge)
+    monkeypatch.setitem(evaluation.JUDGES, "prior", judge)
     monkeypatch.setattr(trained, "ASSETS", tmp_path / "assets")
-    made = {"seed": 3, "batch_size": 7, "minutes": 9.0, "lr": 0.1, "command": "train it", "machine": "this one"}
-    preset = presets.PRESETS["prior-emoji"]
-    config = {"name": "prior-emoji", **{k: preset[k] for k in ("net", "schedule", "loss")}}
-    config |= {"words": ["x"], "clip": "abc", "pictures": {"path": "p", "size": 8}}
-    model = Made(**config, made=made, step=11, steps=11, seconds=90.0)
+    training = Training(7, 0.1, minutes=9.0, weight_decay=0.25, seed=3)
+    model = made("prior-emoji", words=("x",), clip_weights="abc", training=training)
+    with pytest.raises(ValueError, match="prior-emoji is not from a run"):
+        evaluation.ship(model, 5)
+    model.made = header.Made("this one", "train it", 11, 11, 90.0)
     before = model.net.requires_grad_(False).weight.clone()
     card = evaluation.ship(model, 5)
-    (seed, weight), (tensors, header) = scored[0], weights.load(tmp_path / "assets" / "prior-emoji.safetensors")
+    (seed, weight), (tensors, stored) = scored[0], weights.load(tmp_path / "assets" / "prior-emoji.safetensors")
     assert seed == 5 and torch.equal(weight, before.bfloat16().float()) and torch.equal(tensors["weight"].float(), weight)
     assert {t.dtype for t in tensors.values()} == {torch.bfloat16}
-    assert header == {k: config[k] for k in ("name", "net", "schedule", "words", "clip")}
-    about, data = preset["about"], evaluation.DATA["emoji"]
-    assert card == {"name": "prior-emoji", "about": about, **made, "steps": 11, "pictures": 77, "minutes": 1.5, "data": data,
+    assert stored.keys() == {"recipe"} and Recipe.from_json(stored["recipe"]) == model.recipe
+    about, data = PRESETS["prior-emoji"].about, evaluation.DATA["emoji"]
+    ran = {"seed": 3, "batch_size": 7, "lr": 0.1, "weight_decay": 0.25, "command": "train it", "machine": "this one"}
+    assert card == {"name": "prior-emoji", "about": about, **ran, "steps": 11, "pictures": 77, "minutes": 1.5, "data": data,
                     "parameters": 2, "scores": {"accuracy": 0.123456}, "curves": [{"t": 1, "recall_at_5": 0.98765}]}  # fmt: skip
     stored = (tmp_path / "assets" / "prior-emoji.json").read_text()
     assert '"accuracy": 0.1235' in stored and '"recall_at_5": 0.9877' in stored and stored.endswith("}\n")
@@ -187,7 +190,6 @@ def test_a_chain_s_card_names_the_seed_s_scores_and_the_weights_of_its_models(tm
     judge = SimpleNamespace(
         score=lambda chain, seed: {"gap_pairs": seed}, curves=lambda chain: [], made_of=lambda chain: {"models": {}}
     )
-    monkeypatch.setitem(evaluation.JUDGES, "unclip-emoji", judge)
     monkeypatch.setattr(evaluation, "chains", judge)
     monkeypatch.setattr(trained, "ASSETS", tmp_path)
     card = evaluation.ship(MadeChain("unclip-emoji"), 5)

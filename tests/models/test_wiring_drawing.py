@@ -1,5 +1,6 @@
 """The wiring of drawing: every option of `sample`, of a trained model and of a chain reaches what it is for."""
 
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -7,24 +8,31 @@ import pytest
 import torch
 from test_caption import READER, SMALL, WORDS
 from test_networks import randomise
+from test_same_picture import ASKED as ASKED_OF
+from test_same_picture import untrained
 from torch import nn
 
 from ddpm_lite import Schedule, ddim_step, ddpm_step, guided, sample, timesteps
 from ddpm_lite.machine import distributed, weights
-from ddpm_lite.models import recipe
+from ddpm_lite.models import model as model_file
 from ddpm_lite.models import trained as zoo
+from ddpm_lite.models.header import Made
+from ddpm_lite.models.kinds import DecoderModel, TextModel
+from ddpm_lite.models.model import Trained
+from ddpm_lite.models.presets import PRESETS
 from ddpm_lite.models.unclip import Chain, imagine
 from ddpm_lite.networks.prior import Prior, conditions, embed
 from ddpm_lite.sampling.editing import invert
+from ddpm_lite.sampling.noise import normal, seeds
 from ddpm_lite.sampling.samplers import as_eps
 
 schedule = Schedule.linear(50)
-CONFIG = {"name": "glide-shapes", "net": {**SMALL, "caption": {k: v for k, v in READER.items() if k != "vocabulary"}}}
-CONFIG |= {
-    "schedule": {"kind": "linear", "T": 100, "beta_1": 1e-3, "beta_T": 0.05},
-    "loss": {"drop": 0.1, "word_drop": 0.1},
-    "words": WORDS,
-}
+RECIPE = replace(
+    PRESETS["glide-shapes"],
+    network={**SMALL, "caption": {k: v for k, v in READER.items() if k != "vocabulary"}},
+    schedule={"kind": "linear", "T": 100, "beta_1": 1e-3, "beta_T": 0.05},
+    words=tuple(WORDS),
+)
 ASKED = ["red circle", "blue", "red circle", "", "blue square"]
 
 
@@ -39,8 +47,8 @@ def answer(x, t, cond=None):
 
 
 @pytest.fixture
-def model() -> zoo.Trained:
-    return zoo.Trained("glide-shapes", randomise(recipe.build(CONFIG)), CONFIG)
+def model() -> TextModel:
+    return TextModel(RECIPE, randomise(RECIPE.build()))
 
 
 # The samplers.
@@ -105,7 +113,7 @@ def test_a_network_that_predicts_x0_is_refused_in_training_mode_too():
 
 @pytest.mark.parametrize("method", ["ddim", "dpm-solver++"])
 def test_a_drawing_is_the_sampler_s_from_the_noise_given_under_guidance(model, monkeypatch, method):
-    monkeypatch.setattr(zoo, "AT_ONCE", 2)
+    monkeypatch.setattr(model_file, "AT_ONCE", 2)
     noise, tokens = 0.2 * torch.randn(5, 3, 8, 8, generator=seeded()), model.tokenizer.encode(ASKED)
     noise[:, :, :2] *= 20  # some leave the range on the way, most do not
     for steps, scale in ((4, 3.0), (6, 1.0)):
@@ -115,9 +123,22 @@ def test_a_drawing_is_the_sampler_s_from_the_noise_given_under_guidance(model, m
         torch.testing.assert_close(drawn, last.x_t.clamp(-1, 1), rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("name", ASKED_OF)
+def test_each_kind_of_drawing_takes_every_option(name):
+    model, asked = untrained(name), ASKED_OF[name][:2]
+    noise = torch.randn(2, *model.net.shape, generator=seeded(5))  # not that of the default seed
+    changes = [{"seed": 1}, {"steps": 4}, {"method": "ddpm"}, {"noise": noise}]
+    changes += [{"scale": 4.0}, {"scale": 1.0}] if name != "upsampler-emoji" else []
+    changes += [{"embedding": torch.randn(2, 8, generator=seeded())}] if name == "decoder-shapes" else []
+    drawn = [model.draw(asked, **{"steps": 3, **change}) for change in ({}, *changes)]
+    assert torch.equal(drawn[0], model.draw(asked, steps=3, seed=0, method="ddim"))
+    for i, one in enumerate(drawn):
+        assert all((one - other).abs().max() > 1e-3 for other in drawn[:i]), changes[i - 1]
+
+
 @pytest.mark.parametrize("method", ["ddpm", "ddim"])
 def test_every_picture_has_noise_of_its_own_in_every_batch(model, monkeypatch, method):
-    monkeypatch.setattr(zoo, "AT_ONCE", 2)
+    monkeypatch.setattr(model_file, "AT_ONCE", 2)
     drawn = model.draw(["red circle"] * 5, steps=2, method=method, seed=3)
     assert len(drawn.flatten(1).unique(dim=0)) == 5
     torch.testing.assert_close(drawn[:3], model.draw(["red circle"] * 3, steps=2, method=method, seed=3))
@@ -130,16 +151,16 @@ def test_every_picture_has_noise_of_its_own_in_every_batch(model, monkeypatch, m
 
 
 def test_a_decoder_hears_each_picture_s_embedding():
-    net = {**CONFIG["net"], "caption": {**CONFIG["net"]["caption"], "image": 3}}
-    config, embedding = {**CONFIG, "name": "decoder-shapes", "net": net}, torch.arange(6.0).reshape(2, 3)
-    decoder = zoo.Trained("decoder-shapes", recipe.build(config).eval(), config)
+    network = {**RECIPE.network, "caption": {**RECIPE.network["caption"], "image": 3}}
+    recipe, embedding = replace(PRESETS["decoder-shapes"], network=network, words=RECIPE.words), torch.arange(6.0).reshape(2, 3)
+    decoder = DecoderModel(recipe, recipe.build().eval())
     tokens = decoder.tokenizer.encode(["red", "blue"])
     assert torch.equal(decoder.conditions(["red", "blue"], embedding), conditions(tokens, embedding))
     assert torch.equal(decoder.conditions(["red", "blue"]), conditions(tokens, torch.zeros(2, 3)))
 
 
 def test_processes_share_out_the_batches(model, monkeypatch):
-    monkeypatch.setattr(zoo, "AT_ONCE", 2)
+    monkeypatch.setattr(model_file, "AT_ONCE", 2)
     whole, shares = model.draw(ASKED, steps=2), []
     monkeypatch.setattr(distributed, "world_size", lambda: 2)
     monkeypatch.setattr(distributed, "gather_all", lambda mine: shares.append(mine) or [mine])
@@ -151,12 +172,14 @@ def test_processes_share_out_the_batches(model, monkeypatch):
 
 
 def test_a_run_s_averaged_weights_are_loaded_ready_to_use(tmp_path):
-    config = recipe.configure("digits-classifier")
-    ema, raw = (recipe.build(config, seed).state_dict() for seed in (1, 2))
+    recipe = PRESETS["digits-classifier"]
+    ema, raw = (recipe.build(seed).state_dict() for seed in (1, 2))
+    config = {"recipe": recipe.as_json(), "machine": "abacus", "command": "train it", "step": 7, "steps": None, "seconds": 1.5}
     tensors = {f"ema.{k}": v for k, v in ema.items()} | {f"model.{k}": v for k, v in raw.items()}
     weights.save(tmp_path / zoo.CHECKPOINT, tensors, config)
     model = zoo.load(tmp_path, "cpu")
     assert all(torch.equal(v, ema[k]) for k, v in model.net.state_dict().items())
+    assert model.recipe == recipe and model.made == Made("abacus", "train it", 7, None, 1.5) and model.card == {}
     assert not model.net.training and not any(p.requires_grad for p in model.net.parameters())
 
 
@@ -235,12 +258,12 @@ def test_the_prior_s_sample_is_ddim_s_under_guidance_and_the_closest_is_kept(unc
     net = nn.Linear(1, 1).requires_grad_(False)
     net.encode_text = lambda given: text if torch.equal(given, tokens) else None
     clip = SimpleNamespace(name="clip", net=net, tokenizer=SimpleNamespace(encode=lambda captions: tokens))
-    config = {"clip": zoo.fingerprint(net), "schedule": {"kind": "linear", "T": 40}}
-    trained = zoo.Trained("prior", prior, config)
+    own = {"clip_weights": zoo.fingerprint(net), "schedule": {"kind": "linear", "T": 40}}
+    trained = Trained(replace(PRESETS["prior-shapes"], **own), prior)
     cond, eps = conditions(tokens, embed(text)), guided(as_eps(prior, trained.schedule), 2.5, prior.null)
     candidates = []
-    for seed in (8, *zoo.seeds(1, 8)):
-        x_T = zoo.normal(2, (6,), seeded(seed))
+    for seed in (8, *seeds(1, 8)):
+        x_T = normal(2, (6,), seeded(seed))
         candidates.append(list(sample(eps, x_T, trained.schedule, cond=cond, steps=9, method="ddim"))[-1].x_t)
     one, two = (imagine(trained, clip, ["a", "b"], seed=8, steps=9, scale=2.5, candidates=k) for k in (1, 2))
     torch.testing.assert_close(one, candidates[0])

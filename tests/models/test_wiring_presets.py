@@ -1,6 +1,7 @@
 """The wiring of the presets: each trains with its own loss and with its own numbers in it, whatever it is a preset of."""
 
 import math
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -10,20 +11,22 @@ from PIL import Image
 from torch import nn
 
 from ddpm_lite import Loss, Schedule, Tokenizer, captioned
-from ddpm_lite.data import digits, emoji, scenes, shapes
-from ddpm_lite.models import presets, recipe
+from ddpm_lite.data import digits, emoji, folder, scenes, shapes
+from ddpm_lite.models import material, presets
+from ddpm_lite.models.objective import make_loss
+from ddpm_lite.models.recipe import KINDS, Pictures
 from ddpm_lite.networks.tokenizer import END, empty_row
+from ddpm_lite.training.batches import to_bytes
 
 N, DIM, IMAGE, TEXT = 2000, 64, 0.5, -0.25
 # Other numbers than any preset has, and than any default is: what is taken from elsewhere shows.
 ODD = {"drop": 0.3, "word_drop": 0.25, "shift": 3, "noise": 0.5, "everything": 0.4, "both": 0.2, "caption": 0.35, "image": 0.15}
 PRESETS = presets.PRESETS
-CAPTIONED = [name for name, preset in PRESETS.items() if "length" in preset["net"] or "caption" in preset["net"]]
 
 
 def with_loss(*names: str) -> list[str]:
     """The presets in whose loss these numbers are."""
-    return [name for name, preset in PRESETS.items() if set(names) <= preset.get("loss", {}).keys()]
+    return [name for name, preset in PRESETS.items() if set(names) <= preset.loss.keys()]
 
 
 class Clip(nn.Module):
@@ -42,24 +45,23 @@ class Seen(nn.Module):
     def __init__(self, name: str):
         super().__init__()
         preset, batch = PRESETS[name], []
-        self.kind, self.channels = preset["kind"], preset["net"].get("channels", 3)
-        config = {"name": name, "net": preset["net"], "loss": {k: ODD[k] for k in preset.get("loss", {})}}
+        self.kind, self.channels = preset.kind, preset.network.get("channels", 3)
+        recipe = replace(preset, loss={k: ODD[k] for k in preset.loss})
         # White paper with one dark pixel.
         self.pictures = torch.ones(N, self.channels, 8, 8)
         self.pictures[:, :, 3, 4] = -1
-        if "schedule" in preset:
-            config["schedule"] = preset["schedule"]
-            self.schedule = getattr(Schedule, preset["schedule"]["kind"])(preset["schedule"]["T"])
-        if name in CAPTIONED:
-            self.length = preset["net"].get("length", preset["net"].get("caption", {}).get("length"))
+        if preset.schedule is not None:
+            self.schedule = getattr(Schedule, preset.schedule["kind"])(preset.schedule["T"])
+        if preset.reads:
+            self.length = preset.network.get("length", preset.network.get("caption", {}).get("length"))
             tokenizer = Tokenizer(["blue", "circle", "red"], self.length)
-            config["words"] = tokenizer.words
+            recipe = replace(recipe, words=tuple(tokenizer.words))
             batch.append(tokenizer.encode(["red blue circle"]).short().expand(N, 1, -1))
-        if preset["data"] == "digits":
+        if preset.data == "digits":
             batch = [self.pictures, torch.arange(N) % 10]
         else:
-            batch = [recipe.to_bytes(self.pictures), torch.zeros(N, dtype=torch.bool), *batch]
-        self.loss = recipe.make_loss(config, Clip())(self, tuple(batch), torch.Generator().manual_seed(0))
+            batch = [to_bytes(self.pictures), torch.zeros(N, dtype=torch.bool), *batch]
+        self.loss = make_loss(recipe, Clip() if preset.clip else None)(self, tuple(batch), torch.Generator().manual_seed(0))
 
     def forward(self, x, t=None, cond=None, *gather):
         if self.kind == "clip":
@@ -86,7 +88,7 @@ def share(found: torch.Tensor, expected: float) -> bool:
     return abs(float(found.double().mean()) - expected) <= 5 * math.sqrt(expected * (1 - expected) / len(found))
 
 
-@pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if preset["kind"] in ("unet", "prior")])
+@pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if KINDS[preset.kind].target])
 def test_a_picture_is_denoised_to_its_noise_and_an_embedding_to_itself(name):
     net = seen(name)
     x0 = torch.full((N, DIM), IMAGE * DIM**0.5) if net.kind == "prior" else net.pictures
@@ -98,10 +100,10 @@ def test_a_picture_is_denoised_to_its_noise_and_an_embedding_to_itself(name):
     assert torch.equal(net.loss.bin, (net.t - 1) * 20 // net.schedule.T)
 
 
-@pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if preset["kind"] == "clip"])
+@pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if preset.kind == "clip"])
 def test_a_clip_sees_the_caption_and_the_picture_moved_or_noised(name):
     net = seen(name)
-    assert float(net.loss.value) == pytest.approx(math.log(N)) and (net.t is None) == ("schedule" not in PRESETS[name])
+    assert float(net.loss.value) == pytest.approx(math.log(N)) and (net.t is None) == (PRESETS[name].schedule is None)
     clear = torch.arange(N) if net.t is None else (net.t <= 20).nonzero()[:, 0]
     rows, columns = (net.x_t[clear, 0] < 0).nonzero()[:, 1:].T
     assert set(rows.tolist()) == set(range(0, 7)) and set(columns.tolist()) == set(range(1, 8)), "moved by up to 3 pixels"
@@ -185,24 +187,24 @@ def test_mirroring_and_the_choice_of_a_caption_are_the_generator_s():
 
 
 def test_no_held_out_drawing_and_all_of_the_others_are_in_the_material(monkeypatch):
-    monkeypatch.setattr(recipe, "DRAWINGS", 4000)
-    recipe._drawn.cache_clear()
-    one, two = (recipe.material(data, 16) for data in ("shape", "shapes"))
+    monkeypatch.setattr(material, "DRAWINGS", 4000)
+    material._drawn.cache_clear()
+    one, two = (material.material(PRESETS[name]) for name in ("clip-shapes", "glide-shapes"))
     assert set(one.index.tolist()) == set(shapes.TRAIN.tolist()) and len(one.index) == 4000
     n = len(shapes.COMBINATIONS)
     drawn = [set((two.index[two.index < n]).tolist()), set((two.index[two.index >= n] - n).tolist())]
     assert drawn[0] == set(shapes.TRAIN.tolist()) and not drawn[1] & set(scenes.HELDOUT.tolist()) and len(drawn[1]) > 1300
     assert len(two.index) == 8000 and two.captions[n] == scenes.captions(0) and two.captions[3] == shapes.captions(3)
     assert not one.mirror.any() and not two.mirror.any()  # the captions say where things are
-    recipe._drawn.cache_clear()
+    material._drawn.cache_clear()
 
 
 def test_the_training_parts_are_whole_and_as_large_as_the_cards_say():
-    assert recipe.DRAWINGS == 20_000
+    assert material.DRAWINGS == 20_000
     train = emoji.load(16)[0]
-    kept = recipe.material("emoji", 16)
+    kept = material.material(PRESETS["glide-emoji"])
     assert kept.captions == train.captions and torch.equal(kept.mirror, train.mirrorable) and len(kept.index) == 1816
-    for mine, theirs in zip(recipe.training_data({"name": "digits", "net": {}}), digits.load()[0], strict=True):
+    for mine, theirs in zip(material.training_data(PRESETS["digits"]), digits.load()[0], strict=True):
         assert torch.equal(mine, theirs)
 
 
@@ -211,35 +213,37 @@ def own(tmp_path):
     for i, colour in enumerate(("red", "green", "blue")):
         Image.new("RGB", (9, 9), colour).save(tmp_path / f"{i}.png")
     (tmp_path / "said.csv").write_text("file,caption\n0.png,left red\n1.png,green\n2.png,blue\n0.png,a red one\n")
-    return {"path": str(tmp_path), "captions": str(tmp_path / "said.csv"), "size": 8}
+    return Pictures(str(tmp_path), str(tmp_path / "said.csv"), 8)
 
 
 @pytest.mark.parametrize("name", ["folder", "clip-folder"])
 def test_your_own_pictures_are_kept_with_their_captions_and_never_mirrored(name, own):
-    config = recipe.configure(name, own)
+    recipe, preset = material.bind(PRESETS[name], own), PRESETS[name]
     smaller = {"size": 8, **({"attention": [8]} if name == "folder" else {})}  # no level has 16 pixels
-    assert config["net"] == {**PRESETS[name]["net"], **smaller} and config["loss"] == PRESETS[name]["loss"]
-    assert config["words"] == ["a", "blue", "green", "left", "one", "red"] and config["pictures"].items() > own.items()
-    pictures, mirror, tokens = recipe.training_data(config)
+    words = ("a", "blue", "green", "left", "one", "red")
+    kept = replace(own, fingerprint=folder.fingerprint(own.path, own.captions))
+    assert recipe == replace(preset, network={**preset.network, **smaller}, words=words, pictures=kept)
+    pictures, mirror, tokens = material.training_data(recipe)
     assert pictures.shape == (3, 3, 8, 8) and not mirror.any() and pictures[2, :, 0, 0].tolist() == [0, 0, 255]
     said = [["left red", "a red one"], ["green", "green"], ["blue", "blue"]]
-    assert torch.equal(tokens.long(), torch.stack([recipe.make_tokenizer(config).encode(each) for each in said]))
+    assert torch.equal(tokens.long(), torch.stack([recipe.tokenizer.encode(each) for each in said]))
 
 
 def test_a_run_keeps_what_its_preset_says():
     for name in ("digits", "digits-classifier", "upsampler-emoji"):
-        kept = {k: PRESETS[name][k] for k in ("net", "schedule", "loss") if k in PRESETS[name]}
-        assert recipe.configure(name) == {"name": name, **kept}
+        assert material.bind(PRESETS[name]) == PRESETS[name]
+    assert replace(material.bind(PRESETS["glide-emoji"]), words=None) == PRESETS["glide-emoji"]
+    for name, pictures, words in (("digits", Pictures("here", None, 8), "takes no others"), ("folder", None, "needs a folder")):
+        with pytest.raises(ValueError, match=f"^{name} .*{words}"):
+            material.bind(PRESETS[name], pictures)
 
 
 def test_the_first_weights_are_those_of_the_seed():
-    a, b, c = (recipe.build({"name": "digits-classifier", "net": PRESETS["digits-classifier"]["net"]}, s) for s in (0, 0, 1))
+    a, b, c = (PRESETS["digits-classifier"].build(seed) for seed in (0, 0, 1))
     assert torch.equal(a.head.weight, b.head.weight) and not torch.equal(a.head.weight, c.head.weight)
 
 
 def test_the_schedule_has_all_the_arguments_of_the_preset():
-    made = recipe.make_schedule({"schedule": {"kind": "linear", "T": 50, "beta_1": 0.01, "beta_T": 0.5}})
-    assert torch.equal(made.beta, Schedule.linear(50, 0.01, 0.5).beta)
-    assert torch.equal(
-        recipe.make_schedule({"schedule": {"kind": "cosine", "T": 9, "s": 0.1}}).beta, Schedule.cosine(9, 0.1).beta
-    )
+    linear, cosine = {"kind": "linear", "T": 50, "beta_1": 0.01, "beta_T": 0.5}, {"kind": "cosine", "T": 9, "s": 0.1}
+    for schedule, made in ((linear, Schedule.linear(50, 0.01, 0.5)), (cosine, Schedule.cosine(9, 0.1))):
+        assert torch.equal(replace(PRESETS["digits"], schedule=schedule).make_schedule().beta, made.beta)

@@ -5,15 +5,16 @@ from statistics import fmean, stdev
 
 import pytest
 import torch
-from made import SAID, Made, MadeClip, a_few, share
+from made import SAID, MadeClip, a_few, made, share
 from torch import nn
 
 from ddpm_lite import sample
 from ddpm_lite.data import compositions, digits, scenes, shapes
 from ddpm_lite.maths import metrics
-from ddpm_lite.models import evaluation, trained
+from ddpm_lite.models import evaluation, presets, trained
 from ddpm_lite.models.evaluation import clips, texts
 from ddpm_lite.models.evaluation import digits as judges
+from ddpm_lite.sampling.noise import normal
 
 pytestmark = pytest.mark.usefixtures("unchecked")  # made-up models are no networks
 
@@ -35,7 +36,7 @@ def training_digits(asked, seed, steps, scale, method):
 
 
 def test_each_number_of_the_digits_is_what_its_meaning_says():
-    model = Made("digits", training_digits, schedule={})
+    model = made("digits", training_digits)
     found, asked = evaluation.score(model, seed=5), torch.arange(10).repeat(100)
     assert model.log == [(1000, 5, 50, 2.0, "ddim"), (1000, 5, 10, 2.0, "ddim"), (1000, 5, 50, 1.0, "ddim"),
                          (800, 6, 50, 1.0, "ddim"), (800, 6, 50, 0.0, "ddim")]  # fmt: skip
@@ -70,7 +71,7 @@ def test_a_classifier_is_judged_by_the_held_out_digits():
         def forward(self, images):
             return nn.functional.one_hot(torch.tensor([right.get(x.numpy().tobytes(), 0) for x in images]), 10).float()
 
-    model = Made("digits-classifier")
+    model = made("digits-classifier")
     model.net = Net(1, 1)
     zeros = sum(y == 0 for x, y in known.items() if x not in right)
     assert evaluation.score(model) == {"accuracy": pytest.approx((270 + zeros) / 360)}
@@ -87,7 +88,7 @@ def test_a_curve_of_the_digits_holds_mean_and_deviation_over_seeds(monkeypatch):
 
     monkeypatch.setattr(judges, "recognise", lambda images: images[:, 0, 0, 0].long())
     monkeypatch.setattr(judges, "frechet_to_real", lambda images: float(images[0, 0, 0, 1]))
-    rows = judges.curves(Made("digits", picture, schedule={}), seeds=3)
+    rows = judges.curves(made("digits", picture), seeds=3)
     assert [(row["method"], row["steps"]) for row in rows] == [(m, s) for m in methods for s in (5, 10, 20, 50, 100)]
     for row in rows:
         right = [1 - (seed + methods.index(row["method"])) / len(asked) for seed in (10, 11, 12)]
@@ -102,11 +103,11 @@ def test_the_names_of_all_emoji_compete_and_each_part_is_counted_by_itself(monke
     few = a_few(monkeypatch)
     off = torch.arange(110) % 10  # ranks 0 to 9
     off[90:] = torch.tensor([0, 4, 4, 5] * 5)
-    model = MadeClip("clip-emoji", few.images, few.names, off, net={"noisy": True})
+    model = MadeClip("clip-emoji-noisy", few.images, few.names, off)
     expected = {"recall_at_1": 0.1, "recall_at_5": 0.5, "recall_at_1_heldout": 0.25, "recall_at_5_heldout": 0.75}
     assert evaluation.score(model) == pytest.approx(expected)
     assert all((t == 1).all() for _, t in model.net.seen)
-    model.config["net"] = {}
+    model.recipe = presets.PRESETS["clip-emoji"]
     model.net.seen.clear()
     assert evaluation.score(model) == pytest.approx(expected) and all(t is None for _, t in model.net.seen)
     assert clips.curves(model) == []
@@ -114,7 +115,7 @@ def test_the_names_of_all_emoji_compete_and_each_part_is_counted_by_itself(monke
 
 def test_a_clip_of_noisy_pictures_is_asked_at_each_t_with_that_much_noise(monkeypatch):
     few = a_few(monkeypatch)
-    model = MadeClip("clip-emoji-noisy", few.images, few.names, torch.zeros(110, dtype=torch.long), net={"noisy": True})
+    model = MadeClip("clip-emoji-noisy", few.images, few.names, torch.zeros(110, dtype=torch.long))
     rows = clips.curves(model)
     assert [row["t"] for row in rows] == [int(t[0]) for _, t in model.net.seen] == [1, 100, 200, 300, 400, 500, 600, 800]
     for x_t, t in model.net.seen:
@@ -134,7 +135,9 @@ def test_a_clip_of_shapes_is_judged_by_fresh_drawings_of_each_part(monkeypatch):
     monkeypatch.setattr(shapes, "draw", draw)
     captions = [shapes.captions(i)[0] for i in range(256)]
     model = MadeClip("clip-shapes", [], captions, torch.zeros(256, dtype=torch.long))
-    model.net.encode_image = lambda pictures: torch.eye(256)[shapes.judge(pictures).index * (torch.arange(len(pictures)) % 4 > 0)]
+    model.net.encode_image = lambda pictures, t=None: torch.eye(256)[
+        shapes.judge(pictures).index * (torch.arange(len(pictures)) % 4 > 0)
+    ]
     found = evaluation.score(model, seed=2)
     assert asked == [(2000, 12347, 16, "train"), (2000, 12347, 16, "heldout")]
     assert found == {"accuracy_seen": 0.75, "accuracy_heldout": 0.75}
@@ -149,7 +152,7 @@ def test_right_is_the_best_five_of_the_judge_that_nothing_else_uses(monkeypatch)
     judge = MadeClip("judge-emoji", few.images, few.names, off)
     monkeypatch.setattr(trained, "shipped", {"judge-emoji": judge}.__getitem__)
     own = torch.tensor([0, 4, 5, 99])
-    assert texts.right("glide-emoji", few.images[own], own).tolist() == [True, True, False, False]
+    assert texts.right("emoji", few.images[own], own).tolist() == [True, True, False, False]
 
 
 def pale(image: torch.Tensor, i: int) -> torch.Tensor:
@@ -165,7 +168,7 @@ def test_each_number_of_a_model_of_emoji_is_what_its_meaning_says(monkeypatch):
     monkeypatch.setattr(trained, "shipped", {"judge-emoji": judge}.__getitem__)
     monkeypatch.setattr(compositions, "exchanged", lambda: [compositions.Exchange(few.names[7], "", "")])
     monkeypatch.setattr(texts, "composed", lambda drawn: float(torch.equal(drawn[0], pale(few.images[7], 0))))
-    model = Made("glide-emoji", lambda asked, *_: torch.stack([pale(faces[c], i) for i, c in enumerate(asked)]))
+    model = made("glide-emoji", lambda asked, *_: torch.stack([pale(faces[c], i) for i, c in enumerate(asked)]))
     found = evaluation.score(model, seed=4)
     assert model.log == [(40, 4, 25, 3.0, "ddim"), (20, 4, 25, 3.0, "ddim"), (1, 4, 25, 3.0, "ddim")]
     rows = torch.randperm(90, generator=torch.Generator().manual_seed(4))[:40]
@@ -192,7 +195,7 @@ def test_each_number_of_a_model_of_emoji_is_what_its_meaning_says(monkeypatch):
 def test_a_composition_counts_where_its_own_caption_fits_better_than_both_it_is_made_of(monkeypatch):
     made_up = [compositions.Exchange(*(f"{kind} {i}" for kind in ("asked", "made from", "holds"))) for i in range(4)]
     judge = MadeClip("judge-emoji", [], [c for each in made_up for c in each], torch.zeros(12, dtype=torch.long))
-    judge.net.encode_image = lambda pictures: torch.eye(12)[[0, 4, 8, 9]] + 0.5 * torch.eye(12)[[1, 3, 6, 11]]
+    judge.net.encode_image = lambda pictures, t=None: torch.eye(12)[[0, 4, 8, 9]] + 0.5 * torch.eye(12)[[1, 3, 6, 11]]
     monkeypatch.setattr(trained, "shipped", {"judge-emoji": judge}.__getitem__)
     monkeypatch.setattr(compositions, "exchanged", lambda: made_up)
     assert texts.composed(torch.zeros(4, 3, 16, 16)) == 0.5  # the first and the last
@@ -210,7 +213,7 @@ def test_each_number_of_a_model_of_shapes_is_what_its_meaning_says(monkeypatch):
         assert len(set(asked)) > len(asked) / 2
         return torch.where((torch.arange(len(index)) % every > 0)[:, None, None, None], of.render(index), 1.0)
 
-    model = Made("decoder-shapes", picture)
+    model = made("decoder-shapes", picture)
     expected = {"accuracy_seen": 0.75, "accuracy_heldout": 0.75, "scenes_seen": 0.8, "scenes_heldout": 0.8}
     assert evaluation.score(model, seed=4) == expected and all(index <= part for index, part in seen)
     assert model.log == [(40, 4, 25, 3.0, "ddim")] * 2 + [(20, 4, 25, 3.0, "ddim")] * 2
@@ -219,7 +222,7 @@ def test_each_number_of_a_model_of_shapes_is_what_its_meaning_says(monkeypatch):
 def test_the_curves_of_shapes_compare_with_drawings_in_the_eye_that_comes_with_the_data(monkeypatch):
     captions = [shapes.captions(i)[0] for i in range(256)]
     eye = MadeClip("clip-shapes", [], captions, torch.zeros(256, dtype=torch.long))
-    eye.net.encode_image = lambda pictures: pictures.flatten(1)[:, 300:310] + 0.0
+    eye.net.encode_image = lambda pictures, t=None: pictures.flatten(1)[:, 300:310] + 0.0
     monkeypatch.setattr(trained, "shipped", {"clip-shapes": eye}.__getitem__)
     drawn = {}
 
@@ -228,7 +231,7 @@ def test_the_curves_of_shapes_compare_with_drawings_in_the_eye_that_comes_with_t
         drawn[scale] = (drawn[scale] * (1 - scale / 20)).where((torch.arange(len(asked)) % 4 >= scale)[:, None, None, None], 1.0)
         return drawn[scale]
 
-    model = Made("glide-shapes", picture)
+    model = made("glide-shapes", picture)
     rows = texts.curves(model, n=40)
     assert [row["scale"] for row in rows] == list(texts.SCALES) == [scale for *_, scale, _ in model.log]
     assert {log[:3] for log in model.log} == {(40, 2, 25)}
@@ -242,16 +245,14 @@ def test_the_curves_of_shapes_compare_with_drawings_in_the_eye_that_comes_with_t
         assert row["accuracy"] == pytest.approx(share(shapes.judge(pictures).index == own))
         spread = [float(x.unflatten(0, (2, 20)).std(1).mean()) for x in (pictures, real)]
         assert row["spread"] == pytest.approx(spread[0] / spread[1])
-    assert texts.curves(Made("decoder-shapes")) == []
+    assert texts.curves(made("decoder-shapes")) == []
 
 
 def test_the_curves_of_emoji_ask_the_judge_and_for_clip_guidance_the_guide_too(monkeypatch):
     few = a_few(monkeypatch)
     off, guides = torch.arange(110) % 10, torch.arange(110) % 4 * 3
     numbers = {"judge-emoji": off, "clip-emoji": guides, "clip-emoji-noisy": guides}
-    shipped = {
-        name: MadeClip(name, few.images, few.names, each, net={"noisy": "noisy" in name}) for name, each in numbers.items()
-    }
+    shipped = {name: MadeClip(name, few.images, few.names, each) for name, each in numbers.items()}
     monkeypatch.setattr(trained, "shipped", shipped.__getitem__)
     monkeypatch.setattr(trained, "load", lambda name, device: shipped[name])
     faces, led = dict(zip(few.names, few.images, strict=True)), []
@@ -261,7 +262,7 @@ def test_the_curves_of_emoji_ask_the_judge_and_for_clip_guidance_the_guide_too(m
         return torch.stack([faces[caption] for caption in captions])
 
     monkeypatch.setattr(texts, "by_clip", by_clip)
-    model = Made("glide-emoji", lambda asked, *_: torch.stack([faces[caption] for caption in asked]))
+    model = made("glide-emoji", lambda asked, *_: torch.stack([faces[caption] for caption in asked]))
     rows, own = texts.curves(model, n=40), torch.randperm(90, generator=torch.Generator().manual_seed(1))[:40]
     assert [row["scale"] for row in rows] == [*texts.SCALES, *texts.CLIP_SCALES]
     assert led == [("clip-emoji-noisy", 20, scale, 2) for scale in texts.CLIP_SCALES]
@@ -283,15 +284,15 @@ def test_clip_guidance_leads_the_network_without_a_caption_by_the_noise_aware_cl
 
     monkeypatch.setattr(texts, "clip_guided", clip_guided)
     model, guide = (
-        Made("glide-emoji", schedule={"kind": "linear", "T": 100}),
-        MadeClip("c", [], ["x", "y"], torch.zeros(2).long()),
+        made("glide-emoji", schedule={"kind": "linear", "T": 100}),
+        MadeClip("clip-emoji-noisy", [], ["x", "y"], torch.zeros(2).long()),
     )
     model.net = Net(1, 1)
     drawn = texts.by_clip(model, guide, ["y", "x", "y"], 0.25, seed=7)
     (net, clip, *asked), *steps = given
     assert net is model.net and clip is guide.net and asked[0] == [1, 0, 1] and asked[1].T == 100 and asked[2] == 0.25
     assert [int(t) for t, _ in steps] == list(range(100, 0, -2)) and all(cond is None for _, cond in steps)
-    x_T = trained.normal(3, (3, 2, 2), torch.Generator().manual_seed(7))
+    x_T = normal(3, (3, 2, 2), torch.Generator().manual_seed(7))
     eps = lambda x_t, t, cond: x_t - x_t.clamp(-0.25, 0.25)  # noqa: E731
     *_, last = sample(eps, x_T, model.schedule, steps=50, method="ddim", clip=True)
     assert torch.equal(drawn, last.x_t.clamp(-1, 1))

@@ -1,6 +1,7 @@
 """The shipped models: that their cards are true and good enough, and that scores measure what they say."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,9 +9,9 @@ import torch
 from ddpm_lite.data import digits
 from ddpm_lite.machine import weights
 from ddpm_lite.maths import metrics
-from ddpm_lite.models import evaluation, presets, recipe, trained
+from ddpm_lite.models import evaluation, header, material, presets, trained
 
-CONFIG = recipe.configure("digits")
+DIGITS = presets.PRESETS["digits"]
 CARD = json.loads((trained.ASSETS / "digits.json").read_text())
 
 
@@ -27,7 +28,9 @@ def test_the_digit_model_is_as_good_as_promised():
 def test_shipped_weights_are_bf16_of_the_preset_s_network(name):
     tensors, config = weights.load(trained.ASSETS / f"{name}.safetensors")
     assert {t.dtype for t in tensors.values()} == {torch.bfloat16}
-    assert config["net"] == presets.PRESETS[name]["net"] and config.get("schedule") == presets.PRESETS[name].get("schedule")
+    recipe, preset = header.read_recipe(config, name), presets.PRESETS[name]
+    assert recipe == replace(preset, words=recipe.words, clip_weights=recipe.clip_weights)
+    assert (recipe.words is not None) == preset.reads and (recipe.clip_weights is not None) == (preset.clip is not None)
     card = json.loads((trained.ASSETS / f"{name}.json").read_text())
     assert card["parameters"] == sum(p.numel() for p in trained.shipped(name).net.parameters())
     assert f"train {name} " in card["command"]
@@ -48,9 +51,11 @@ def test_the_judges_know_real_digits_and_never_saw_the_held_out_ones():
     assert judge_fits_only(train)
     assert metrics.accuracy(evaluation.recognise(held_out.images), held_out.labels) >= 0.98
     classifier = trained.shipped("digits-classifier")
-    predicted = classifier.net(held_out.images).argmax(1)
+    predicted = classifier.predict(held_out.images)
     assert metrics.accuracy(predicted, held_out.labels) == pytest.approx(classifier.card["scores"]["accuracy"], abs=1e-3)
-    assert all(torch.equal(a, b) for a, b in zip(recipe.training_data(recipe.configure("digits-classifier")), train, strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(material.training_data(presets.PRESETS["digits-classifier"]), train, strict=True)
+    )
 
 
 def judge_fits_only(train) -> bool:
@@ -86,7 +91,7 @@ def test_the_same_seed_draws_the_same_and_any_integer_is_a_seed():
 
 def test_build_leaves_the_global_generator_alone():
     before = torch.get_rng_state()
-    a, b = recipe.build(CONFIG, 1), recipe.build(CONFIG, 1)
+    a, b = DIGITS.build(1), DIGITS.build(1)
     assert torch.equal(before, torch.get_rng_state())
     assert all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 

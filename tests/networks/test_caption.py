@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,7 +13,10 @@ from test_train import same
 from ddpm_lite import Schedule, Tokenizer, UNet, drop_condition, eps_loss, guided, sample, train
 from ddpm_lite import __main__ as cli
 from ddpm_lite.machine import weights
-from ddpm_lite.models import presets, recipe, trained
+from ddpm_lite.models import material, trained
+from ddpm_lite.models.kinds import UpsamplingModel
+from ddpm_lite.models.objective import make_loss
+from ddpm_lite.models.presets import PRESETS
 from ddpm_lite.networks.caption import Caption, Context
 from ddpm_lite.networks.channels import beside, enlarge, widen
 from ddpm_lite.networks.tokenizer import END, PAD, START
@@ -23,7 +27,7 @@ from ddpm_lite.training.losses import Loss
 WORDS = ["blue", "circle", "left", "red", "right", "square"]
 TOKENS = Tokenizer(WORDS, 6)
 READER = {"vocabulary": len(TOKENS), "length": 6, "width": 8, "depth": 1, "heads": 2}
-SMALL = {"size": 8, "channels": 3, "width": 8, "mults": (1, 2), "depth": 1, "attention": (4,), "groups": 4, "heads": 2}
+SMALL = {"size": 8, "channels": 3, "width": 8, "mults": [1, 2], "depth": 1, "attention": [4], "groups": 4, "heads": 2}
 schedule = Schedule.cosine(100)
 
 
@@ -269,19 +273,13 @@ def test_a_stopped_run_with_captions_goes_on_bit_for_bit(tmp_path):
 
 def test_the_presets_of_captions_are_as_small_as_promised():
     for name, most in (("glide-shapes", 6e6), ("glide-emoji", 6e6), ("upsampler-emoji", 3e6)):
-        config = {"name": name, **presets.PRESETS[name], "words": [f"word{i}" for i in range(3000)]}
-        if "caption" not in config["net"]:
-            del config["words"]
-        assert count(recipe.build(config)) <= most, name
+        words = tuple(f"word{i}" for i in range(3000)) if PRESETS[name].reads else None
+        assert count(replace(PRESETS[name], words=words).build()) <= most, name
 
 
 def test_a_preset_s_loss_drops_what_it_says():
-    config = {
-        "name": "glide-shapes",
-        "net": {**SMALL, "caption": READER},
-        "schedule": {"kind": "cosine", "T": 100},
-        "words": WORDS,
-    }
+    changes = {"schedule": {"kind": "cosine", "T": 100}, "words": tuple(WORDS)}
+    recipe = replace(PRESETS["glide-shapes"], network={**SMALL, "caption": READER}, **changes)
     seen = []
 
     def model(x_t, t, cond=None):
@@ -290,22 +288,22 @@ def test_a_preset_s_loss_drops_what_it_says():
 
     n = 4000
     for drop, word_drop in ((0.3, 0.0), (0.0, 0.3)):
-        recipe.make_loss({**config, "loss": {"drop": drop, "word_drop": word_drop}})(model, batch(n), seeded())
+        make_loss(replace(recipe, loss={"drop": drop, "word_drop": word_drop}))(model, batch(n), seeded())
         words = (seen.pop()[1] > END).sum(1)
         assert float((words == 0).double().mean()) == pytest.approx(drop, abs=5 * math.sqrt(0.25 / n))
         assert bool(((words > 0) & (words < 3)).any()) == bool(word_drop)
-    upsampler = {"name": "upsampler-emoji", "net": {**SMALL, "extra": 3}, "schedule": config["schedule"], "loss": {"noise": 0.5}}
-    recipe.make_loss(upsampler)(model, batch(n)[:2], seeded())
+    upsampler = replace(PRESETS["upsampler-emoji"], schedule=recipe.schedule, loss={"noise": 0.5})
+    make_loss(upsampler)(model, batch(n)[:2], seeded())
     assert seen.pop()[0][:, 3:].abs().max() > 1.5  # the small picture with noise, beside x_t
 
 
 def test_the_data_of_shapes_are_pictures_in_bytes_with_the_captions_of_what_they_show():
     from ddpm_lite.data import scenes, shapes
 
-    config = recipe.configure("glide-shapes")
-    pictures, mirror, tokens = recipe.training_data(config)
+    recipe = material.bind(PRESETS["glide-shapes"])
+    pictures, mirror, tokens = material.training_data(recipe)
     assert pictures.shape == (len(mirror), 3, 16, 16) and pictures.dtype == torch.uint8 and not mirror.any()
-    tokenizer = recipe.make_tokenizer(config)
+    tokenizer = recipe.tokenizer
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # no word unknown, no caption too long
         for of, rows in ((shapes, slice(0, 20)), (scenes, slice(-20, None))):
@@ -321,14 +319,14 @@ def test_the_data_of_emoji_are_the_training_part_with_its_captions():
     from ddpm_lite.data import emoji
 
     seen, _ = emoji.load(16)
-    config = recipe.configure("glide-emoji")
-    pictures, mirror, tokens = recipe.training_data(config)
+    recipe = material.bind(PRESETS["glide-emoji"])
+    pictures, mirror, tokens = material.training_data(recipe)
     torch.testing.assert_close(pictures.float() / 127.5 - 1, seen.images, rtol=0, atol=0.004)  # half a level of 255
     assert torch.equal(mirror, seen.mirrorable)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert torch.equal(tokens[:, 0].long(), recipe.make_tokenizer(config).encode(seen.names))
-    assert recipe.training_data(recipe.configure("upsampler-emoji"))[0].shape == (len(pictures), 3, 32, 32)
+        assert torch.equal(tokens[:, 0].long(), recipe.tokenizer.encode(seen.names))
+    assert material.training_data(PRESETS["upsampler-emoji"])[0].shape == (len(pictures), 3, 32, 32)
 
 
 # The command line, with an untrained network of few words.
@@ -339,17 +337,19 @@ def run_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "words"
     folder.mkdir()
     caption = {**{k: v for k, v in READER.items() if k != "vocabulary"}, "length": 16}
-    config = {"name": "glide-shapes", "net": {**SMALL, "size": 16, "attention": (8,), "caption": caption}}
-    config |= {"schedule": {"kind": "cosine", "T": 100}, "loss": {"drop": 0.1, "word_drop": 0.1}, "words": WORDS}
-    net = randomise(recipe.build(config))
-    weights.save(folder / trained.CHECKPOINT, {f"ema.{k}": v for k, v in net.state_dict().items()}, config)
+    network = {**SMALL, "size": 16, "attention": [8], "caption": caption}
+    changes = {"schedule": {"kind": "cosine", "T": 100}, "words": tuple(WORDS)}
+    recipe = replace(PRESETS["glide-shapes"], network=network, **changes)
+    ema = {f"ema.{k}": v for k, v in randomise(recipe.build()).state_dict().items()}
+    made = {"machine": "", "command": "", "step": 1, "steps": 1, "seconds": 1.0}
+    weights.save(folder / trained.CHECKPOINT, ema, {"recipe": recipe.as_json(), **made})
     return folder
 
 
-def test_the_words_of_a_run_are_in_its_folder(run_folder):
+def test_the_words_of_a_run_are_in_its_folder(run_folder, unchecked):
     model = trained.load(run_folder, "cpu")
-    assert recipe.make_tokenizer(model.config).words == WORDS and model.net.caption.token.num_embeddings == len(TOKENS)
-    assert torch.equal(model.conditions(["red circle"]), Tokenizer(WORDS, 16).encode(["red circle"]))
+    assert model.tokenizer.words == WORDS and model.net.caption.token.num_embeddings == len(TOKENS)
+    assert torch.equal(model.tokens(["red circle"]), Tokenizer(WORDS, 16).encode(["red circle"]))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         drawn = model.draw(["red circle", "", "blue"], steps=2)
@@ -380,7 +380,7 @@ def test_sample_draws_captions_and_says_in_a_line_what_it_ignores(run_folder, tm
     assert line.startswith("ddpm_lite: This caption has 10,000 words, but the model reads only the first 14")
 
 
-def test_what_cannot_be_drawn_is_named(run_folder, tmp_path, capsys):
+def test_what_cannot_be_drawn_is_named(run_folder, tmp_path, capsys, unchecked):
     def said(*argv):
         assert cli.main([*argv, "-o", str(tmp_path / "a.png"), "--device", "cpu"]) == 2
         return capsys.readouterr().err
@@ -388,15 +388,15 @@ def test_what_cannot_be_drawn_is_named(run_folder, tmp_path, capsys):
     assert "draws by label, a number from 0 to 9, or 10 for no condition: 'angry cat' does not fit" in said(
         "sample", "digits", "angry cat"
     )
-    upsampler = trained.Trained("up", UNet(**SMALL, extra=3).eval(), {"net": {**SMALL, "extra": 3}, "schedule": {}})
+    upsampler = UpsamplingModel(PRESETS["upsampler-emoji"], UNet(**SMALL, extra=3).eval())
     for asked in (["cat"], torch.tensor([1])):
         with pytest.raises(ValueError, match=r"enlarges pictures: give a tensor of shape \(n, 3, 4, 4\)"):
             upsampler.draw(asked)
 
 
 def test_an_upsampler_draws_beside_the_small_picture(g):
-    config = {"net": {**SMALL, "extra": 3}, "schedule": {"kind": "cosine", "T": 100}}
-    model = trained.Trained("up", randomise(UNet(**config["net"])), config)
+    recipe = replace(PRESETS["upsampler-emoji"], network={**SMALL, "extra": 3}, schedule={"kind": "cosine", "T": 100})
+    model = UpsamplingModel(recipe, randomise(recipe.build()))
     small = torch.rand(2, 3, 4, 4, generator=g) * 2 - 1
     drawn = model.draw(small, steps=2)
     assert drawn.shape == (2, 3, 8, 8) and not torch.allclose(drawn, model.draw(-small, steps=2))

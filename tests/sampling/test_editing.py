@@ -1,6 +1,7 @@
 """Editing: what is erased in training, what stays of a picture that is edited, and a network that learns to fill in."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,16 +12,23 @@ from torch import nn
 from ddpm_lite import PointMLP, Schedule, UNet, eps_loss, guided, inpaint, inpainting, sample, train
 from ddpm_lite import __main__ as cli
 from ddpm_lite.machine import weights
-from ddpm_lite.models import presets, recipe, trained
+from ddpm_lite.models import kinds, material, presets, trained
+from ddpm_lite.models import model as model_file
+from ddpm_lite.models.header import read_recipe
+from ddpm_lite.models.kinds import InpaintingModel, UpsamplingModel
+from ddpm_lite.models.objective import make_loss
+from ddpm_lite.models.presets import PRESETS
+from ddpm_lite.models.recipe import Training
 from ddpm_lite.networks.channels import beside, erased, widen
 from ddpm_lite.training.batches import erasures
 
 schedule = Schedule.cosine(100)
-CONFIG = {
-    "name": "inpaint-shapes",
-    "net": {**SMALL, "caption": {k: v for k, v in READER.items() if k != "vocabulary"}, "extra": 4},
-}
-CONFIG |= {"schedule": {"kind": "cosine", "T": 100}, "words": WORDS}
+RECIPE = replace(
+    PRESETS["inpaint-shapes"],
+    network={**SMALL, "caption": {k: v for k, v in READER.items() if k != "vocabulary"}, "extra": 4},
+    schedule={"kind": "cosine", "T": 100},
+    words=tuple(WORDS),
+)
 
 
 def scene(n: int, g: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -70,16 +78,14 @@ def test_the_loss_shows_the_rest_of_the_picture_and_the_mask():
 
 @pytest.mark.parametrize("name", ["inpaint-shapes", "inpaint-emoji"])
 def test_the_presets_go_on_from_their_parents(name):
-    child = presets.PRESETS[name]
-    parent = presets.PRESETS[child["begin"]]
-    assert child["net"] == {**parent["net"], "extra": 4} and parent["net"]["channels"] == 3
-    assert all(child[key] == parent[key] for key in ("kind", "data", "schedule"))
-    assert child["loss"] == {**parent["loss"], "everything": 0.1}
-    configs = recipe.configure(name), recipe.configure(child["begin"])
-    assert configs[0]["words"] == configs[1]["words"]
-    if (file := trained.ASSETS / f"{child['begin']}.safetensors").is_file():
-        assert weights.load(file)[1]["words"] == configs[0]["words"]
-    weights.fill(recipe.build(configs[0]), widen(recipe.build(configs[1]).state_dict(), 4))
+    child, parent = (material.bind(PRESETS[each]) for each in (name, PRESETS[name].begin))
+    assert child.network == {**parent.network, "extra": 4} and parent.network["channels"] == 3
+    assert (child.data, child.schedule, child.words) == (parent.data, parent.schedule, parent.words)
+    assert (child.kind, parent.kind) == ("inpainting", "text-conditional")
+    assert child.loss == {**parent.loss, "everything": 0.1}
+    if (file := trained.ASSETS / f"{parent.name}.safetensors").is_file():
+        assert read_recipe(weights.load(file)[1], file).words == child.words
+    weights.fill(child.build(), widen(parent.build().state_dict(), 4))
 
 
 def test_a_preset_s_loss_erases_and_reads_captions():
@@ -91,8 +97,8 @@ def test_a_preset_s_loss_erases_and_reads_captions():
 
     pictures = torch.zeros(500, 3, 8, 8, dtype=torch.uint8)
     tokens = TOKENS.encode(["red circle"]).short().expand(500, 1, -1)
-    config = {**CONFIG, "loss": {"drop": 0.3, "word_drop": 0.0, "everything": 0.5}}
-    recipe.make_loss(config)(model, (pictures, torch.zeros(500, dtype=torch.bool), tokens), seeded())
+    recipe = replace(RECIPE, loss={"drop": 0.3, "word_drop": 0.0, "everything": 0.5})
+    make_loss(recipe)(model, (pictures, torch.zeros(500, dtype=torch.bool), tokens), seeded())
     ((x, cond),) = seen
     assert x.shape[1] == 7 and set(x[:, 3:6].unique().tolist()) == {-1, 0}
     assert float((x[:, 6].amax((1, 2)) == 0).double().mean()) == pytest.approx(0.5, abs=0.15)
@@ -186,8 +192,8 @@ def test_what_does_not_fit_is_named(options, words, unchecked):
 
 
 def test_a_model_edits_in_batches_and_draws_where_nothing_is_known(g, monkeypatch):
-    monkeypatch.setattr(trained, "AT_ONCE", 2)
-    model = trained.Trained("inpaint-shapes", randomise(recipe.build(CONFIG)), CONFIG)
+    monkeypatch.setattr(model_file, "AT_ONCE", 2)
+    model = InpaintingModel(RECIPE, randomise(RECIPE.build()))
     (pictures, known), asked = scene(5, g), ["red circle", "blue", "", "red", "blue square"]
     found = model.edit(pictures, known, asked, steps=3)
     stays = known.expand_as(pictures) == 1
@@ -201,7 +207,7 @@ def test_a_model_edits_in_batches_and_draws_where_nothing_is_known(g, monkeypatc
 
 
 def test_what_cannot_be_edited_is_named(g, unchecked):
-    model, (pictures, known) = trained.Trained("paint", randomise(recipe.build(CONFIG)), CONFIG), scene(2, g)
+    model, (pictures, known) = InpaintingModel(RECIPE, randomise(RECIPE.build())), scene(2, g)
     for given, words in (
         ((pictures, known, ["red"]), r"here \(1, 3, 8, 8\), not \(2, 3, 8, 8\) with 2 masks"),
         ((pictures[:, :, :4], known, ["red", "blue"]), r"here \(2, 3, 8, 8\), not \(2, 3, 4, 8\)"),
@@ -212,37 +218,28 @@ def test_what_cannot_be_edited_is_named(g, unchecked):
     ):
         with pytest.raises(ValueError, match=words):
             model.edit(*given)
-    plain = trained.Trained("up", UNet(**SMALL, extra=3).eval(), {"net": {**SMALL, "extra": 3}})
-    for other in (plain, trained.shipped("digits"), trained.shipped("digits-classifier")):
-        with pytest.raises(ValueError, match="does not edit pictures; these models do: inpaint-shapes, inpaint-emoji"):
-            other.edit(pictures, known, ["red", "blue"])
 
 
-def test_an_editor_is_known_by_what_it_learnt_and_not_by_its_channels():
-    grey = {**SMALL, "channels": 1, "extra": 2}  # one channel and a mask, or two pictures
-    for config, edits, enlarges in (
-        ({"net": grey}, False, False),
-        ({"net": grey, "name": "upsampler-emoji"}, False, True),
-        ({"net": grey, "name": "inpaint-emoji"}, True, False),
-        ({"net": {**grey, "extra": 0}, "name": "glide-emoji"}, False, False),
-    ):
-        model = trained.Trained("grey", UNet(**config["net"]).eval(), config)
-        assert (model.edits, model.enlarges) == (edits, enlarges)
-    assert not trained.shipped("digits-classifier").edits and trained.shipped("inpaint-shapes").edits
+def test_a_model_edits_because_of_its_kind_and_not_of_its_channels():
+    edits = {name for name, preset in PRESETS.items() if hasattr(kinds.MODELS[preset.kind], "edit")}
+    assert edits == {"inpaint-shapes", "inpaint-emoji"}
+    for name, kind in (("inpaint-shapes", InpaintingModel), ("upsampler-emoji", UpsamplingModel)):  # both see more channels
+        assert type(trained.shipped(name)) is kind and trained.shipped(name).net.extra > 0
+    assert not hasattr(trained.shipped("digits-classifier"), "draw") and not hasattr(trained.shipped("digits"), "edit")
 
 
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
     """Presets of a small parent, shipped, and of its child, which does not learn anything: its learning rate is 0."""
-    net = {**SMALL, "size": 16, "attention": (8,), "caption": {"length": 16, "width": 8, "depth": 1, "heads": 2}}
-    same = {"about": "", "kind": "unet", "data": "emoji", "schedule": {"kind": "cosine", "T": 100}}
-    parent = {**same, "net": net, "loss": {"drop": 0.1, "word_drop": 0.1}}
-    child = {**same, "net": {**net, "extra": 4}, "loss": {**parent["loss"], "everything": 0.1}, "begin": "parent"}
-    monkeypatch.setitem(presets.PRESETS, "parent", parent)
-    monkeypatch.setitem(presets.PRESETS, "child", {**child, "train": {"batch_size": 4, "lr": 0.0, "steps": 2}})
+    net = {**SMALL, "size": 16, "attention": [8], "caption": {"length": 16, "width": 8, "depth": 1, "heads": 2}}
+    same = {"schedule": {"kind": "cosine", "T": 100}, "training": Training(4, 0.0, 2)}
+    parent = replace(PRESETS["glide-emoji"], name="parent", network=net, **same)
+    child = replace(PRESETS["inpaint-emoji"], name="child", network={**net, "extra": 4}, begin="parent", **same)
+    for preset in (parent, child):
+        monkeypatch.setitem(presets.PRESETS, preset.name, preset)
     monkeypatch.setattr(trained, "ASSETS", tmp_path / "assets")
     trained.ASSETS.mkdir()
-    state = randomise(recipe.build(recipe.configure("parent"))).state_dict()
+    state = randomise(material.bind(parent).build()).state_dict()
     return {k: v.bfloat16().float() for k, v in state.items()}
 
 
@@ -252,12 +249,12 @@ def test_training_begins_with_the_shipped_parent(tiny, tmp_path, capsys):
     assert cli.main(command) == 2 and not out.exists()
     assert "parent comes without weights: train it" in capsys.readouterr().err
     file = trained.ASSETS / "parent.safetensors"
-    weights.save(file, {k: v.bfloat16() for k, v in tiny.items()}, recipe.configure("parent"))
+    weights.save(file, {k: v.bfloat16() for k, v in tiny.items()}, {"recipe": material.bind(PRESETS["parent"]).as_json()})
     file.with_suffix(".json").write_text("{}")
     assert cli.main(command) == 0
     model = trained.load(out, "cpu")
     own, expected = model.net.state_dict(), widen(tiny, 4)
-    assert own.keys() == expected.keys() and model.edits
+    assert own.keys() == expected.keys() and isinstance(model, InpaintingModel)
     for name, value in expected.items():
         torch.testing.assert_close(own[name], value, rtol=1e-6, atol=1e-7)
     file.unlink()  # a run that goes on needs no parent

@@ -12,6 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from ddpm_lite import __main__ as cli
 from ddpm_lite import site
+from ddpm_lite.commands import common
 from ddpm_lite.site import pages as made
 from ddpm_lite.views.plots import NARROW
 
@@ -238,7 +239,7 @@ def test_the_notebooks_here_are_taken_else_those_of_the_clone(tmp_path, capsys, 
     assert cli.main(["site", "--out", "out"]) == 0
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"index.html", "mine.html", "mine.slides.html"}
     assert capsys.readouterr().out.startswith("3 files in out")
-    assert cli.BESIDE == NOTEBOOKS
+    assert common.BESIDE == NOTEBOOKS
 
 
 def test_no_notebook_is_named_that_has_no_title(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ddpm_lite import Schedule, sample
-from ddpm_lite.models import trained
+from ddpm_lite.sampling.noise import seeds
 from ddpm_lite.views import Sampling
 
 SCHEDULE = Schedule.linear(1000)
@@ -27,7 +27,7 @@ def walks(axes=AXES):
 def test_the_walks_are_those_of_sample(method):
     drawn = walks()
     x_T = torch.cat([torch.randn(3, 1, 4, 4, generator=torch.Generator().manual_seed(seed)) for seed in AXES["seed"]])
-    own = [s for seed in AXES["seed"] for s in trained.seeds(3, seed)]
+    own = [s for seed in AXES["seed"] for s in seeds(3, seed)]
     fresh = [torch.Generator().manual_seed(s) for s in own] if method == "ddpm" else None
     frames = list(sample(model, x_T, SCHEDULE, cond=COND.repeat(2), steps=10, method=method, clip=True, generator=fresh))
     assert [frame.t for frame in frames] == AXES["t"]

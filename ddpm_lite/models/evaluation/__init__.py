@@ -4,34 +4,26 @@ import json
 from types import ModuleType
 
 from ...machine import distributed, weights
-from .. import header, presets, trained
+from .. import trained
+from ..kinds import ClassifierModel, ClipModel
+from ..model import Trained
 from ..unclip import Chain
 from . import chains, clips, digits, edits, priors, texts, upsampler
 from .digits import features, frechet_to_real, judge, real_halves, recognise
 
 __all__ = ["MEANING", "features", "frechet_to_real", "judge", "real_halves", "recognise", "score", "ship"]
 
-# Which file judges a model.
+# Which file judges a model of this kind.
 JUDGES = {
-    "digits": digits,
-    "digits-classifier": digits,
-    "clip-shapes": clips,
-    "clip-emoji": clips,
-    "clip-emoji-noisy": clips,
-    "judge-emoji": clips,
-    "glide-shapes": texts,
-    "glide-emoji": texts,
-    "upsampler-emoji": upsampler,
-    "inpaint-shapes": edits,
-    "inpaint-emoji": edits,
-    "prior-shapes": priors,
-    "prior-emoji": priors,
-    "decoder-shapes": texts,
-    "decoder-emoji": texts,
-    "unclip-shapes": chains,
-    "unclip-emoji": chains,
+    "class-conditional": digits,
+    "classifier": digits,
+    "clip": clips,
+    "text-conditional": texts,
+    "decoder": texts,
+    "inpainting": edits,
+    "upsampling": upsampler,
+    "prior": priors,
 }
-SEEDLESS = {"digits-classifier", "clip-emoji", "clip-emoji-noisy", "judge-emoji"}  # judged on pictures that are always the same
 MEANING = digits.MEANING | clips.MEANING | texts.MEANING | upsampler.MEANING | edits.MEANING | priors.MEANING | chains.MEANING
 DATA = {
     "digits": "load_digits of scikit-learn: the 1,437 training digits of ddpm_lite.data.digits (UCI, CC BY 4.0)",
@@ -41,22 +33,30 @@ DATA = {
 }
 
 
-def _judge(name: str) -> ModuleType:
-    if name not in JUDGES:
-        raise ValueError(f"{name} cannot be scored: there is no judge for pictures of your own.")
-    return JUDGES[name]
+def judge_of(model: Trained | Chain) -> ModuleType:
+    """The file that judges a model. ValueError where there is none."""
+    if isinstance(model, Chain):
+        return chains
+    if model.recipe.data == "folder":
+        raise ValueError(f"{model.name} cannot be scored: there is no judge for pictures of your own.")
+    return JUDGES[model.recipe.kind]
 
 
-def score(model: trained.Trained | Chain, seed: int | None = None) -> dict[str, float]:
+def draws_nothing(model: Trained | Chain) -> bool:
+    """Whether it is judged by pictures that are always the same, so that no seed has an effect."""
+    return isinstance(model, ClassifierModel) or (isinstance(model, ClipModel) and model.recipe.data == "emoji")
+
+
+def score(model: Trained | Chain, seed: int | None = None) -> dict[str, float]:
     """The numbers of a model, with the keys of MEANING. ValueError for a model that nothing here can judge, and for a seed
     (default 0) where nothing is drawn."""
-    if seed is not None and model.name in SEEDLESS:
+    judging = judge_of(model)
+    if seed is not None and draws_nothing(model):
         raise ValueError(f"Scoring {model.name} draws nothing, so a seed has no effect: leave it out.")
-    seed = 0 if seed is None else seed
-    return _judge(model.name).score(model, seed)
+    return judging.score(model, 0 if seed is None else seed)
 
 
-def ship(model: trained.Trained | Chain, seed: int | None = None) -> dict:
+def ship(model: Trained | Chain, seed: int | None = None) -> dict:
     """Write the model into the package: its averaged weights in bf16, and its card beside them; returns the card. A chain has
     only a card, since its models are shipped separately.
 
@@ -65,26 +65,26 @@ def ship(model: trained.Trained | Chain, seed: int | None = None) -> dict:
     """
     if isinstance(model, Chain):
         return _write({"name": model.name, **chains.made_of(model), "scores": score(model, seed), "curves": chains.curves(model)})
-    _judge(model.name)
-    header.check(model.config, model.name, of_run=True)
+    judging, recipe, made = judge_of(model), model.recipe, model.made
+    if made is None:
+        raise ValueError(f"{model.name} is not from a run: name the folder of one.")
     for parameter in model.net.parameters():
         parameter.copy_(parameter.bfloat16())
-    chosen = presets.preset(model.name)
-    card = {"name": model.name, "about": chosen["about"], **model.config["made"]}
-    steps, planned = model.config["step"], model.config["steps"]
-    card |= {"steps": steps, "pictures": steps * card["batch_size"], "minutes": model.config["seconds"] / 60}
-    if steps != planned:  # None if the run was to last some minutes and ended while the first steps were timed
-        card["planned_steps"] = planned
-    card |= {"data": DATA[chosen["data"]]}
+    training = recipe.training
+    card = {"name": recipe.name, "about": recipe.about, "seed": training.seed, "batch_size": training.batch_size}
+    card |= {"lr": training.lr, "weight_decay": training.weight_decay, "machine": made.machine, "command": made.command}
+    card |= {"steps": made.step, "pictures": made.step * training.batch_size, "minutes": made.seconds / 60}
+    if made.step != made.steps:  # None if the run was to last some minutes and ended while the first steps were timed
+        card["planned_steps"] = made.steps
+    card |= {"data": DATA[recipe.data]}
     card |= {"parameters": sum(p.numel() for p in model.net.parameters()), "scores": score(model, seed)}
-    curves = getattr(_judge(model.name), "curves", None)  # a kind of model without curves has no such function
+    curves = getattr(judging, "curves", None)  # a kind of model without curves has no such function
     if rows := curves and curves(model):
         card["curves"] = rows
     if distributed.rank() == 0:
         trained.ASSETS.mkdir(parents=True, exist_ok=True)
-        config = {k: model.config[k] for k in ("name", "net", "schedule", "words", "clip") if k in model.config}
         tensors = {k: v.bfloat16() for k, v in model.net.state_dict().items()}
-        weights.save(trained.ASSETS / f"{model.name}.safetensors", tensors, config)
+        weights.save(trained.ASSETS / f"{model.name}.safetensors", tensors, {"recipe": recipe.as_json()})
     return _write(card)
 
 

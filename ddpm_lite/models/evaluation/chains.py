@@ -47,14 +47,14 @@ def score(chain: Chain, seed: int = 0) -> dict[str, float]:
     """The numbers of `MEANING`; the seeds are `seed` and the four after it."""
     found = {}
     for part in ("seen", "heldout"):
-        captions, own, pictures = asked(chain.name, part, COUNT)
+        captions, own, pictures = asked(chain.data, part, COUNT)
         for source, alone in WAYS:
             rows = [table_cell(chain, source, alone, captions, pictures, seed + i) for i in range(SEEDS)]
-            right = [float(texts.right(chain.name, drawn, own).double().mean()) for drawn in rows]
+            right = [float(texts.right(chain.data, drawn, own).double().mean()) for drawn in rows]
             key = f"{source}{'_alone' * alone}_{part}"
             found |= {key: fmean(right), f"{key}_std": stdev(right), f"{key}_spread": over_seeds(rows)}
         slow = chain.decode(chain.imagine(captions, seed=seed), captions, seed=seed, steps=100, scale=SCALE, method="ddim")
-        found[f"slow_{part}"] = float(texts.right(chain.name, slow, own).double().mean())
+        found[f"slow_{part}"] = float(texts.right(chain.data, slow, own).double().mean())
     return found | gap(chain)
 
 
@@ -64,10 +64,10 @@ def made_of(chain: Chain) -> dict[str, dict[str, str]]:
     return {"models": {model.name: trained.fingerprint(model.net) for model in parts.values()}}
 
 
-def asked(name: str, part: str, n: int) -> tuple[list[str], Int[Tensor, " n"], Float[Tensor, "n 3 16 16"]]:
+def asked(data: str, part: str, n: int) -> tuple[list[str], Int[Tensor, " n"], Float[Tensor, "n 3 16 16"]]:
     """n captions of the part "seen" or "heldout", the number of the combination or emoji of each, and a real picture of each."""
     g = torch.Generator().manual_seed(3)
-    if "shapes" in name:
+    if data != "emoji":
         own, captions = texts.asked_shapes({"seen": "train"}.get(part, part), n, g)
         return captions, own, shapes.render(own, 16, g)
     train, held_out = emoji.load(16)
@@ -98,8 +98,8 @@ def over_seeds(rows: list[Float[Tensor, "n 3 h w"]]) -> float:
 @torch.no_grad()
 def gap(chain: Chain) -> dict[str, float]:
     """The cosines of CLIP's embeddings within each kind and between the kinds."""
-    if "shapes" in chain.name:
-        captions, own, pictures = asked(chain.name, "seen", 500)
+    if chain.data == "shapes":
+        captions, own, pictures = asked(chain.data, "seen", 500)
     else:
         train = emoji.load(16)[0]
         captions, own, pictures = train.names, torch.arange(len(train.names)), train.images
@@ -117,11 +117,11 @@ def curves(chain: Chain) -> list[dict[str, float | str]]:
     """Against the guidance scale, for training captions: the share of right pictures and the spread over the seeds, with the
     prior's embedding and with none. In Ramesh et al. 2022, section 5.3, guidance makes pictures of one caption alike without a
     prior, but not with one, since the prior has already chosen an embedding."""
-    captions, own, pictures = asked(chain.name, "seen", COUNT)
+    captions, own, pictures = asked(chain.data, "seen", COUNT)
     rows = []
     for source in ("prior", "none"):
         for scale in SCALES:
             drawn = [table_cell(chain, source, False, captions, pictures, seed, scale) for seed in range(SEEDS)]
-            right = fmean(float(texts.right(chain.name, each, own).double().mean()) for each in drawn)
+            right = fmean(float(texts.right(chain.data, each, own).double().mean()) for each in drawn)
             rows.append({"embedding": source, "scale": scale, "accuracy": right, "spread": over_seeds(drawn)})
     return rows

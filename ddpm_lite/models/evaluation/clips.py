@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ...data import emoji, shapes
-from .. import trained
+from ..kinds import ClipModel
 
 MEANING = {
     "accuracy_seen": "share of pictures of one shape with all attributes right: for a CLIP, in the best of all 256 captions;"
@@ -28,12 +28,12 @@ def names() -> list[str]:
 
 
 @torch.no_grad()
-def ranks(model: trained.Trained, pictures: Float[Tensor, "n 3 16 16"], own: Int[Tensor, " n"], t: int = 0) -> Int[Tensor, " n"]:
+def ranks(model: ClipModel, pictures: Float[Tensor, "n 3 16 16"], own: Int[Tensor, " n"], t: int = 0) -> Int[Tensor, " n"]:
     """How many of all names of emoji fit each picture better than its own, number own[i]. A CLIP for noisy pictures is
     asked at t, with the same noise in all of them."""
-    text = model.net.encode_text(model.tokenizer.encode(names()).to(model.device))
-    steps = torch.full((len(pictures),), t, device=model.device) if model.config["net"].get("noisy") else None
-    scores = model.net.encode_image(pictures.to(model.device), steps) @ text.T
+    text = model.encode_text(names())
+    steps = None if model.recipe.schedule is None else torch.full((len(pictures),), t)  # only a CLIP for noise has one
+    scores = model.encode(pictures, steps) @ text.T
     return (scores > scores.gather(1, own.to(model.device)[:, None])).sum(1).cpu()
 
 
@@ -42,18 +42,16 @@ def recall(ranks: Int[Tensor, " n"], k: int) -> float:
     return float((ranks < k).double().mean())
 
 
-def score(model: trained.Trained, seed: int = 0) -> dict[str, float]:
+def score(model: ClipModel, seed: int = 0) -> dict[str, float]:
     """accuracy_... for the CLIP of shapes, recall_at_... for those of emoji."""
     found, start = {}, 0
-    if "shape" in model.name:
-        with torch.no_grad():
-            captions = [shapes.captions(i)[0] for i in range(len(shapes.COMBINATIONS))]
-            text = model.net.encode_text(model.tokenizer.encode(captions).to(model.device))
-            for part, name in (("train", "seen"), ("heldout", "heldout")):
-                g = torch.Generator().manual_seed(seed + 12345)  # not the drawings of the training
-                drawn = shapes.draw(2000, g, 16, part)
-                best = (model.net.encode_image(drawn.images.to(model.device)) @ text.T).argmax(1).cpu()
-                found[f"accuracy_{name}"] = float((best == drawn.index).double().mean())
+    if model.recipe.data == "shape":
+        text = model.encode_text([shapes.captions(i)[0] for i in range(len(shapes.COMBINATIONS))])
+        for part, name in (("train", "seen"), ("heldout", "heldout")):
+            g = torch.Generator().manual_seed(seed + 12345)  # not the drawings of the training
+            drawn = shapes.draw(2000, g, 16, part)
+            best = (model.encode(drawn.images) @ text.T).argmax(1).cpu()
+            found[f"accuracy_{name}"] = float((best == drawn.index).double().mean())
         return found
     for part, name in zip(emoji.load(16), ("", "_heldout"), strict=True):
         own = start + torch.arange(len(part.images))
@@ -62,9 +60,9 @@ def score(model: trained.Trained, seed: int = 0) -> dict[str, float]:
     return found
 
 
-def curves(model: trained.Trained) -> list[dict[str, float]]:
+def curves(model: ClipModel) -> list[dict[str, float]]:
     """For a CLIP of noisy pictures: how often the name of a training emoji is among the best five, at several t."""
-    if not model.config["net"].get("noisy"):
+    if model.recipe.schedule is None:
         return []
     part, rows = emoji.load(16)[0], []
     for t in (1, 100, 200, 300, 400, 500, 600, 800):

@@ -15,6 +15,7 @@ from ...data import digits
 from ...maths import metrics
 from ...maths.checks import NOISY, require_pictures
 from .. import trained
+from ..kinds import ClassifierModel, ClassModel
 
 MEANING = {
     "recognised": "share of 1,000 pictures (guidance 2, 50 DDIM steps) in which an SVC trained on real digits sees the digit "
@@ -80,13 +81,11 @@ def frechet_to_real(images: Float[Tensor, "800 1 8 8"]) -> float:
     return fmean(metrics.frechet(drawn, half) for half, _ in real_halves())
 
 
-def score(model: trained.Trained, seed: int = 0) -> dict[str, float]:
+def score(model: ClassModel | ClassifierModel, seed: int = 0) -> dict[str, float]:
     """The numbers of `MEANING` for a model that draws digits, or the accuracy of a classifier."""
     train, held_out = digits.load()
-    if "schedule" not in model.config:
-        with torch.no_grad():
-            predicted = model.net(held_out.images.to(model.device)).argmax(1).cpu()
-        return {"accuracy": metrics.accuracy(predicted, held_out.labels)}
+    if isinstance(model, ClassifierModel):
+        return {"accuracy": metrics.accuracy(model.predict(held_out.images), held_out.labels)}
     asked = torch.arange(10).repeat(100)
     found = {}
     for key, steps, scale in (("recognised", 50, 2.0), ("recognised_10_steps", 10, 2.0), ("recognised_unguided", 50, 1.0)):
@@ -104,11 +103,11 @@ def score(model: trained.Trained, seed: int = 0) -> dict[str, float]:
     return found
 
 
-def curves(model: trained.Trained, seeds: int = 10) -> list[dict[str, float | str]]:
+def curves(model: ClassModel | ClassifierModel, seeds: int = 10) -> list[dict[str, float | str]]:
     """Quality against the number of steps (nothing for the classifier): for each method and number, the Frechet distance of
     800 unguided pictures and the share of them recognised, as mean and standard deviation over seeds."""
     asked, rows = torch.arange(10).repeat(HALF // 10), []
-    if "schedule" not in model.config:
+    if isinstance(model, ClassifierModel):
         return rows
     for method in ("ddpm", "ddim", "dpm-solver++"):
         for steps in (5, 10, 20, 50, 100):

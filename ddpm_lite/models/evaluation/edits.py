@@ -3,7 +3,7 @@
 import torch
 
 from ...data import emoji, shapes
-from .. import trained
+from ..kinds import InpaintingModel
 from . import texts
 
 MEANING = {
@@ -15,11 +15,11 @@ MEANING = {
 COUNT = 200
 
 
-def score(model: trained.Trained, seed: int = 0) -> dict[str, float]:
+def score(model: InpaintingModel, seed: int = 0) -> dict[str, float]:
     """The numbers of `MEANING`; the judge is that of `texts`."""
     found, g = {}, torch.Generator().manual_seed(seed)
     for part, name in (("train", ""), ("heldout", "_heldout")):
-        if "shapes" in model.name:
+        if model.recipe.data == "shapes":
             drawn = shapes.draw(COUNT, g, 16, part)
             pictures, own = drawn.images, drawn.index
             asked = [shapes.captions(i)[0] for i in own.tolist()]
@@ -32,9 +32,9 @@ def score(model: trained.Trained, seed: int = 0) -> dict[str, float]:
             pictures, own, asked = chosen.images[rows], first + rows, [chosen.names[i] for i in rows.tolist()]
         known = halves(len(pictures), g)
         filled = model.edit(pictures, known, asked, seed=seed, steps=25, scale=3.0)
-        found[f"filled{name}"] = float(texts.right(model.name, filled, own).double().mean())
+        found[f"filled{name}"] = float(texts.right(model.recipe.data, filled, own).double().mean())
         if part == "train":
-            found["filled_blank"] = float(texts.right(model.name, pictures.where(known > 0, 1.0), own).double().mean())
+            found["filled_blank"] = float(texts.right(model.recipe.data, pictures.where(known > 0, 1.0), own).double().mean())
     return found
 
 

@@ -3,7 +3,8 @@
 import torch
 
 from ...data import emoji, shapes
-from .. import presets, trained
+from .. import trained
+from ..model import Trained
 from ..unclip import imagine
 
 MEANING = {
@@ -16,12 +17,12 @@ MEANING = {
 COUNT = 400
 
 
-def score(model: trained.Trained, seed: int = 0) -> dict[str, float]:
+def score(model: Trained, seed: int = 0) -> dict[str, float]:
     """The numbers of `MEANING`."""
     found, g = {}, torch.Generator().manual_seed(seed)
-    clip = trained.load(presets.preset(model.name)["clip"], model.device)
+    clip = trained.load(model.recipe.clip, model.device)
     for part, name in (("train", ""), ("heldout", "_heldout")):
-        if "shapes" in model.name:
+        if model.recipe.data == "shape":
             drawn = shapes.draw(COUNT, g, 16, part)
             pictures, again = drawn.images, shapes.render(drawn.index, 16, g)
             captions = [shapes.captions(int(i))[0] for i in drawn.index]
@@ -30,9 +31,7 @@ def score(model: trained.Trained, seed: int = 0) -> dict[str, float]:
             rows = torch.randperm(len(chosen.images), generator=g)[:COUNT]
             pictures, captions = chosen.images[rows], [chosen.names[i] for i in rows.tolist()]
             again = pictures.flip(3)
-        with torch.no_grad():
-            image, other = (clip.net.encode_image(x.to(model.device)) for x in (pictures, again))
-            text = clip.net.encode_text(clip.tokenizer.encode(captions).to(model.device))
+        image, other, text = clip.encode(pictures), clip.encode(again), clip.encode_text(captions)
         imagined = torch.nn.functional.normalize(imagine(model, clip, captions, seed=seed, candidates=1), dim=1)
         found[f"cosine{name}"] = float((imagined * image).sum(1).mean())
         if not name:

@@ -11,7 +11,9 @@ from ...data import compositions, emoji, scenes, shapes
 from ...maths import metrics
 from ...sampling.guidance import clip_guided
 from ...sampling.loop import sample
-from .. import presets, trained
+from ...sampling.noise import normal
+from .. import trained
+from ..kinds import ClipModel, TextModel
 from . import clips
 
 MEANING = {
@@ -31,21 +33,22 @@ CLIP_SCALES = (1.0, 3.0, 10.0, 30.0)
 COUNT = 400
 
 
-def right(name: str, pictures: Float[Tensor, "n 3 16 16"], own: Int[Tensor, " n"]) -> Bool[Tensor, " n"]:
-    """Whether the judge of the model `name` sees what was asked: combination own[i], or emoji own[i] among its best five."""
-    if "shapes" in name:
+def right(data: str, pictures: Float[Tensor, "n 3 16 16"], own: Int[Tensor, " n"]) -> Bool[Tensor, " n"]:
+    """Whether the judge of these data ("shape", "shapes" or "emoji") sees what was asked: combination own[i], or emoji own[i]
+    among its best five."""
+    if data != "emoji":
         return shapes.judge(pictures).index == own
     return clips.ranks(trained.shipped("judge-emoji"), pictures, own) < 5
 
 
-def score(model: trained.Trained, seed: int = 0) -> dict[str, float]:
+def score(model: TextModel, seed: int = 0) -> dict[str, float]:
     """accuracy_..., scenes_... for a model of shapes; recall_at_..., nearest_..., composed for one of emoji."""
 
     def draw(asked: Sequence[str]) -> Tensor:
         return model.draw(asked, seed=seed, steps=STEPS, scale=SCALE)
 
     found, g = {}, torch.Generator().manual_seed(seed)
-    if presets.preset(model.name)["data"] == "shapes":
+    if model.recipe.data == "shapes":
         for part, name in (("train", "seen"), ("heldout", "heldout")):
             own, captions = asked_shapes(part, COUNT, g)
             found[f"accuracy_{name}"] = metrics.accuracy(shapes.judge(draw(captions)).index, own)
@@ -74,9 +77,8 @@ def score(model: trained.Trained, seed: int = 0) -> dict[str, float]:
 def composed(pictures: Float[Tensor, "n 3 16 16"]) -> float:
     """How often the second CLIP prefers the caption of `compositions.exchanged` that was asked for to those it is made of."""
     judge = trained.shipped("judge-emoji")
-    with torch.no_grad():
-        image = judge.net.encode_image(pictures)
-        text = judge.net.encode_text(judge.tokenizer.encode([c for each in compositions.exchanged() for c in each]))
+    image = judge.encode(pictures)
+    text = judge.encode_text([c for each in compositions.exchanged() for c in each])
     fit = (image[:, None] * text.reshape(len(image), -1, text.shape[1])).sum(2)
     return float((fit.argmax(1) == 0).double().mean())
 
@@ -91,7 +93,7 @@ def _one(captions: list[str], generator: torch.Generator) -> str:
     return captions[int(torch.randint(len(captions), (), generator=generator))]
 
 
-def curves(model: trained.Trained, n: int = 200) -> list[dict[str, float | str]]:
+def curves(model: TextModel, n: int = 200) -> list[dict[str, float | str]]:
     """Against the guidance scale: the share of right pictures (accuracy), and their diversity.
 
     precision and recall are against as many real pictures of these captions, in the features of the CLIP that comes with the
@@ -99,10 +101,10 @@ def curves(model: trained.Trained, n: int = 200) -> list[dict[str, float | str]]
     drawings. For emoji there is CLIP guidance too: the network gets no caption, and only the noise-aware CLIP that guides it
     knows it; accuracy_by_guide is what that CLIP itself says. A decoder has no curves of its own.
     """
-    if not model.name.startswith("glide"):
+    if model.recipe.kind != "text-conditional":
         return []
     g, rows = torch.Generator().manual_seed(1), []
-    if shapes_are := presets.preset(model.name)["data"] == "shapes":
+    if shapes_are := model.recipe.data == "shapes":
         own = shapes.TRAIN[torch.randperm(len(shapes.TRAIN), generator=g)[: n // 20]].repeat_interleave(20)
         captions, real, eye = [shapes.captions(int(i))[0] for i in own], shapes.render(own, 16, g), trained.shipped("clip-shapes")
     else:
@@ -111,9 +113,8 @@ def curves(model: trained.Trained, n: int = 200) -> list[dict[str, float | str]]
         captions, real, eye = [train.names[i] for i in own.tolist()], train.images[own], trained.shipped("clip-emoji")
 
     def row(guidance: str, scale: float, drawn: Tensor) -> dict[str, float | str]:
-        with torch.no_grad():
-            pair = metrics.precision_recall(eye.net.encode_image(real[: len(drawn)]), eye.net.encode_image(drawn))
-        accuracy = float(right(model.name, drawn, own[: len(drawn)]).double().mean())
+        pair = metrics.precision_recall(eye.encode(real[: len(drawn)]), eye.encode(drawn))
+        accuracy = float(right(model.recipe.data, drawn, own[: len(drawn)]).double().mean())
         return {"guidance": guidance, "scale": scale, "accuracy": accuracy, "precision": pair.precision, "recall": pair.recall}
 
     for scale in SCALES:
@@ -121,7 +122,7 @@ def curves(model: trained.Trained, n: int = 200) -> list[dict[str, float | str]]
         rows.append(row("classifier-free", scale, drawn))
         if shapes_are:
             rows[-1]["spread"] = spread(drawn) / spread(real)
-    if model.name == "glide-emoji":
+    if not shapes_are:
         half, guide = n // 2, trained.load("clip-emoji-noisy", model.device)
         for scale in CLIP_SCALES:
             drawn = by_clip(model, guide, captions[:half], scale, seed=2)
@@ -136,11 +137,11 @@ def spread(pictures: Float[Tensor, "n 3 h w"]) -> float:
 
 
 def by_clip(
-    model: trained.Trained, clip: trained.Trained, captions: Sequence[str], scale: float, seed: int = 0
+    model: TextModel, clip: ClipModel, captions: Sequence[str], scale: float, seed: int = 0
 ) -> Float[Tensor, "n 3 16 16"]:
     """Pictures by the network without a caption, led by a noise-aware CLIP to these captions (50 DDIM steps)."""
     device = model.device
     eps = clip_guided(model.net, clip.net, clip.tokenizer.encode(captions).to(device), model.schedule, scale)
-    x_T = trained.normal(len(captions), model.net.shape, torch.Generator(device).manual_seed(seed))
+    x_T = normal(len(captions), model.net.shape, torch.Generator(device).manual_seed(seed))
     *_, last = sample(eps, x_T, model.schedule, steps=50, method="ddim", clip=True)
     return last.x_t.clamp(-1, 1).cpu()

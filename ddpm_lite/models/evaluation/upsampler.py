@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...data import emoji
 from ...maths.checks import require_pictures
-from .. import trained
+from ..kinds import UpsamplingModel
 
 MEANING = {
     "psnr_heldout": "peak signal-to-noise ratio in decibels of held-out emoji, halved and enlarged again (50 DDIM steps)",
@@ -22,7 +22,7 @@ def psnr(a: Float[Tensor, "*x"], b: Float[Tensor, "*x"]) -> float:
     return 10 * math.log10(4 / float((a - b).square().mean()))
 
 
-def score(model: trained.Trained, seed: int = 0) -> dict[str, float]:
+def score(model: UpsamplingModel, seed: int = 0) -> dict[str, float]:
     """The two numbers of `MEANING`."""
     large = emoji.load(32)[1].images
     small = F.avg_pool2d(large, 2)

@@ -1,0 +1,59 @@
+"""What several commands share: the parser of each, the options of drawing, and where the notebooks are."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..sampling.samplers import SAMPLERS
+from .arguments import SEED
+
+BESIDE = Path(__file__).resolve().parents[2] / "notebooks"  # where they are in a clone
+
+
+def add_parser(commands: Any, name: str, help: str, **more: Any) -> argparse.ArgumentParser:
+    """The parser of a sub-command."""
+    return commands.add_parser(name, help=help, description=help, **more)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """The option --device."""
+    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu (default auto)")
+
+
+def add_drawing(parser: argparse.ArgumentParser, file: str) -> None:
+    """The options of a command that draws into one PNG."""
+    parser.add_argument("-o", "--out", type=Path, default=Path(file), metavar="FILE", help=f"the PNG to write (default {file})")
+    parser.add_argument("--seed", type=SEED, default=0, metavar="S", help="fixes the noise (default 0)")
+    parser.add_argument("--steps", type=int, metavar="N", help="network calls for each picture (default 50; unclip: 15)")
+    parser.add_argument(
+        "--scale", type=float, metavar="S", help="guidance: 1 means none; more is clearer and less varied (default 2)"
+    )
+    parser.add_argument("--method", choices=list(SAMPLERS), help="the sampler (default ddim; unclip: dpm-solver++)")
+    add_device(parser)
+
+
+def add_writing(parser: argparse.ArgumentParser) -> None:
+    """The options of a command that writes something made from the notebooks."""
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="the folder to write into; created if necessary")
+    parser.add_argument(
+        "--notebooks", metavar="DIR", type=Path, help="the notebooks (default: notebooks, here or beside the package)"
+    )
+
+
+def notebooks(given: Path | None) -> Path:
+    """The folder of notebooks that is given, else the one here, else the one beside the package."""
+    here = Path("notebooks")
+    return given or (here if here.is_dir() else BESIDE)
+
+
+@contextmanager
+def extra_course() -> Iterator[None]:
+    """Around an import that needs the extra `course`: without it, one sentence says how to get it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in ("nbconvert", "nbformat"):
+            raise
+        raise FileNotFoundError(f'{error.name} is not installed here: pip install -e ".[course]" installs it.') from error

@@ -1,0 +1,97 @@
+"""What a recipe learns from: its captioned pictures, the words in them, and the tensors that its loss takes."""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Int, UInt8
+from torch import Tensor
+
+from ..data import digits, emoji, folder, scenes, shapes
+from ..networks.tokenizer import Tokenizer
+from ..training.batches import to_bytes
+from .recipe import Pictures, Recipe
+
+DRAWINGS = 20_000  # drawings of one object, and as many of two, made once for each training
+
+
+class Captioned(NamedTuple):
+    """Pictures to learn from: captions[index[i]] describe picture i, and mirror[i] says whether they also describe its
+    mirror image."""
+
+    pictures: UInt8[Tensor, "N 3 size size"]
+    mirror: Bool[Tensor, " N"]
+    captions: list[list[str]]
+    index: Int[Tensor, " N"]
+
+
+def bind(preset: Recipe, pictures: Pictures | None = None) -> Recipe:
+    """The recipe of a training: the preset with the size and fingerprint of the user's own pictures, and with the words of the
+    captions in its data.
+
+    ValueError if a preset that learns from a user's own pictures is given none, or any other is given some.
+    """
+    if (preset.data == "folder") != (pictures is not None):
+        need = "needs a folder of pictures" if pictures is None else "has pictures of its own and takes no others"
+        raise ValueError(f"{preset.name} {need}.")
+    recipe = preset
+    if pictures is not None:
+        network = {**preset.network, "size": pictures.size}
+        if "attention" in network:  # where this size has such a level
+            sides = [pictures.size >> i for i in range(len(network["mults"]))]
+            network["attention"] = [side for side in network["attention"] if side in sides]
+        stamp = folder.fingerprint(pictures.path, pictures.captions)
+        recipe = replace(preset, network=network, pictures=replace(pictures, fingerprint=stamp))
+    if recipe.reads:
+        captions = (caption for each in material(recipe).captions for caption in each)
+        recipe = replace(recipe, words=tuple(Tokenizer.build(captions, recipe.length).words))
+    return recipe
+
+
+@cache
+def _drawn(data: str, size: int) -> Captioned:
+    """The training part of a set that comes with the package: "emoji", "shape" (one object) or "shapes" (one or two)."""
+    if data == "emoji":
+        images, captions, mirrorable = emoji.load(size)[0]
+        return Captioned(to_bytes(images), mirrorable, captions, torch.arange(len(images)))
+    g, n = torch.Generator().manual_seed(0), len(shapes.COMBINATIONS)
+    drawn, captions = shapes.draw(DRAWINGS, g, size), [shapes.captions(i) for i in range(n)]
+    images, index = drawn.images, drawn.index
+    if data == "shapes":
+        two = scenes.draw(DRAWINGS, g, size)
+        images, index = torch.cat([images, two.images]), torch.cat([index, n + two.index])
+        captions += [scenes.captions(i) for i in range(len(scenes.SCENES))]
+    # None is mirrored: the captions say where things are.
+    return Captioned(to_bytes(images), torch.zeros(len(images), dtype=torch.bool), captions, index)
+
+
+def material(recipe: Recipe) -> Captioned:
+    """The captioned pictures of a recipe, without the held-out part. A user's own pictures are not mirrored, since their
+    captions may say where things are."""
+    if recipe.pictures is None:
+        return _drawn(recipe.data, recipe.size)
+    found = folder.load(Path(recipe.pictures.path), recipe.size, recipe.pictures.captions, "skip")
+    n = len(found.images)
+    return Captioned(to_bytes(found.images), torch.zeros(n, dtype=torch.bool), found.captions, torch.arange(n))
+
+
+def training_data(recipe: Recipe) -> tuple[Tensor, ...]:
+    """The training data of a recipe, in the form that its loss takes, without the held-out part. ValueError if a user's own
+    pictures, or their captions, have changed since `bind`."""
+    if recipe.data == "digits":
+        return tuple(digits.load()[0])
+    own = recipe.pictures
+    if own is not None and folder.fingerprint(own.path, own.captions) != own.fingerprint:
+        raise ValueError(
+            f"The pictures or captions in {own.path} are not those that this run began with: say with --data (and --captions) "
+            "where those are now, or begin a new run."
+        )
+    pictures, mirror, captions, index = material(recipe)
+    if not recipe.reads:
+        return pictures, mirror
+    most = max(map(len, captions))  # a picture with fewer captions has some of them twice
+    every = [each[i % len(each)] for each in captions for i in range(most)]
+    tokens = recipe.tokenizer.encode(every).reshape(len(captions), most, -1)
+    return pictures, mirror, tokens.short()[index]

@@ -1,0 +1,66 @@
+"""What the network of a recipe minimises: one loss for each kind, with the numbers of the recipe in it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from ..networks.prior import null_condition
+from ..networks.tokenizer import empty_row
+from ..training.batches import captioned, decoding, imagining, inpainting, upsampling
+from ..training.losses import class_loss, clip_loss, eps_loss, x0_loss
+from .recipe import Recipe
+
+Objective = Callable[..., Any]
+
+
+def make_loss(recipe: Recipe, clip: nn.Module | None = None) -> Objective:
+    """The loss of a recipe, as `training.loop.train` takes it; clip is the CLIP whose embeddings a prior or a decoder learns."""
+    return LOSSES[recipe.kind](recipe, clip, **recipe.loss)
+
+
+def _classifier(recipe: Recipe, clip: None) -> Objective:
+    return class_loss
+
+
+def _class_conditional(recipe: Recipe, clip: None) -> Objective:
+    return eps_loss(recipe.make_schedule(), null=recipe.network["num_classes"])
+
+
+def _text_conditional(recipe: Recipe, clip: None, drop: float, word_drop: float) -> Objective:
+    return captioned(eps_loss(recipe.make_schedule(), drop, empty_row(recipe.length)), word_drop)
+
+
+def _inpainting(recipe: Recipe, clip: None, drop: float, word_drop: float, everything: float) -> Objective:
+    loss = eps_loss(recipe.make_schedule(), drop, empty_row(recipe.length))
+    return captioned(inpainting(loss, everything), word_drop)
+
+
+def _decoder(recipe: Recipe, clip: nn.Module, both: float, caption: float, image: float, word_drop: float) -> Objective:
+    loss = decoding(eps_loss(recipe.make_schedule()), clip, empty_row(recipe.length), both, caption, image)
+    return captioned(loss, word_drop)
+
+
+def _upsampling(recipe: Recipe, clip: None, noise: float) -> Objective:
+    return captioned(upsampling(eps_loss(recipe.make_schedule()), noise))
+
+
+def _prior(recipe: Recipe, clip: nn.Module, drop: float, word_drop: float) -> Objective:
+    null = null_condition(recipe.length, recipe.network["dim"])
+    return captioned(imagining(x0_loss(recipe.make_schedule(), drop, null), clip), word_drop)
+
+
+def _clip(recipe: Recipe, clip: None, word_drop: float, shift: int) -> Objective:
+    return captioned(clip_loss(None if recipe.schedule is None else recipe.make_schedule()), word_drop, shift)
+
+
+LOSSES: dict[str, Callable[..., Objective]] = {
+    "classifier": _classifier,
+    "class-conditional": _class_conditional,
+    "text-conditional": _text_conditional,
+    "inpainting": _inpainting,
+    "decoder": _decoder,
+    "upsampling": _upsampling,
+    "prior": _prior,
+    "clip": _clip,
+}
