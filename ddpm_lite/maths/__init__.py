@@ -5,6 +5,7 @@ distribution is known, and distances between sets of items belong here. The room
 L13 and L15 to L20; eqs. 2 to 15 of Ho et al. 2020.
 """
 
+from . import metrics
 from .gaussian import (
     bound_decoder,
     bound_prior,
@@ -40,6 +41,7 @@ __all__ = [
     "gather",
     "kl",
     "loss_floor",
+    "metrics",
     "nearest",
     "posterior",
     "posterior_mean_from_eps",

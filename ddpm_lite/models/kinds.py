@@ -24,7 +24,10 @@ class ClassifierModel(Trained):
 
 
 class ClipModel(Trained):
-    """A CLIP: it turns pictures and captions into unit vectors, which are the closer the better the two fit."""
+    """A CLIP: it turns pictures and captions into unit vectors, which are the closer the better the two fit.
+
+    Slide L23; Radford et al. 2021, fig. 3.
+    """
 
     @torch.no_grad()
     def encode(self, pictures: Float[Tensor, "n c h w"], t: Int[Tensor, " n"] | None = None) -> Float[Tensor, "n d"]:
@@ -38,7 +41,10 @@ class ClipModel(Trained):
 
 
 class ClassModel(DrawingModel):
-    """A model that draws by label."""
+    """A model that draws by label.
+
+    Slide L21; Ho et al. 2020, Algorithm 2.
+    """
 
     def draw(
         self,
@@ -68,7 +74,10 @@ class ClassModel(DrawingModel):
 
 
 class TextModel(DrawingModel):
-    """A model that draws from captions."""
+    """A model that draws from captions.
+
+    Slides L22, L24; Nichol et al. 2022, section 3.
+    """
 
     def draw(
         self,
@@ -99,7 +108,10 @@ class TextModel(DrawingModel):
 
 
 class DecoderModel(TextModel):
-    """DALL·E 2's decoder: it draws from CLIP embeddings, captions or both; without an embedding it is GLIDE."""
+    """DALL·E 2's decoder: it draws from CLIP embeddings, captions or both; without an embedding it is GLIDE.
+
+    Slide L27; Ramesh et al. 2022, section 2.1.
+    """
 
     def draw(
         self,
@@ -129,7 +141,10 @@ class DecoderModel(TextModel):
 
 
 class InpaintingModel(TextModel):
-    """GLIDE's inpainting: it fills in from a caption what is erased of a picture."""
+    """GLIDE's inpainting: it fills in from a caption what is erased of a picture.
+
+    Slide L24; Nichol et al. 2022, section 3.3.
+    """
 
     def draw(
         self,

@@ -25,6 +25,8 @@ from .trained import ASSETS, fingerprint, load, read_card
 class Chain:
     """The models that draw a picture from a caption by way of its image embedding, all trained with the same CLIP.
 
+    Slide L27; Ramesh et al. 2022, section 2.
+
     Embeddings are those of `prior.embed`: CLIP's unit vectors times sqrt(d). ValueError for a prior or a decoder that was
     trained with another CLIP.
     """
@@ -144,6 +146,8 @@ def imagine(
     candidates: int = 2,
 ) -> Float[Tensor, "n d"]:
     """An image embedding for each caption, of length sqrt(d) or nearly so, by the prior: DDIM under guidance of this scale.
+
+    Slide L26; Ramesh et al. 2022, section 2.2.
 
     `candidates` are drawn for each caption, and the one closest to the text embedding is kept; DALL·E 2 draws two. A single
     one is a plain sample of the prior, the same as the first of several. The i-th embedding of a seed is the same however many

@@ -99,6 +99,10 @@ CALLS = {
         torch.ones(4), FLAT, 0.1 * torch.ones(4), labels
     ).x0_mean(FLAT, T, S, **k),
     "PointMLP": partial(net_of, d.PointMLP, {}),
+    "Prior.forward": lambda **k: randomise(d.Prior(8, 6, 4, 8, 1, 1))(torch.ones(4, 4), T, **k),
+    "as_eps": lambda **k: d.as_eps(stub, S, **k)(X, T),
+    "load": lambda **k: d.load("digits", **k).device,
+    "load_chain": lambda **k: d.load_chain("unclip-shapes", **k).clip.device,
     "PointMLP.forward": lambda num_classes=None, **k: randomise(d.PointMLP(2, 8, 1, num_classes))(FLAT, T, **k),
     "Schedule.linear": lambda **k: d.Schedule.linear(**{"T": 20, **k}).beta,
     "Schedule.cosine": lambda **k: d.Schedule.cosine(**{"T": 20, **k}).beta,
