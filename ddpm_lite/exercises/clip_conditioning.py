@@ -74,50 +74,50 @@ def _cosines(image_features, text_features):
 @clip_logits.wrong(
     "The features are not normalised, so a long one gets large logits whatever it means. Divide each by its own length."
 )
-def _(image_features, text_features, logit_scale):
+def features_not_normalised(image_features, text_features, logit_scale):
     return logit_scale.exp() * image_features @ text_features.T
 
 
 @clip_logits.wrong("Only the pictures' features are normalised. A long caption feature would fit every picture better.")
-def _(image_features, text_features, logit_scale):
+def only_pictures_normalised(image_features, text_features, logit_scale):
     return logit_scale.exp() * (image_features / _length(image_features)) @ text_features.T
 
 
 @clip_logits.wrong("Only the captions' features are normalised. A long picture feature would fit every caption better.")
-def _(image_features, text_features, logit_scale):
+def only_captions_normalised(image_features, text_features, logit_scale):
     return logit_scale.exp() * image_features @ (text_features / _length(text_features)).T
 
 
 @clip_logits.wrong(
     "The cosines are multiplied by logit_scale itself. It is a logarithm: the factor is exp(logit_scale), 1/0.07 at the start."
 )
-def _(image_features, text_features, logit_scale):
+def scale_without_exponential(image_features, text_features, logit_scale):
     return logit_scale * _cosines(image_features, text_features)
 
 
 @clip_logits.wrong(
     "The cosines are divided by exp(logit_scale). One divides by a temperature, and this is 1 / temperature already: multiply."
 )
-def _(image_features, text_features, logit_scale):
+def divided_by_the_scale(image_features, text_features, logit_scale):
     return _cosines(image_features, text_features) / logit_scale.exp()
 
 
 @clip_logits.wrong(
     "These are the cosines. logit_scale is not used, and logits between -1 and 1 make a softmax that is almost flat."
 )
-def _(image_features, text_features, logit_scale):
+def scale_not_used(image_features, text_features, logit_scale):
     return _cosines(image_features, text_features)
 
 
 @clip_logits.wrong("The table is transposed: a row should be a picture, a column a caption.")
-def _(image_features, text_features, logit_scale):
+def table_transposed(image_features, text_features, logit_scale):
     return logit_scale.exp() * _cosines(text_features, image_features)
 
 
 @clip_logits.wrong(
     "The length is taken down the batch, so one picture changes the logits of another. Each row has a length of its own."
 )
-def _(image_features, text_features, logit_scale):
+def length_down_the_batch(image_features, text_features, logit_scale):
     image = image_features / image_features.norm(dim=0, keepdim=True)
     return logit_scale.exp() * image @ (text_features / text_features.norm(dim=0, keepdim=True)).T
 
@@ -125,12 +125,12 @@ def _(image_features, text_features, logit_scale):
 @clip_logits.wrong(
     "The features are divided by one length for the whole table: .norm() without an axis. Each row has a length of its own."
 )
-def _(image_features, text_features, logit_scale):
+def one_length_for_all(image_features, text_features, logit_scale):
     return logit_scale.exp() * (image_features / image_features.norm()) @ (text_features / text_features.norm()).T
 
 
 @clip_logits.wrong("The features are divided by the sum of their squares. That is the squared length: the root is missing.")
-def _(image_features, text_features, logit_scale):
+def divided_by_squared_length(image_features, text_features, logit_scale):
     image = image_features / _length(image_features) ** 2
     return logit_scale.exp() * image @ (text_features / _length(text_features) ** 2).T
 
@@ -138,7 +138,7 @@ def _(image_features, text_features, logit_scale):
 @clip_logits.wrong(
     "That is a softmax of the logits. The exercise asks for the logits themselves: the softmax is part of the loss."
 )
-def _(image_features, text_features, logit_scale):
+def softmax_of_logits(image_features, text_features, logit_scale):
     return (logit_scale.exp() * _cosines(image_features, text_features)).softmax(1)
 
 
@@ -194,52 +194,52 @@ def _picture_s_choice(logits):
 @clip_loss.wrong(
     "Only the pictures choose here, along the rows. Each caption must also find its picture: the columns are missing."
 )
-def _(logits):
+def only_pictures_choose(logits):
     return _picture_s_choice(logits)
 
 
 @clip_loss.wrong(
     "Only the captions choose here, along the columns. Each picture must also find its caption: the rows are missing."
 )
-def _(logits):
+def only_captions_choose(logits):
     return _picture_s_choice(logits.T)
 
 
 @clip_loss.wrong(
     "The two cross-entropies are added. The exercise asks for their mean: if all logits are equal, the loss is ln n."
 )
-def _(logits):
+def two_losses_added(logits):
     return 2 * _both(logits, _picture_s_choice)
 
 
 @clip_loss.wrong(
     "One softmax runs over all n^2 entries, so the pairs compete with each other. Each row, and each column, has its own."
 )
-def _(logits):
+def softmax_over_whole_table(logits):
     return -logits.flatten().log_softmax(0).view_as(logits).diag().mean()
 
 
 @clip_loss.wrong("The batch is summed up. The exercise asks for its average, which does not grow with the batch.")
-def _(logits):
+def batch_summed_up(logits):
     return len(logits) * _both(logits, _picture_s_choice)
 
 
 @clip_loss.wrong(
     "The mean is taken over all n^2 entries, though only the n on the diagonal count: the loss is n times too small."
 )
-def _(logits):
+def mean_over_whole_table(logits):
     return _both(logits, _picture_s_choice) / len(logits)
 
 
 @clip_loss.wrong(
     "The probabilities are averaged, without a logarithm. With the logarithm, a partner of very small probability counts most."
 )
-def _(logits):
+def probabilities_without_logarithm(logits):
     return -_both(logits, lambda x: x.softmax(1).diag().mean())
 
 
 @clip_loss.wrong("The sign is missing: the logarithm of a probability is negative, and training would make this smaller still.")
-def _(logits):
+def minus_sign_missing(logits):
     return -_both(logits, _picture_s_choice)
 
 
@@ -247,7 +247,7 @@ def _(logits):
     "That is the mean of the partners' logits, with a minus. Without a softmax nothing pushes the others away: it "
     "is smallest where all features are equal."
 )
-def _(logits):
+def mean_of_partners_logits(logits):
     return -logits.diag().mean()
 
 
@@ -255,7 +255,7 @@ def _(logits):
     "The softmax is taken twice: cross_entropy and log_softmax expect logits, not probabilities. The loss could never come "
     "near 0."
 )
-def _(logits):
+def softmax_taken_twice(logits):
     return _both(logits, lambda x: -x.softmax(1).log_softmax(1).diag().mean())
 
 
@@ -263,7 +263,7 @@ def _(logits):
     "The two probabilities are averaged, and the logarithm is taken afterwards. One good choice then hides the bad one: take "
     "both logarithms first."
 )
-def _(logits):
+def averaged_before_the_logarithm(logits):
     return -_both(logits, lambda x: x.softmax(1).diag()).log().mean()
 
 
@@ -271,7 +271,7 @@ def _(logits):
     "That judges each of the n^2 pairs by itself, with a sigmoid. There is a method that does so (SigLIP); in CLIP the "
     "captions of a batch compete, in a softmax."
 )
-def _(logits):
+def sigmoid_for_each_pair(logits):
     partners = torch.eye(len(logits), dtype=logits.dtype)
     return torch.nn.functional.binary_cross_entropy_with_logits(logits, partners)
 
@@ -319,19 +319,19 @@ def zero_shot(image_features, text_features):
     "The captions' lengths count here, so a long feature wins too often. Divide each caption's feature by its own length; "
     "a picture's length changes nothing."
 )
-def _(image_features, text_features):
+def caption_lengths_count(image_features, text_features):
     return (image_features @ text_features.T).argmax(1)
 
 
 @zero_shot.wrong(
     "That is the best picture for each caption. The exercise asks for the best caption for each picture: the other axis."
 )
-def _(image_features, text_features):
+def best_picture_per_caption(image_features, text_features):
     return _cosines(image_features, text_features).argmax(0)
 
 
 @zero_shot.wrong("That is the caption that fits least. A cosine is largest where two features agree, a distance is smallest.")
-def _(image_features, text_features):
+def caption_that_fits_least(image_features, text_features):
     return _cosines(image_features, text_features).argmin(1)
 
 
@@ -339,7 +339,7 @@ def _(image_features, text_features):
     "That is the nearest caption, with the features as they are: a distance mixes the angle with both lengths. Make them of "
     "length 1 first."
 )
-def _(image_features, text_features):
+def nearest_without_normalising(image_features, text_features):
     return torch.cdist(image_features, text_features).argmin(1)
 
 
@@ -347,39 +347,39 @@ def _(image_features, text_features):
     "That is the nearest caption, with only the pictures' features of length 1: short captions win. It is the captions' "
     "length that must not count."
 )
-def _(image_features, text_features):
+def nearest_with_pictures_normalised(image_features, text_features):
     return torch.cdist(image_features / _length(image_features), text_features).argmin(1)
 
 
 @zero_shot.wrong("These are the largest cosines. The exercise asks where they stand: for the number of the caption.")
-def _(image_features, text_features):
+def cosine_instead_of_number(image_features, text_features):
     return _cosines(image_features, text_features).max(1).values
 
 
 @zero_shot.wrong(
     "These are all the cosines. The exercise asks for the number of the column that holds the largest, for each row."
 )
-def _(image_features, text_features):
+def all_cosines_returned(image_features, text_features):
     return _cosines(image_features, text_features)
 
 
 @zero_shot.wrong(
     "argmax without an axis looks at the whole table and gives one place. Each picture, each row, has its own answer."
 )
-def _(image_features, text_features):
+def best_of_whole_table(image_features, text_features):
     return _cosines(image_features, text_features).argmax()
 
 
 @zero_shot.wrong(
     "The length is taken down the batch, so one caption changes the features of another. Each row has a length of its own."
 )
-def _(image_features, text_features):
+def normalised_down_the_batch(image_features, text_features):
     image = image_features / image_features.norm(dim=0, keepdim=True)
     return (image @ (text_features / text_features.norm(dim=0, keepdim=True)).T).argmax(1)
 
 
 @zero_shot.wrong("The captions are divided by their squared length, so now the short ones win too often: the root is missing.")
-def _(image_features, text_features):
+def captions_by_squared_length(image_features, text_features):
     return (image_features @ (text_features / _length(text_features) ** 2).T).argmax(1)
 
 
@@ -436,7 +436,7 @@ def _below(u, p):
 
 
 @drop_captions.wrong("This is inverted: the rows with u below p keep their caption, and all others lose it.")
-def _(tokens, empty, u, p):
+def kept_and_dropped_swapped(tokens, empty, u, p):
     return torch.where(_below(u, p), tokens, empty)
 
 
@@ -444,14 +444,14 @@ def _(tokens, empty, u, p):
     "Here the rows with u below 1 - p lose their caption, so p = 0.1 withholds nine out of ten. It should be those with u "
     "below p."
 )
-def _(tokens, empty, u, p):
+def dropped_with_opposite_probability(tokens, empty, u, p):
     return torch.where(_below(u, 1 - p), empty, tokens)
 
 
 @drop_captions.wrong(
     "The share is right, but these are the rows with the largest u. The exercise asks for those whose u lies below p."
 )
-def _(tokens, empty, u, p):
+def largest_numbers_lose_caption(tokens, empty, u, p):
     return torch.where(_below(u, 1 - p), tokens, empty)
 
 
@@ -459,7 +459,7 @@ def _(tokens, empty, u, p):
     "These are the right rows, but they become zeros. The network reads a caption at its end token, and these have none: the "
     "empty caption is an argument."
 )
-def _(tokens, empty, u, p):
+def rows_become_zeros(tokens, empty, u, p):
     return torch.where(_below(u, p), 0, tokens)
 
 
@@ -467,7 +467,7 @@ def _(tokens, empty, u, p):
     "These are the right rows, but only their words became padding. In the empty caption the end follows the start at once; "
     "here it still tells how long the caption was."
 )
-def _(tokens, empty, u, p):
+def only_words_become_padding(tokens, empty, u, p):
     return torch.where(_below(u, p) & (tokens > 2), 0, tokens)
 
 
@@ -475,14 +475,14 @@ def _(tokens, empty, u, p):
     "These are the right rows, but they are filled with the first token of the empty caption. All of it belongs there, token "
     "by token."
 )
-def _(tokens, empty, u, p):
+def filled_with_start_token(tokens, empty, u, p):
     return torch.where(_below(u, p), empty[0], tokens)
 
 
 @drop_captions.wrong(
     "One number decides for the whole batch here. Each row has its own number in u, so that each batch teaches both."
 )
-def _(tokens, empty, u, p):
+def one_number_for_batch(tokens, empty, u, p):
     return torch.where(u[0] < p, empty, tokens)
 
 
@@ -490,17 +490,17 @@ def _(tokens, empty, u, p):
     "The rows without a caption are thrown away. They must stay, with the empty caption: the network learns from their "
     "pictures too."
 )
-def _(tokens, empty, u, p):
+def rows_thrown_away(tokens, empty, u, p):
     return tokens[u >= p]
 
 
 @drop_captions.wrong("A row with u = p exactly loses its caption here, so p = 0 may still take one away. Below p means u < p.")
-def _(tokens, empty, u, p):
+def boundary_also_dropped(tokens, empty, u, p):
     return torch.where((u <= p)[:, None], empty, tokens)
 
 
 @drop_captions.wrong("Every row keeps its caption here. Those with u below p should become the empty caption.")
-def _(tokens, empty, u, p):
+def no_caption_dropped(tokens, empty, u, p):
     return tokens
 
 
@@ -545,7 +545,7 @@ def guided(eps_null, eps_cond, scale):
 
 
 @guided.wrong("The two are swapped: here a scale of 0 gives the answer with the caption. Begin at eps_null.")
-def _(eps_null, eps_cond, scale):
+def two_answers_swapped(eps_null, eps_cond, scale):
     return eps_cond + scale * (eps_null - eps_cond)
 
 
@@ -553,49 +553,49 @@ def _(eps_null, eps_cond, scale):
     "That begins at eps_cond, so it goes one length too far: it is (1 + w) eps_cond - w eps_null, with the w of Ho & "
     "Salimans. GLIDE's s is 1 + w."
 )
-def _(eps_null, eps_cond, scale):
+def one_length_too_far(eps_null, eps_cond, scale):
     return eps_cond + scale * (eps_cond - eps_null)
 
 
 @guided.wrong("That begins at eps_null and goes s - 1 lengths. From eps_cond there are s - 1 left to go, from eps_null all s.")
-def _(eps_null, eps_cond, scale):
+def one_length_too_short(eps_null, eps_cond, scale):
     return eps_null + (scale - 1) * (eps_cond - eps_null)
 
 
 @guided.wrong("That goes the opposite way, from eps_null away from eps_cond: the picture would avoid what its caption says.")
-def _(eps_null, eps_cond, scale):
+def away_from_the_caption(eps_null, eps_cond, scale):
     return eps_null - scale * (eps_cond - eps_null)
 
 
 @guided.wrong("That is the mean of the two answers, half-way between them whatever the scale is. The scale says how far to go.")
-def _(eps_null, eps_cond, scale):
+def mean_of_two_answers(eps_null, eps_cond, scale):
     return (eps_null + eps_cond) / 2
 
 
 @guided.wrong("That is the answer with the caption, as it is. The scale is not used, so there is no guidance.")
-def _(eps_null, eps_cond, scale):
+def captioned_answer_unchanged(eps_null, eps_cond, scale):
     return eps_cond
 
 
 @guided.wrong(
     "That is only the way from one answer to the other. It must begin at eps_null: without it most of the noise is missing."
 )
-def _(eps_null, eps_cond, scale):
+def difference_without_beginning(eps_null, eps_cond, scale):
     return scale * (eps_cond - eps_null)
 
 
 @guided.wrong(
     "That is scale times eps_cond: all of the noise is multiplied, not only what the caption changes. Are brackets missing?"
 )
-def _(eps_null, eps_cond, scale):
+def scale_times_captioned_answer(eps_null, eps_cond, scale):
     return scale * eps_cond
 
 
 @guided.wrong("All of eps_cond is added to eps_null, so the noise that both see counts twice. Add what the caption changes.")
-def _(eps_null, eps_cond, scale):
+def whole_answer_added(eps_null, eps_cond, scale):
     return eps_null + scale * eps_cond
 
 
 @guided.wrong("Here scale multiplies the sum. It belongs to the difference alone, and eps_null counts once.")
-def _(eps_null, eps_cond, scale):
+def scale_times_the_sum(eps_null, eps_cond, scale):
     return scale * (eps_null + eps_cond)

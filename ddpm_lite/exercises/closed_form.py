@@ -54,51 +54,51 @@ def alpha_bar(beta):
 
 
 @alpha_bar.wrong("The entry for t = 0 is missing: put a 1 before the others, so that the index is the lecture's t.")
-def _(beta):
+def entry_for_zero_missing(beta):
     return (1 - beta).cumprod(0)
 
 
 @alpha_bar.wrong("alpha_bar_0 is 0 here. Before the first step all of the picture is left: a product of no factors is 1.")
-def _(beta):
+def starts_at_zero(beta):
     return torch.cat([torch.zeros(1), (1 - beta).cumprod(0)])
 
 
 @alpha_bar.wrong(
     "The betas are added up and subtracted from 1. Each step takes its share of what is left, not of the whole: shares multiply."
 )
-def _(beta):
+def betas_added_up(beta):
     return torch.cat([torch.ones(1), 1 - beta.cumsum(0)])
 
 
 @alpha_bar.wrong("That is the product of the betas. Multiply the shares that are kept, 1 - beta.")
-def _(beta):
+def product_of_betas(beta):
     return torch.cat([torch.ones(1), beta.cumprod(0)])
 
 
 @alpha_bar.wrong("That is alpha_t, the share that one step keeps. alpha_bar_t is the product of all of them up to t.")
-def _(beta):
+def share_of_one_step(beta):
     return torch.cat([torch.ones(1), 1 - beta])
 
 
 @alpha_bar.wrong("The last entry is missing: the table ends at T - 1. It has T + 1 entries, one for t = 0 and one for each step.")
-def _(beta):
+def last_entry_missing(beta):
     return torch.cat([torch.ones(1), (1 - beta).cumprod(0)])[:-1]
 
 
 @alpha_bar.wrong("That is the root, which multiplies the picture. alpha_bar_t itself is the share of the variance.")
-def _(beta):
+def root_of_the_product(beta):
     return torch.cat([torch.ones(1), (1 - beta).cumprod(0).sqrt()])
 
 
 @alpha_bar.wrong("exp(-beta) is close to 1 - beta for small steps only. The shares are 1 - beta exactly.")
-def _(beta):
+def exponential_of_summed_betas(beta):
     return torch.cat([torch.ones(1), (-beta.cumsum(0)).exp()])
 
 
 @alpha_bar.wrong(
     "The product runs over the steps from t on, to the end. It should run over those up to t: later steps have not happened yet."
 )
-def _(beta):
+def product_of_later_steps(beta):
     return torch.cat([torch.ones(1), (1 - beta).flip(0).cumprod(0).flip(0)])
 
 
@@ -180,7 +180,7 @@ def _frames(visit, weights, x0, eps):
 @film.wrong(
     "The frames are in reverse order now, but each is still wrong: frame k must be x_t at t = visit[k]. Look at the weights."
 )
-def _(x0, eps, visit, schedule):
+def frames_reversed(x0, eps, visit, schedule):
     a = schedule.alpha_bar
     return _frames(visit[::-1], lambda t: ((1 - a[t]).sqrt(), a[t].sqrt()), x0, eps)
 
@@ -189,7 +189,7 @@ def _(x0, eps, visit, schedule):
     "With T - t the film runs the right way, but by the wrong amounts: the weights must be those of step t. They are only "
     "swapped."
 )
-def _(x0, eps, visit, schedule):
+def weights_of_mirrored_step(x0, eps, visit, schedule):
     a, T = schedule.alpha_bar, schedule.T
     return _frames(visit, lambda t: ((1 - a[T - t]).sqrt(), a[T - t].sqrt()), x0, eps)
 
@@ -197,13 +197,13 @@ def _(x0, eps, visit, schedule):
 @film.wrong(
     "The picture's weight is fixed, but the noise has the same weight now. It gets the rest: the root of 1 - alpha_bar_t."
 )
-def _(x0, eps, visit, schedule):
+def noise_weighted_like_picture(x0, eps, visit, schedule):
     a = schedule.alpha_bar
     return _frames(visit, lambda t: (a[t].sqrt(), a[t].sqrt()), x0, eps)
 
 
 @film.wrong("The noise is fixed, but the picture has the same weight now. Its own is sqrt(alpha_bar_t).")
-def _(x0, eps, visit, schedule):
+def picture_weighted_like_noise(x0, eps, visit, schedule):
     a = schedule.alpha_bar
     return _frames(visit, lambda t: ((1 - a[t]).sqrt(), (1 - a[t]).sqrt()), x0, eps)
 
@@ -212,19 +212,19 @@ def _(x0, eps, visit, schedule):
     "The weights are in place now, but the noise lacks its root, as in the slide's second formula: 1 - alpha_bar_t is its "
     "variance."
 )
-def _(x0, eps, visit, schedule):
+def film_noise_without_root(x0, eps, visit, schedule):
     a = schedule.alpha_bar
     return _frames(visit, lambda t: (a[t].sqrt(), 1 - a[t]), x0, eps)
 
 
 @film.wrong("The weights are in place now, but both roots are gone: alpha_bar_t and 1 - alpha_bar_t are shares of the variance.")
-def _(x0, eps, visit, schedule):
+def film_without_roots(x0, eps, visit, schedule):
     a = schedule.alpha_bar
     return _frames(visit, lambda t: (a[t], 1 - a[t]), x0, eps)
 
 
 @film.wrong("alpha_t stands in place of alpha_bar_t: that is one step from x0, however large t is. All steps so far count.")
-def _(x0, eps, visit, schedule):
+def alpha_instead_of_alpha_bar(x0, eps, visit, schedule):
     a = schedule.alpha
     return _frames(visit, lambda t: (a[t].sqrt(), (1 - a[t]).sqrt()), x0, eps)
 
@@ -271,53 +271,53 @@ def x0_hat(x_t, eps_hat, t, schedule):
 
 
 @x0_hat.wrong("The shrinking is not undone: what is left without the noise is sqrt(alpha_bar_t) x_0. Divide by that root.")
-def _(x_t, eps_hat, t, schedule):
+def shrinking_not_undone(x_t, eps_hat, t, schedule):
     return x_t - (1 - schedule.alpha_bar[t]).sqrt() * eps_hat
 
 
 @x0_hat.wrong("It is divided by alpha_bar_t. The picture was multiplied by its root, so the root undoes it.")
-def _(x_t, eps_hat, t, schedule):
+def division_without_root(x_t, eps_hat, t, schedule):
     a = schedule.alpha_bar[t]
     return (x_t - (1 - a).sqrt() * eps_hat) / a
 
 
 @x0_hat.wrong("The noise lacks its root: in x_t it has the factor sqrt(1 - alpha_bar_t), so that much must be taken away.")
-def _(x_t, eps_hat, t, schedule):
+def noise_taken_without_root(x_t, eps_hat, t, schedule):
     a = schedule.alpha_bar[t]
     return (x_t - (1 - a) * eps_hat) / a.sqrt()
 
 
 @x0_hat.wrong("All of eps_hat is taken away, with the factor 1. x_t holds only sqrt(1 - alpha_bar_t) of it.")
-def _(x_t, eps_hat, t, schedule):
+def all_noise_taken_away(x_t, eps_hat, t, schedule):
     return (x_t - eps_hat) / schedule.alpha_bar[t].sqrt()
 
 
 @x0_hat.wrong("The noise is added once more. It was added on the way to x_t; the way back takes it away.")
-def _(x_t, eps_hat, t, schedule):
+def noise_added_again(x_t, eps_hat, t, schedule):
     a = schedule.alpha_bar[t]
     return (x_t + (1 - a).sqrt() * eps_hat) / a.sqrt()
 
 
 @x0_hat.wrong("Only x_t is divided. The noise must be divided, too: put brackets round the difference.")
-def _(x_t, eps_hat, t, schedule):
+def only_x_t_divided(x_t, eps_hat, t, schedule):
     a = schedule.alpha_bar[t]
     return x_t / a.sqrt() - (1 - a).sqrt() * eps_hat
 
 
 @x0_hat.wrong("It is multiplied by sqrt(alpha_bar_t) where it should be divided: the picture would shrink a second time.")
-def _(x_t, eps_hat, t, schedule):
+def multiplied_instead_of_divided(x_t, eps_hat, t, schedule):
     a = schedule.alpha_bar[t]
     return (x_t - (1 - a).sqrt() * eps_hat) * a.sqrt()
 
 
 @x0_hat.wrong("That undoes one step, with alpha_t. To go back to x_0 all steps are undone at once: alpha_bar_t.")
-def _(x_t, eps_hat, t, schedule):
+def only_one_step_undone(x_t, eps_hat, t, schedule):
     a = schedule.alpha[t]
     return (x_t - (1 - a).sqrt() * eps_hat) / a.sqrt()
 
 
 @x0_hat.wrong("The two weights are swapped: sqrt(alpha_bar_t) belongs to the picture, sqrt(1 - alpha_bar_t) to the noise.")
-def _(x_t, eps_hat, t, schedule):
+def weights_swapped_going_back(x_t, eps_hat, t, schedule):
     a = schedule.alpha_bar[t]
     return (x_t - a.sqrt() * eps_hat) / (1 - a).sqrt()
 
@@ -368,7 +368,7 @@ def _jump(kept, x, eps):
 
 
 @further.wrong("That is the jump from x_0, but x_s has met the noise of s steps already. Count only the steps after s.")
-def _(x_s, s, t, eps, schedule):
+def jump_from_clean_picture(x_s, s, t, eps, schedule):
     return _jump(schedule.alpha_bar[t], x_s, eps)
 
 
@@ -376,14 +376,14 @@ def _(x_s, s, t, eps, schedule):
     "That counts t - s steps, but from the start of the schedule. The steps from s + 1 to t are different ones, and mostly "
     "larger."
 )
-def _(x_s, s, t, eps, schedule):
+def steps_counted_from_start(x_s, s, t, eps, schedule):
     return _jump(schedule.alpha_bar[t - s], x_s, eps)
 
 
 @further.wrong(
     "x_s is shrunk by the right factor, but the noise is that of the whole way from x_0. It must fill up what is missing."
 )
-def _(x_s, s, t, eps, schedule):
+def noise_of_whole_way(x_s, s, t, eps, schedule):
     a = schedule.alpha_bar
     return (a[t] / a[s]).sqrt() * x_s + (1 - a[t]).sqrt() * eps
 
@@ -391,36 +391,36 @@ def _(x_s, s, t, eps, schedule):
 @further.wrong(
     "The noise has the variance alpha_bar_s - alpha_bar_t, the difference of the shares. It is 1 minus what is kept, their ratio."
 )
-def _(x_s, s, t, eps, schedule):
+def difference_of_the_shares(x_s, s, t, eps, schedule):
     a = schedule.alpha_bar
     return (a[t] / a[s]).sqrt() * x_s + (a[s] - a[t]).sqrt() * eps
 
 
 @further.wrong("The noise lacks its root: 1 minus the share that is kept is its variance.")
-def _(x_s, s, t, eps, schedule):
+def further_noise_without_root(x_s, s, t, eps, schedule):
     kept = schedule.alpha_bar[t] / schedule.alpha_bar[s]
     return kept.sqrt() * x_s + (1 - kept) * eps
 
 
 @further.wrong("x_s lacks its root: what is kept is a share of the variance, so its root multiplies x_s.")
-def _(x_s, s, t, eps, schedule):
+def further_picture_without_root(x_s, s, t, eps, schedule):
     kept = schedule.alpha_bar[t] / schedule.alpha_bar[s]
     return kept * x_s + (1 - kept).sqrt() * eps
 
 
 @further.wrong("The product includes step s, which x_s has behind it: the first step that still comes is s + 1.")
-def _(x_s, s, t, eps, schedule):
+def reached_step_counted_again(x_s, s, t, eps, schedule):
     return _jump(schedule.alpha_bar[t] / schedule.alpha_bar[max(s - 1, 0)], x_s, eps)
 
 
 @further.wrong("The weights are swapped: for a t just after s nearly all of x_s is kept.")
-def _(x_s, s, t, eps, schedule):
+def further_weights_swapped(x_s, s, t, eps, schedule):
     kept = schedule.alpha_bar[t] / schedule.alpha_bar[s]
     return (1 - kept).sqrt() * x_s + kept.sqrt() * eps
 
 
 @further.wrong("That is one step, the last, with beta_t. The steps between s and t count as well: they keep a product of shares.")
-def _(x_s, s, t, eps, schedule):
+def last_step_only(x_s, s, t, eps, schedule):
     return _jump(schedule.alpha[t], x_s, eps)
 
 
@@ -473,37 +473,37 @@ def _of(table, x):
 @q_sample.wrong(
     "The noise is multiplied by the variance 1 - alpha_bar_t. It is its root, the standard deviation, that scales noise."
 )
-def _(x0, t, eps, schedule):
+def noise_times_variance(x0, t, eps, schedule):
     a = _of(schedule.alpha_bar[t], x0)
     return a.sqrt() * x0 + (1 - a) * eps
 
 
 @q_sample.wrong("The picture is multiplied by alpha_bar_t, which is its share of the variance. Its root multiplies the picture.")
-def _(x0, t, eps, schedule):
+def picture_times_variance_share(x0, t, eps, schedule):
     a = _of(schedule.alpha_bar[t], x0)
     return a * x0 + (1 - a).sqrt() * eps
 
 
 @q_sample.wrong("Both roots are missing: alpha_bar_t and 1 - alpha_bar_t are shares of the variance, and pictures have its root.")
-def _(x0, t, eps, schedule):
+def both_roots_missing(x0, t, eps, schedule):
     a = _of(schedule.alpha_bar[t], x0)
     return a * x0 + (1 - a) * eps
 
 
 @q_sample.wrong("The weights are swapped: at t = 1 nearly all of the picture is left, so sqrt(alpha_bar_t) belongs to x0.")
-def _(x0, t, eps, schedule):
+def weights_swapped(x0, t, eps, schedule):
     a = _of(schedule.alpha_bar[t], x0)
     return (1 - a).sqrt() * x0 + a.sqrt() * eps
 
 
 @q_sample.wrong("That is one step from x_{t-1}, with beta_t. To jump from x_0 all the steps count: alpha_bar_t, their product.")
-def _(x0, t, eps, schedule):
+def single_step_with_beta(x0, t, eps, schedule):
     beta = _of(schedule.beta[t], x0)
     return (1 - beta).sqrt() * x0 + beta.sqrt() * eps
 
 
 @q_sample.wrong("This is one step short: alpha_bar[t] is the product of all steps up to t, and index 0 is the clean picture.")
-def _(x0, t, eps, schedule):
+def one_step_short(x0, t, eps, schedule):
     a = _of(schedule.alpha_bar[t - 1], x0)
     return a.sqrt() * x0 + (1 - a).sqrt() * eps
 
@@ -511,6 +511,6 @@ def _(x0, t, eps, schedule):
 @q_sample.wrong(
     "All items are taken to the step of the first one. Each item has its own: alpha_bar[t] holds one number for each."
 )
-def _(x0, t, eps, schedule):
+def step_of_first_item(x0, t, eps, schedule):
     a = schedule.alpha_bar[t[0]]
     return a.sqrt() * x0 + (1 - a).sqrt() * eps

@@ -76,13 +76,13 @@ def _mixed(x0, t, eps, schedule):
     "The network sees the slide's mixture (L19), whose weights are swapped: sqrt(alpha_bar_t) belongs to x0, and the noise is "
     "multiplied by sqrt(1 - alpha_bar_t)."
 )
-def _(eps_model, x0, t, eps, schedule):
+def mixture_of_the_slide(eps_model, x0, t, eps, schedule):
     a = _of(schedule.alpha_bar[t], x0)
     return ((eps - eps_model((1 - a).sqrt() * x0 + a * eps, t)) ** 2).mean()
 
 
 @eps_loss.wrong("The weights are swapped: at t = 1 nearly all of the picture is left, so sqrt(alpha_bar_t) belongs to x0.")
-def _(eps_model, x0, t, eps, schedule):
+def mixture_weights_swapped(eps_model, x0, t, eps, schedule):
     a = _of(schedule.alpha_bar[t], x0)
     return ((eps - eps_model((1 - a).sqrt() * x0 + a.sqrt() * eps, t)) ** 2).mean()
 
@@ -90,18 +90,18 @@ def _(eps_model, x0, t, eps, schedule):
 @eps_loss.wrong(
     "The noise is mixed in with the variance 1 - alpha_bar_t. It is the root, the standard deviation, that scales noise."
 )
-def _(eps_model, x0, t, eps, schedule):
+def noise_mixed_by_variance(eps_model, x0, t, eps, schedule):
     a = _of(schedule.alpha_bar[t], x0)
     return ((eps - eps_model(a.sqrt() * x0 + (1 - a) * eps, t)) ** 2).mean()
 
 
 @eps_loss.wrong("The network was asked about the clean picture x0. There is no noise in it to predict: ask it about x_t.")
-def _(eps_model, x0, t, eps, schedule):
+def asked_about_clean_picture(eps_model, x0, t, eps, schedule):
     return ((eps - eps_model(x0, t)) ** 2).mean()
 
 
 @eps_loss.wrong("The answer is compared with the clean picture. This network predicts the noise, so compare with eps.")
-def _(eps_model, x0, t, eps, schedule):
+def compared_with_clean_picture(eps_model, x0, t, eps, schedule):
     return ((x0 - eps_model(_mixed(x0, t, eps, schedule), t)) ** 2).mean()
 
 
@@ -109,43 +109,43 @@ def _(eps_model, x0, t, eps, schedule):
     "The squares are summed over the pixels of each picture, as (14) is printed. The exercise asks for the average over pixels "
     "too."
 )
-def _(eps_model, x0, t, eps, schedule):
+def summed_over_pixels(eps_model, x0, t, eps, schedule):
     return ((eps - eps_model(_mixed(x0, t, eps, schedule), t)) ** 2).flatten(1).sum(1).mean()
 
 
 @eps_loss.wrong(
     "That is the absolute error. Its best answer is the median of the noises that fit, not their mean; (14) has the square."
 )
-def _(eps_model, x0, t, eps, schedule):
+def absolute_error(eps_model, x0, t, eps, schedule):
     return (eps - eps_model(_mixed(x0, t, eps, schedule), t)).abs().mean()
 
 
 @eps_loss.wrong("That is the square of the average error, in which errors of opposite sign cancel. Square first, then average.")
-def _(eps_model, x0, t, eps, schedule):
+def square_of_average_error(eps_model, x0, t, eps, schedule):
     return (eps - eps_model(_mixed(x0, t, eps, schedule), t)).mean() ** 2
 
 
 @eps_loss.wrong("That is the root of the loss. (14) has no root: it would let a batch with one bad guess count for less.")
-def _(eps_model, x0, t, eps, schedule):
+def root_of_the_loss(eps_model, x0, t, eps, schedule):
     return ((eps - eps_model(_mixed(x0, t, eps, schedule), t)) ** 2).mean().sqrt()
 
 
 @eps_loss.wrong(
     "The mixture is one step short: alpha_bar[t] is the product of all steps up to t, and index 0 is the clean picture."
 )
-def _(eps_model, x0, t, eps, schedule):
+def mixture_one_step_short(eps_model, x0, t, eps, schedule):
     return ((eps - eps_model(_mixed(x0, t - 1, eps, schedule), t)) ** 2).mean()
 
 
 @eps_loss.wrong("The network is told t / T. It is called with the step number t itself.")
-def _(eps_model, x0, t, eps, schedule):
+def network_told_a_fraction(eps_model, x0, t, eps, schedule):
     return ((eps - eps_model(_mixed(x0, t, eps, schedule), t / schedule.T)) ** 2).mean()
 
 
 @eps_loss.wrong(
     "The squares are added up over all of the batch. The exercise asks for their average, which does not grow with the batch."
 )
-def _(eps_model, x0, t, eps, schedule):
+def summed_over_everything(eps_model, x0, t, eps, schedule):
     return ((eps - eps_model(_mixed(x0, t, eps, schedule), t)) ** 2).sum()
 
 
@@ -195,12 +195,12 @@ def _circle(n, shift):
 @low_discrepancy_t.wrong(
     "These run from 0 to T - 1. Step 0 is the clean picture, without noise to predict; the steps are 1 to T."
 )
-def _(n, T, shift):
+def starts_at_step_zero(n, T, shift):
     return (_circle(n, shift) * T).long()
 
 
 @low_discrepancy_t.wrong("Some of these lie beyond T: the grid was moved, but what passes 1 must come in again at 0.")
-def _(n, T, shift):
+def wrapping_around_missing(n, T, shift):
     return ((shift + torch.arange(n) / n) * T).long() + 1
 
 
@@ -208,7 +208,7 @@ def _(n, T, shift):
     "The shift is not used, so each batch of this size gets the very same steps, and those between the grid's places never "
     "come up."
 )
-def _(n, T, shift):
+def shift_not_used(n, T, shift):
     return (torch.arange(n) / n * T).long() + 1
 
 
@@ -216,7 +216,7 @@ def _(n, T, shift):
     "Rounded to the nearest number, 0 and T get only half of their share each, and then all is one too high. Drop the "
     "decimals instead."
 )
-def _(n, T, shift):
+def rounded_one_too_high(n, T, shift):
     return (_circle(n, shift) * T).round().long() + 1
 
 
@@ -224,7 +224,7 @@ def _(n, T, shift):
     "Rounded to the nearest number, step 0 comes up, the clean picture, and T gets half of its share. Drop the decimals and "
     "add 1."
 )
-def _(n, T, shift):
+def rounded_to_step_zero(n, T, shift):
     return (_circle(n, shift) * T).round().long()
 
 
@@ -232,27 +232,27 @@ def _(n, T, shift):
     "The grid runs from 0 to 1 with both ends, which are the same place on a circle: one step is drawn twice. It ends at (n "
     "- 1) / n."
 )
-def _(n, T, shift):
+def grid_with_both_ends(n, T, shift):
     return ((shift + torch.linspace(0, 1, n)) % 1 * T).long() + 1
 
 
 @low_discrepancy_t.wrong("The circle is cut into T - 1 parts, so step T never comes: multiply by T.")
-def _(n, T, shift):
+def one_part_too_few(n, T, shift):
     return (_circle(n, shift) * (T - 1)).long() + 1
 
 
 @low_discrepancy_t.wrong("What passes the end is held at T, so T comes up far too often. On a circle it comes in again at 1.")
-def _(n, T, shift):
+def held_at_last_step(n, T, shift):
     return ((shift + torch.arange(n) / n) * T).long().clamp(max=T - 1) + 1
 
 
 @low_discrepancy_t.wrong("Rounded up, a place at 0 exactly gives step 0. Drop the decimals and add 1.")
-def _(n, T, shift):
+def rounded_up(n, T, shift):
     return (_circle(n, shift) * T).ceil().long()
 
 
 @low_discrepancy_t.wrong("These are the same steps in another order, since the grid begins at 1 / n here. It begins at 0.")
-def _(n, T, shift):
+def grid_begins_one_gap_late(n, T, shift):
     return ((shift + torch.arange(1, n + 1) / n) % 1 * T).long() + 1
 
 
@@ -260,12 +260,12 @@ def _(n, T, shift):
     "The grid is moved by shift / n, less than one of its gaps, so the first picture always gets a small t. Move it by all "
     "of shift."
 )
-def _(n, T, shift):
+def shift_divided_by_n(n, T, shift):
     return ((shift + torch.arange(n)) / n * T).long() + 1
 
 
 @low_discrepancy_t.wrong("The remainder is taken too late: what should be step T comes out as 0. Take it before 1 is added.")
-def _(n, T, shift):
+def remainder_taken_too_late(n, T, shift):
     return (((shift + torch.arange(n) / n) * T).long() + 1) % T
 
 
@@ -325,18 +325,18 @@ def _named(x_t, a, x0_hat):
     "The autoencoder was asked about x_t itself. It was trained on x_0 + sigma_t eps, so x_t must first be divided by "
     "sqrt(alpha_bar_t)."
 )
-def _(x_t, t, denoise, schedule):
+def asked_about_unscaled_picture(x_t, t, denoise, schedule):
     return _named(x_t, schedule.alpha_bar[t], denoise(x_t))
 
 
 @three_names.wrong("x_t was divided by alpha_bar_t. The picture in it is multiplied by the root, sqrt(alpha_bar_t).")
-def _(x_t, t, denoise, schedule):
+def input_divided_without_root(x_t, t, denoise, schedule):
     a = schedule.alpha_bar[t]
     return _named(x_t, a, denoise(x_t / a))
 
 
 @three_names.wrong("In eps_hat the whole guess was taken away from x_t, but x_t holds only sqrt(alpha_bar_t) of the picture.")
-def _(x_t, t, denoise, schedule):
+def whole_guess_taken_away(x_t, t, denoise, schedule):
     a = schedule.alpha_bar[t]
     x0_hat = denoise(x_t / a.sqrt())
     eps_hat = (x_t - x0_hat) / (1 - a).sqrt()
@@ -344,7 +344,7 @@ def _(x_t, t, denoise, schedule):
 
 
 @three_names.wrong("eps_hat was divided by the variance 1 - alpha_bar_t. The noise in x_t is multiplied by its root.")
-def _(x_t, t, denoise, schedule):
+def noise_divided_by_variance(x_t, t, denoise, schedule):
     a = schedule.alpha_bar[t]
     x0_hat = denoise(x_t / a.sqrt())
     eps_hat = (x_t - a.sqrt() * x0_hat) / (1 - a)
@@ -354,7 +354,7 @@ def _(x_t, t, denoise, schedule):
 @three_names.wrong(
     "eps_hat lacks its division: what is left of x_t without the picture is sqrt(1 - alpha_bar_t) times the noise."
 )
-def _(x_t, t, denoise, schedule):
+def noise_not_divided(x_t, t, denoise, schedule):
     a = schedule.alpha_bar[t]
     x0_hat = denoise(x_t / a.sqrt())
     eps_hat = x_t - a.sqrt() * x0_hat
@@ -365,20 +365,20 @@ def _(x_t, t, denoise, schedule):
     "x0_hat and eps_hat are right. v is the other combination: sqrt(alpha_bar_t) eps minus sqrt(1 - alpha_bar_t) x0; yours "
     "adds up to x_t."
 )
-def _(x_t, t, denoise, schedule):
+def wrong_combination_for_v(x_t, t, denoise, schedule):
     x0_hat, eps_hat, _ = _named(x_t, schedule.alpha_bar[t], denoise(x_t / schedule.alpha_bar[t].sqrt()))
     return x0_hat, eps_hat, x_t
 
 
 @three_names.wrong("x0_hat and eps_hat are right. In v the two weights are swapped: near t = 0 it is nearly the noise.")
-def _(x_t, t, denoise, schedule):
+def weights_of_v_swapped(x_t, t, denoise, schedule):
     a = schedule.alpha_bar[t]
     x0_hat, eps_hat, _ = _named(x_t, a, denoise(x_t / a.sqrt()))
     return x0_hat, eps_hat, (1 - a).sqrt() * eps_hat - a.sqrt() * x0_hat
 
 
 @three_names.wrong("x0_hat and eps_hat are right. v has the wrong sign: the noise counts positive in it, the picture negative.")
-def _(x_t, t, denoise, schedule):
+def sign_of_v_reversed(x_t, t, denoise, schedule):
     a = schedule.alpha_bar[t]
     x0_hat, eps_hat, v_hat = _named(x_t, a, denoise(x_t / a.sqrt()))
     return x0_hat, eps_hat, -v_hat
@@ -387,7 +387,7 @@ def _(x_t, t, denoise, schedule):
 @three_names.wrong(
     "What you call eps_hat is sigma_t times the noise, as it stands in the autoencoder's input. Divide it by sigma_t."
 )
-def _(x_t, t, denoise, schedule):
+def noise_times_sigma(x_t, t, denoise, schedule):
     a = schedule.alpha_bar[t]
     x0_hat = denoise(x_t / a.sqrt())
     eps_hat = x_t / a.sqrt() - x0_hat
@@ -395,7 +395,7 @@ def _(x_t, t, denoise, schedule):
 
 
 @three_names.wrong("The three are right, but in another order: first x0_hat, then eps_hat, then v_hat.")
-def _(x_t, t, denoise, schedule):
+def three_in_other_order(x_t, t, denoise, schedule):
     a = schedule.alpha_bar[t]
     x0_hat, eps_hat, v_hat = _named(x_t, a, denoise(x_t / a.sqrt()))
     return eps_hat, x0_hat, v_hat
@@ -454,12 +454,12 @@ def _squares(x_t, centres):
 @x0_mean.wrong(
     "The distance is taken to the points as they are. After t steps a point has shrunk to sqrt(alpha_bar_t) times itself."
 )
-def _(x_t, t, points, schedule):
+def distance_to_unshrunk_points(x_t, t, points, schedule):
     return (-_squares(x_t, points) / (2 * (1 - schedule.alpha_bar[t]))).softmax(1) @ points
 
 
 @x0_mean.wrong("A factor 2 is missing: a Gaussian's exponent is the squared distance over twice the variance.")
-def _(x_t, t, points, schedule):
+def factor_two_missing(x_t, t, points, schedule):
     a = schedule.alpha_bar[t]
     return (-_squares(x_t, a.sqrt() * points) / (1 - a)).softmax(1) @ points
 
@@ -467,7 +467,7 @@ def _(x_t, t, points, schedule):
 @x0_mean.wrong(
     "The squared distance is divided by twice the standard deviation. A Gaussian's exponent holds the variance, 1 - alpha_bar_t."
 )
-def _(x_t, t, points, schedule):
+def standard_deviation_for_variance(x_t, t, points, schedule):
     a = schedule.alpha_bar[t]
     return (-_squares(x_t, a.sqrt() * points) / (2 * (1 - a).sqrt())).softmax(1) @ points
 
@@ -476,49 +476,49 @@ def _(x_t, t, points, schedule):
     "The weights add up to 1 over the batch, so one x_t changes the answer for another. For each x_t the weights of the "
     "points add up to 1."
 )
-def _(x_t, t, points, schedule):
+def softmax_over_the_batch(x_t, t, points, schedule):
     a = schedule.alpha_bar[t]
     return (-_squares(x_t, a.sqrt() * points) / (2 * (1 - a))).softmax(0) @ points
 
 
 @x0_mean.wrong("That is the nearest point. The best guess is the average of all that fit, each with its weight.")
-def _(x_t, t, points, schedule):
+def nearest_point_only(x_t, t, points, schedule):
     a = schedule.alpha_bar[t]
     return points[_squares(x_t, a.sqrt() * points).argmin(1)]
 
 
 @x0_mean.wrong("The sign is missing: here points far from x_t get the largest weight.")
-def _(x_t, t, points, schedule):
+def sign_of_exponent_missing(x_t, t, points, schedule):
     a = schedule.alpha_bar[t]
     return (_squares(x_t, a.sqrt() * points) / (2 * (1 - a))).softmax(1) @ points
 
 
 @x0_mean.wrong("The distance is not squared. A Gaussian's exponent falls with the square of the distance.")
-def _(x_t, t, points, schedule):
+def distance_not_squared(x_t, t, points, schedule):
     a = schedule.alpha_bar[t]
     return (-_squares(x_t, a.sqrt() * points).sqrt() / (2 * (1 - a))).softmax(1) @ points
 
 
 @x0_mean.wrong("All points count the same here, whatever x_t is. Each must count by how well it explains x_t.")
-def _(x_t, t, points, schedule):
+def all_points_count_equally(x_t, t, points, schedule):
     return points.mean(0).expand_as(x_t)
 
 
 @x0_mean.wrong("The points are shrunk by alpha_bar_t. That is the share of the variance; the point itself shrinks by its root.")
-def _(x_t, t, points, schedule):
+def points_shrunk_without_root(x_t, t, points, schedule):
     a = schedule.alpha_bar[t]
     return (-_squares(x_t, a * points) / (2 * (1 - a))).softmax(1) @ points
 
 
 @x0_mean.wrong("The squares are averaged over the coordinates. A squared distance is their sum.")
-def _(x_t, t, points, schedule):
+def squares_averaged_not_summed(x_t, t, points, schedule):
     a = schedule.alpha_bar[t]
     square = ((x_t[:, None] - a.sqrt() * points) ** 2).mean(-1)
     return (-square / (2 * (1 - a))).softmax(1) @ points
 
 
 @x0_mean.wrong("The weights do not add up to 1. Divide each by the sum of all K, or use softmax.")
-def _(x_t, t, points, schedule):
+def weights_not_normalised(x_t, t, points, schedule):
     a = schedule.alpha_bar[t]
     return (-_squares(x_t, a.sqrt() * points) / (2 * (1 - a))).exp() @ points
 
@@ -527,7 +527,7 @@ def _(x_t, t, points, schedule):
     "x_t was divided by sqrt(alpha_bar_t), which is fine, but that enlarges its noise too: the variance is then (1 - "
     "alpha_bar_t) / alpha_bar_t."
 )
-def _(x_t, t, points, schedule):
+def enlarged_noise_ignored(x_t, t, points, schedule):
     a = schedule.alpha_bar[t]
     return (-_squares(x_t / a.sqrt(), points) / (2 * (1 - a))).softmax(1) @ points
 
@@ -535,7 +535,7 @@ def _(x_t, t, points, schedule):
 @x0_mean.wrong(
     "That is sqrt(alpha_bar_t) times the guess: the weights belong to the shrunken points, but x_0 is a point in full size."
 )
-def _(x_t, t, points, schedule):
+def average_of_shrunken_points(x_t, t, points, schedule):
     a = schedule.alpha_bar[t]
     return (-_squares(x_t, a.sqrt() * points) / (2 * (1 - a))).softmax(1) @ (a.sqrt() * points)
 
@@ -591,36 +591,36 @@ def drop_label(labels, u, p, null):
 @drop_label.wrong(
     "The share is right now, but these are the items with the largest u. The exercise asks for those whose u lies below p."
 )
-def _(labels, u, p, null):
+def largest_instead_of_smallest(labels, u, p, null):
     return torch.where(u < 1 - p, labels, null)
 
 
 @drop_label.wrong("The right items lose their label, but they get the label 0, which is a class. The null label is an argument.")
-def _(labels, u, p, null):
+def zero_as_null_label(labels, u, p, null):
     return torch.where(u < p, 0, labels)
 
 
 @drop_label.wrong(
     "One number decides for the whole batch here. Each item has its own number in u, so that each batch teaches both."
 )
-def _(labels, u, p, null):
+def one_number_for_batch(labels, u, p, null):
     return torch.where(u[0] < p, null, labels)
 
 
 @drop_label.wrong(
     "The items without a label are thrown away. They must stay, with the null label: the network learns from them too."
 )
-def _(labels, u, p, null):
+def unlabelled_items_thrown_away(labels, u, p, null):
     return labels[u >= p]
 
 
 @drop_label.wrong("An item with u = p exactly loses its label here, so p = 0 may still take one away. Below p means u < p.")
-def _(labels, u, p, null):
+def boundary_also_dropped(labels, u, p, null):
     return torch.where(u <= p, null, labels)
 
 
 @drop_label.wrong("Now no item loses its label. Those with u below p should get the null label.")
-def _(labels, u, p, null):
+def no_label_dropped(labels, u, p, null):
     return labels
 
 
@@ -680,7 +680,7 @@ def trained(weights, gradient, steps, lr, decay):
 @trained.wrong(
     "Now the training goes on from the average, which holds it back. The average only follows: weights and average stay apart."
 )
-def _(weights, gradient, steps, lr, decay):
+def training_from_the_average(weights, gradient, steps, lr, decay):
     for _ in range(steps):
         weights = decay * weights + (1 - decay) * (weights - lr * gradient(weights))
     return weights
@@ -689,7 +689,7 @@ def _(weights, gradient, steps, lr, decay):
 @trained.wrong(
     "The average comes out, but decay and 1 - decay are swapped: with decay = 0.99 it should keep 99 % of itself at each step."
 )
-def _(weights, gradient, steps, lr, decay):
+def decay_shares_swapped(weights, gradient, steps, lr, decay):
     average = weights
     for _ in range(steps):
         weights = weights - lr * gradient(weights)
@@ -700,7 +700,7 @@ def _(weights, gradient, steps, lr, decay):
 @trained.wrong(
     "The average is one step behind: it is updated before the weights take their step, so the last step never reaches it."
 )
-def _(weights, gradient, steps, lr, decay):
+def average_one_step_behind(weights, gradient, steps, lr, decay):
     average = weights
     for _ in range(steps):
         average = decay * average + (1 - decay) * weights
@@ -709,7 +709,7 @@ def _(weights, gradient, steps, lr, decay):
 
 
 @trained.wrong("Here the average follows only once, after the last step. It should follow after each step, inside the loop.")
-def _(weights, gradient, steps, lr, decay):
+def averaged_once_at_end(weights, gradient, steps, lr, decay):
     average = weights
     for _ in range(steps):
         weights = weights - lr * gradient(weights)
@@ -717,7 +717,7 @@ def _(weights, gradient, steps, lr, decay):
 
 
 @trained.wrong("The average begins at 0 here, so at first it is far too small. It should begin at the first weights.")
-def _(weights, gradient, steps, lr, decay):
+def average_begins_at_zero(weights, gradient, steps, lr, decay):
     average = torch.zeros_like(weights)
     for _ in range(steps):
         weights = weights - lr * gradient(weights)
@@ -729,7 +729,7 @@ def _(weights, gradient, steps, lr, decay):
     "The gradient is taken at the average. Training goes on as it was, with the gradient at the weights; the average only "
     "follows."
 )
-def _(weights, gradient, steps, lr, decay):
+def gradient_at_the_average(weights, gradient, steps, lr, decay):
     average = weights
     for _ in range(steps):
         weights = weights - lr * gradient(average)
@@ -740,7 +740,7 @@ def _(weights, gradient, steps, lr, decay):
 @trained.wrong(
     "All weights since the start count the same here. A running average keeps a share `decay` of itself, so old weights fade."
 )
-def _(weights, gradient, steps, lr, decay):
+def all_weights_count_equally(weights, gradient, steps, lr, decay):
     visited = []
     for _ in range(steps):
         weights = weights - lr * gradient(weights)
@@ -749,7 +749,7 @@ def _(weights, gradient, steps, lr, decay):
 
 
 @trained.wrong("The average begins only after the first step. It should begin at the first weights, before any step.")
-def _(weights, gradient, steps, lr, decay):
+def average_begins_too_late(weights, gradient, steps, lr, decay):
     average = weights = weights - lr * gradient(weights)
     for _ in range(steps - 1):
         weights = weights - lr * gradient(weights)

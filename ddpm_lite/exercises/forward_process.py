@@ -62,36 +62,36 @@ def q_step(x_prev, t, eps, schedule):
     "The noise is multiplied by the variance beta_t, as in the slide's next line. The formula of q gives a variance: take its "
     "root."
 )
-def _(x_prev, t, eps, schedule):
+def noise_times_variance(x_prev, t, eps, schedule):
     beta = schedule.beta[t]
     return (1 - beta).sqrt() * x_prev + beta * eps
 
 
 @q_step.wrong("The picture is not shrunk, so the variance grows with each step. The mean is sqrt(1 - beta_t) times x_{t-1}.")
-def _(x_prev, t, eps, schedule):
+def picture_not_shrunk(x_prev, t, eps, schedule):
     return x_prev + schedule.beta[t].sqrt() * eps
 
 
 @q_step.wrong("The noise is right, but the picture is shrunk by 1 - beta_t without its root. Then the variance falls below 1.")
-def _(x_prev, t, eps, schedule):
+def shrunk_without_root(x_prev, t, eps, schedule):
     beta = schedule.beta[t]
     return (1 - beta) * x_prev + beta.sqrt() * eps
 
 
 @q_step.wrong("Both roots are missing. The squares of the two factors must add up to 1, not the factors themselves.")
-def _(x_prev, t, eps, schedule):
+def both_roots_missing(x_prev, t, eps, schedule):
     beta = schedule.beta[t]
     return (1 - beta) * x_prev + beta * eps
 
 
 @q_step.wrong("The factors are swapped: a step with a small beta_t leaves nearly all of the picture.")
-def _(x_prev, t, eps, schedule):
+def factors_swapped(x_prev, t, eps, schedule):
     beta = schedule.beta[t]
     return beta.sqrt() * x_prev + (1 - beta).sqrt() * eps
 
 
 @q_step.wrong("That is the jump from x_0 to x_t, with alpha_bar_t. Here the start is x_{t-1}, one step before: beta_t.")
-def _(x_prev, t, eps, schedule):
+def jump_from_the_start(x_prev, t, eps, schedule):
     a = schedule.alpha_bar[t]
     return a.sqrt() * x_prev + (1 - a).sqrt() * eps
 
@@ -99,7 +99,7 @@ def _(x_prev, t, eps, schedule):
 @q_step.wrong(
     "This uses the step before. The index of the tables is the lecture's t: step t has beta[t], and beta[0] belongs to none."
 )
-def _(x_prev, t, eps, schedule):
+def beta_of_step_before(x_prev, t, eps, schedule):
     beta = schedule.beta[t - 1]
     return (1 - beta).sqrt() * x_prev + beta.sqrt() * eps
 
@@ -163,43 +163,43 @@ def _chain(x0, eps, keep, noise):
     "The variance stays at 1 now, but the noise is as before, so a step adds only beta^2. The shrinking was right; the noise "
     "needs a root."
 )
-def _(x0, beta, eps):
+def shrinking_fitted_to_wrong_noise(x0, beta, eps):
     return _chain(x0, eps, (1 - beta**2) ** 0.5, beta)
 
 
 @chain.wrong("The picture is no longer shrunk, so the variance grows without limit. That factor was right; look at the noise.")
-def _(x0, beta, eps):
+def shrinking_dropped_noise_unchanged(x0, beta, eps):
     return _chain(x0, eps, 1.0, beta)
 
 
 @chain.wrong(
     "The noise has its root, but now the picture lacks the root that it had: the variance ends below 1. Only one thing was wrong."
 )
-def _(x0, beta, eps):
+def root_moved_to_the_noise(x0, beta, eps):
     return _chain(x0, eps, 1 - beta, beta**0.5)
 
 
 @chain.wrong("The noise has its root, but now the picture is not shrunk: the variance grows without limit.")
-def _(x0, beta, eps):
+def noise_mended_shrinking_dropped(x0, beta, eps):
     return _chain(x0, eps, 1.0, beta**0.5)
 
 
 @chain.wrong(
     "beta is squared now, which makes the noise weaker still. Noise of variance beta has the root of beta as its factor."
 )
-def _(x0, beta, eps):
+def beta_squared(x0, beta, eps):
     return _chain(x0, eps, (1 - beta) ** 0.5, beta**2)
 
 
 @chain.wrong("This brings the variance to 1, but in one step: the noise is not multiplied at all. Its variance should be beta.")
-def _(x0, beta, eps):
+def noise_not_multiplied(x0, beta, eps):
     return _chain(x0, eps, (1 - beta) ** 0.5, 1.0)
 
 
 @chain.wrong(
     "The factors are right, but each step adds the same noise, the first. A chain needs fresh noise in each step: eps[k]."
 )
-def _(x0, beta, eps):
+def chain_repeats_first_noise(x0, beta, eps):
     return _chain(x0, [eps[0]] * len(eps), (1 - beta) ** 0.5, beta**0.5)
 
 
@@ -282,48 +282,48 @@ def _count(first, last):
 
 
 @geometric.wrong("It ends one step short of beta_T: from beta_1 to beta_T there are T - 1 multiplications, not T.")
-def _(T, beta_1, beta_T):
+def ends_one_step_short(T, beta_1, beta_T):
     return _table(beta_1 * (beta_T / beta_1) ** (_count(0, T - 1) / T))
 
 
 @geometric.wrong("It starts one step too late: the first entry after the 0 is beta_1 itself, the number to the power 0.")
-def _(T, beta_1, beta_T):
+def starts_one_step_late(T, beta_1, beta_T):
     return _table(beta_1 * (beta_T / beta_1) ** (_count(1, T) / (T - 1)))
 
 
 @geometric.wrong("The end is right, but the start is not: the count runs from 1 to T over T. From beta_1 on it runs from 0.")
-def _(T, beta_1, beta_T):
+def right_end_wrong_start(T, beta_1, beta_T):
     return _table(beta_1 * (beta_T / beta_1) ** (_count(1, T) / T))
 
 
 @geometric.wrong(
     "That is the linear schedule: each step adds the same number. In a geometric one each step multiplies by the same number."
 )
-def _(T, beta_1, beta_T):
+def linear_schedule(T, beta_1, beta_T):
     return _table(torch.linspace(beta_1, beta_T, T, dtype=torch.float64))
 
 
 @geometric.wrong(
     "That rises linearly in the root of beta, as in Stable Diffusion. The ends fit, but neighbours do not have a fixed ratio."
 )
-def _(T, beta_1, beta_T):
+def linear_in_the_root(T, beta_1, beta_T):
     return _table(torch.linspace(beta_1**0.5, beta_T**0.5, T, dtype=torch.float64) ** 2)
 
 
 @geometric.wrong("beta_1 stands at index 0. Index 0 is the clean picture, with 0; beta_1 belongs at index 1.")
-def _(T, beta_1, beta_T):
+def first_beta_at_index_zero(T, beta_1, beta_T):
     return beta_1 * (beta_T / beta_1) ** (_count(0, T) / T)
 
 
 @geometric.wrong(
     "The values are right, but the entry for the clean picture is missing: put a 0 first, so that table[t] is beta_t."
 )
-def _(T, beta_1, beta_T):
+def entry_of_clean_picture_missing(T, beta_1, beta_T):
     return beta_1 * (beta_T / beta_1) ** (_count(0, T - 1) / (T - 1))
 
 
 @geometric.wrong("The two ends are swapped: index 1 holds beta_1, the last index beta_T.")
-def _(T, beta_1, beta_T):
+def ends_swapped(T, beta_1, beta_T):
     return _table(beta_T * (beta_1 / beta_T) ** (_count(0, T - 1) / (T - 1)))
 
 
@@ -383,19 +383,19 @@ def _walk(x, pairs, schedule):
 
 
 @walk.wrong("All steps are taken now, but with the noise of the step before: step t has eps[t], and eps[0] belongs to no step.")
-def _(x0, eps, schedule):
+def noise_of_step_before(x0, eps, schedule):
     return _walk(x0, [(t, eps[t - 1]) for t in range(1, schedule.T + 1)], schedule)
 
 
 @walk.wrong("The steps are taken from T down to 1. Forward means from 1 up to T: the order changes how much each noise counts.")
-def _(x0, eps, schedule):
+def steps_in_reverse_order(x0, eps, schedule):
     return _walk(x0, [(t, eps[t]) for t in range(schedule.T, 0, -1)], schedule)
 
 
 @walk.wrong(
     "The noise is that of the right step now, but beta is still that of the step before: in step t both have the index t."
 )
-def _(x0, eps, schedule):
+def only_beta_one_step_behind(x0, eps, schedule):
     x = x0
     for t in range(schedule.T):
         x = (1 - schedule.beta[t]).sqrt() * x + schedule.beta[t].sqrt() * eps[t + 1]
@@ -403,20 +403,20 @@ def _(x0, eps, schedule):
 
 
 @walk.wrong("Each step adds the same noise now. A step has noise of its own: eps[t], with the t of the loop.")
-def _(x0, eps, schedule):
+def walk_repeats_one_noise(x0, eps, schedule):
     return _walk(x0, [(t, eps[1]) for t in range(1, schedule.T + 1)], schedule)
 
 
 @walk.wrong(
     "That jumps to T at once. It has the right distribution, but it is not this walk: each eps[t] must have its own step."
 )
-def _(x0, eps, schedule):
+def jump_to_the_end(x0, eps, schedule):
     a = schedule.alpha_bar[-1]
     return a.sqrt() * x0 + (1 - a).sqrt() * eps[-1]
 
 
 @walk.wrong("The last step is there now, but the first is missing: t starts at 1.")
-def _(x0, eps, schedule):
+def first_step_missing(x0, eps, schedule):
     return _walk(x0, [(t, eps[t]) for t in range(2, schedule.T + 1)], schedule)
 
 
@@ -466,22 +466,22 @@ def _left(beta):
 
 
 @snr.wrong("That is a ratio of standard deviations. The signal-to-noise ratio compares variances: leave out the roots.")
-def _(beta, data_var):
+def ratio_of_standard_deviations(beta, data_var):
     return (_left(beta) * data_var / (1 - _left(beta))).sqrt()
 
 
 @snr.wrong("It is upside down: that is noise to signal, which grows with t.")
-def _(beta, data_var):
+def noise_to_signal(beta, data_var):
     return (1 - _left(beta)) / (_left(beta) * data_var)
 
 
 @snr.wrong("data_var is not used. For data of variance 1 that is right; wider data has more signal against the same noise.")
-def _(beta, data_var):
+def data_variance_ignored(beta, data_var):
     return _left(beta) / (1 - _left(beta))
 
 
 @snr.wrong("data_var is squared here, as if it were a standard deviation. It is a variance already.")
-def _(beta, data_var):
+def data_variance_squared(beta, data_var):
     return _left(beta) * data_var**2 / (1 - _left(beta))
 
 
@@ -489,17 +489,17 @@ def _(beta, data_var):
     "That divides the variance of x_t, signal and noise together, by the noise. Only the signal belongs above: this is "
     "1 too much."
 )
-def _(beta, data_var):
+def signal_and_noise_over_noise(beta, data_var):
     return (_left(beta) * data_var + 1 - _left(beta)) / (1 - _left(beta))
 
 
 @snr.wrong("That is the signal's share of the whole variance of x_t. The exercise asks for the signal against the noise alone.")
-def _(beta, data_var):
+def signal_share_of_the_whole(beta, data_var):
     return _left(beta) * data_var / (_left(beta) * data_var + 1 - _left(beta))
 
 
 @snr.wrong("That looks at a single step, with beta_t. By step t all steps so far count: the product of 1 - beta.")
-def _(beta, data_var):
+def single_step_only(beta, data_var):
     return (1 - beta) * data_var / beta
 
 
@@ -507,10 +507,10 @@ def _(beta, data_var):
     "Here the noise fills up what the data leaves of 1. Its variance is 1 - alpha_bar_t for any data, so the whole is not "
     "always 1."
 )
-def _(beta, data_var):
+def noise_fills_up_to_one(beta, data_var):
     return _left(beta) * data_var / (1 - _left(beta) * data_var)
 
 
 @snr.wrong("These are decibels, ten times the logarithm. The ratio itself is asked for.")
-def _(beta, data_var):
+def ratio_in_decibels(beta, data_var):
     return 10 / math.log(10) * (_left(beta) * data_var / (1 - _left(beta))).log()

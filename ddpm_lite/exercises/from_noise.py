@@ -51,42 +51,42 @@ def frechet(mean_1, var_1, mean_2, var_2):
 
 
 @frechet.wrong("The root is missing: 2 sqrt(C_1 C_2) is subtracted, so that two equal Gaussians have the distance 0.")
-def _(mean_1, var_1, mean_2, var_2):
+def root_of_product_missing(mean_1, var_1, mean_2, var_2):
     return (mean_1 - mean_2) ** 2 + var_1 + var_2 - 2 * var_1 * var_2
 
 
 @frechet.wrong("The difference of the means is not squared. With the square, it does not matter which of the two comes first.")
-def _(mean_1, var_1, mean_2, var_2):
+def means_not_squared(mean_1, var_1, mean_2, var_2):
     return (mean_1 - mean_2) + var_1 + var_2 - 2 * (var_1 * var_2).sqrt()
 
 
 @frechet.wrong("The difference of the means counts with its absolute value here. The formula has its square.")
-def _(mean_1, var_1, mean_2, var_2):
+def absolute_difference_of_means(mean_1, var_1, mean_2, var_2):
     return (mean_1 - mean_2).abs() + var_1 + var_2 - 2 * (var_1 * var_2).sqrt()
 
 
 @frechet.wrong("This compares the variances. The formula compares their roots: C_1 + C_2 - 2 sqrt(C_1 C_2).")
-def _(mean_1, var_1, mean_2, var_2):
+def variances_compared(mean_1, var_1, mean_2, var_2):
     return (mean_1 - mean_2) ** 2 + (var_1 - var_2) ** 2
 
 
 @frechet.wrong("The last term is missing: with C_1 + C_2 alone, even two equal Gaussians are far apart.")
-def _(mean_1, var_1, mean_2, var_2):
+def last_term_missing(mean_1, var_1, mean_2, var_2):
     return (mean_1 - mean_2) ** 2 + var_1 + var_2
 
 
 @frechet.wrong("The factor 2 before the root is missing, so two equal Gaussians do not have the distance 0.")
-def _(mean_1, var_1, mean_2, var_2):
+def factor_two_missing(mean_1, var_1, mean_2, var_2):
     return (mean_1 - mean_2) ** 2 + var_1 + var_2 - (var_1 * var_2).sqrt()
 
 
 @frechet.wrong("That is the root of the distance. The formula in the note has no root around the whole: it is in squared units.")
-def _(mean_1, var_1, mean_2, var_2):
+def root_of_whole_distance(mean_1, var_1, mean_2, var_2):
     return ((mean_1 - mean_2) ** 2 + (var_1.sqrt() - var_2.sqrt()) ** 2).sqrt()
 
 
 @frechet.wrong("Only the means are compared. Two clouds around the same place can still be of different width.")
-def _(mean_1, var_1, mean_2, var_2):
+def only_means_compared(mean_1, var_1, mean_2, var_2):
     return (mean_1 - mean_2) ** 2
 
 
@@ -165,44 +165,44 @@ def mix(x, p, sigma, var):
     "Weights of 1 - p and p average the values, and the variance shrinks at each step. Their roots keep it: the squares of "
     "those add up to 1."
 )
-def _(x, p, sigma, var):
+def values_averaged_not_variances(x, p, sigma, var):
     return (1 - p) * x + p * var**0.5 * sigma
 
 
 @mix.wrong(
     "That is the noise for variance 1: pictures of another variance drift towards 1. The noise must have the variance p var."
 )
-def _(x, p, sigma, var):
+def noise_for_variance_one(x, p, sigma, var):
     return (1 - p) ** 0.5 * x + p**0.5 * sigma
 
 
 @mix.wrong("var stands outside the root. The noise must have the variance p var, so its factor is the root of both.")
-def _(x, p, sigma, var):
+def variance_outside_root(x, p, sigma, var):
     return (1 - p) ** 0.5 * x + p**0.5 * var * sigma
 
 
 @mix.wrong("x is not shrunk, so the noise comes on top and the variance grows. Only the share 1 - p of it must stay.")
-def _(x, p, sigma, var):
+def noise_on_top(x, p, sigma, var):
     return x + (p * var) ** 0.5 * sigma
 
 
 @mix.wrong("p and 1 - p are swapped: the share p is what is replaced, so a small p leaves nearly all of x.")
-def _(x, p, sigma, var):
+def shares_swapped(x, p, sigma, var):
     return p**0.5 * x + ((1 - p) * var) ** 0.5 * sigma
 
 
 @mix.wrong("The noise lacks its root: its variance is then the square of p var. Multiply by the standard deviation.")
-def _(x, p, sigma, var):
+def noise_without_root(x, p, sigma, var):
     return (1 - p) ** 0.5 * x + p * var * sigma
 
 
 @mix.wrong("x lacks its root: (1 - p) x keeps only the share (1 - p)^2 of the variance.")
-def _(x, p, sigma, var):
+def old_part_without_root(x, p, sigma, var):
     return (1 - p) * x + (p * var) ** 0.5 * sigma
 
 
 @mix.wrong("These are weights of 1 - p and p, and noise of variance 1. The noise must have the variance p var: mind the roots.")
-def _(x, p, sigma, var):
+def roots_and_variance_missing(x, p, sigma, var):
     return (1 - p) * x + p * sigma
 
 
@@ -284,36 +284,36 @@ def _uniform(x, generator):
 
 
 @noisier.wrong("Uniform from -1 to 1: the mean is 0 now, but the variance is 1/3. The step needs normal numbers, of variance 1.")
-def _(x, p, generator):
+def uniform_from_minus_one(x, p, generator):
     return _step(x, p, 2 * _uniform(x, generator) - 1)
 
 
 @noisier.wrong(
     "The mean is 0 now, but the noise is still uniform, of variance 1/12. The step needs normal numbers, of variance 1."
 )
-def _(x, p, generator):
+def uniform_moved_to_mean_zero(x, p, generator):
     return _step(x, p, _uniform(x, generator) - 0.5)
 
 
 @noisier.wrong(
     "Mean and variance are right now, but the noise is still uniform: it never goes beyond 1.73. The lecture's is normal."
 )
-def _(x, p, generator):
+def uniform_of_right_variance(x, p, generator):
     return _step(x, p, 12**0.5 * (_uniform(x, generator) - 0.5))
 
 
 @noisier.wrong("The noise is normal, but each picture gets the same. Each pixel of each picture needs its own noise: x.shape.")
-def _(x, p, generator):
+def same_noise_for_each_picture(x, p, generator):
     return _step(x, p, torch.randn(x.shape[1:], generator=generator, dtype=x.dtype))
 
 
 @noisier.wrong("The noise is normal now. But it was drawn with 32 bits, and x has 64: draw it with dtype=x.dtype, as before.")
-def _(x, p, generator):
+def noise_in_lower_precision(x, p, generator):
     return _step(x, p, torch.randn(x.shape, generator=generator, dtype=torch.float32))
 
 
 @noisier.wrong("The noise is normal now, but it lacks its root: p sigma has the variance p^2. The second line was right.")
-def _(x, p, generator):
+def normal_noise_without_root(x, p, generator):
     return (1 - p) ** 0.5 * x + p * torch.randn(x.shape, generator=generator, dtype=x.dtype)
 
 
@@ -359,46 +359,46 @@ def best(z, c, x0, labels):
 
 
 @best.wrong("That is the average of all pictures. It does not look at c: the expectation is over the pictures of class c alone.")
-def _(z, c, x0, labels):
+def average_of_all_classes(z, c, x0, labels):
     return torch.stack([x0.mean(0) for _ in c])
 
 
 @best.wrong(
     "That is one picture of the class. Nothing says that it belongs to this noise: the best answer is the average of them all."
 )
-def _(z, c, x0, labels):
+def first_picture_of_class(z, c, x0, labels):
     return torch.stack([x0[labels == k][0] for k in c])
 
 
 @best.wrong("The sum over the class is divided by the number of all pictures. Divide by how many the class has.")
-def _(z, c, x0, labels):
+def divided_by_all_pictures(z, c, x0, labels):
     return torch.stack([x0[labels == k].sum(0) / len(x0) for k in c])
 
 
 @best.wrong("The sum over the class is not divided by anything. An average is the sum divided by the number of its pictures.")
-def _(z, c, x0, labels):
+def sum_not_divided(z, c, x0, labels):
     return torch.stack([x0[labels == k].sum(0) for k in c])
 
 
 @best.wrong(
     "That is the average of each class once, in the order of the classes. The exercise asks for one picture for each entry of c."
 )
-def _(z, c, x0, labels):
+def one_answer_per_class(z, c, x0, labels):
     return torch.stack([x0[labels == k].mean(0) for k in labels.unique()])
 
 
 @best.wrong("That is the median of each pixel. It makes the absolute error smallest; for the squared error it is the mean.")
-def _(z, c, x0, labels):
+def median_of_each_pixel(z, c, x0, labels):
     return torch.stack([x0[labels == k].median(0).values for k in c])
 
 
 @best.wrong("The pixels are averaged as well, so each picture is an even grey. Average over the pictures, the first dimension.")
-def _(z, c, x0, labels):
+def pixels_averaged_too(z, c, x0, labels):
     return torch.stack([x0[labels == k].mean().expand(x0.shape[1:]) for k in c])
 
 
 @best.wrong(
     "The pictures are picked with c as if it held row numbers. It holds classes: pick the rows whose label is that class."
 )
-def _(z, c, x0, labels):
+def classes_as_row_numbers(z, c, x0, labels):
     return x0[c]

@@ -64,7 +64,7 @@ def back_density(x, x_t, t, data, schedule):
 @back_density.wrong(
     "The mixture is now diffused, but by one step too many: the prior is about x_{t-1}, so with alpha_bar_{t-1}, not alpha_bar_t."
 )
-def _(x, x_t, t, data, schedule):
+def prior_diffused_too_far(x, x_t, t, data, schedule):
     log_likelihood = -((x_t - schedule.alpha[t].sqrt() * x) ** 2) / (2 * schedule.beta[t])
     return (log_likelihood + data.diffused(t, schedule).log_prob(x[:, None])).softmax(0)
 
@@ -73,7 +73,7 @@ def _(x, x_t, t, data, schedule):
     "The humps now stand in the right places, but are as narrow as in the clean data: the walks have also met noise, of "
     "variance 1 - alpha_bar_{t-1}."
 )
-def _(x, x_t, t, data, schedule):
+def prior_moved_not_widened(x, x_t, t, data, schedule):
     log_likelihood = -((x_t - schedule.alpha[t].sqrt() * x) ** 2) / (2 * schedule.beta[t])
     clean = x / schedule.alpha_bar[t - 1].sqrt()
     return (log_likelihood + data.log_prob(clean[:, None])).softmax(0)
@@ -83,7 +83,7 @@ def _(x, x_t, t, data, schedule):
     "That is q(x_0 | x_t): you changed the likelihood to the closed form. The exercise asks for x_{t-1}; the likelihood of one "
     "step was right."
 )
-def _(x, x_t, t, data, schedule):
+def likelihood_of_closed_form(x, x_t, t, data, schedule):
     a = schedule.alpha_bar[t]
     return (-((x_t - a.sqrt() * x) ** 2) / (2 * (1 - a)) + data.log_prob(x[:, None])).softmax(0)
 
@@ -91,14 +91,14 @@ def _(x, x_t, t, data, schedule):
 @back_density.wrong(
     "These weights do not depend on x_t: the likelihood is missing. Bayes' rule multiplies both, so their logarithms are added."
 )
-def _(x, x_t, t, data, schedule):
+def likelihood_missing(x, x_t, t, data, schedule):
     return data.diffused(t - 1, schedule).log_prob(x[:, None]).softmax(0)
 
 
 @back_density.wrong(
     "The prior is right, but these are values of a density. The exercise asks for weights that add up to 1, as in the code given."
 )
-def _(x, x_t, t, data, schedule):
+def densities_instead_of_weights(x, x_t, t, data, schedule):
     log_likelihood = -((x_t - schedule.alpha[t].sqrt() * x) ** 2) / (2 * schedule.beta[t])
     log_prior = data.diffused(t - 1, schedule).log_prob(x[:, None])
     return (log_likelihood + log_prior).softmax(0) / (x[1] - x[0])
@@ -176,14 +176,14 @@ def _of(table, x):
 @posterior_mean.wrong(
     "That has alpha_bar_t in the second square. It is about where the walk was at t - 1, so alpha_bar_{t-1} belongs there."
 )
-def _(x0, x_t, t, schedule):
+def alpha_bar_of_later_step(x0, x_t, t, schedule):
     alpha, beta, a = (_of(table[t], x0) for table in (schedule.alpha, schedule.beta, schedule.alpha_bar))
     A = alpha / beta + 1 / (1 - a)
     return (alpha.sqrt() / beta * x_t + a.sqrt() / (1 - a) * x0) / A
 
 
 @posterior_mean.wrong("That is B. The bracket is A (x_{t-1} - B/A)^2 and a constant, so the mean is B divided by A.")
-def _(x0, x_t, t, schedule):
+def final_division_missing(x0, x_t, t, schedule):
     alpha, beta, before = (_of(v, x0) for v in (schedule.alpha[t], schedule.beta[t], schedule.alpha_bar[t - 1]))
     return alpha.sqrt() / beta * x_t + before.sqrt() / (1 - before) * x0
 
@@ -191,7 +191,7 @@ def _(x0, x_t, t, schedule):
 @posterior_mean.wrong(
     "B lacks its roots: the cross terms of the squares hold sqrt(alpha_t) and sqrt(alpha_bar_{t-1}); only A has alpha_t itself."
 )
-def _(x0, x_t, t, schedule):
+def cross_terms_without_roots(x0, x_t, t, schedule):
     alpha, beta, before = (_of(v, x0) for v in (schedule.alpha[t], schedule.beta[t], schedule.alpha_bar[t - 1]))
     A = alpha / beta + 1 / (1 - before)
     return (alpha / beta * x_t + before / (1 - before) * x0) / A
@@ -200,28 +200,28 @@ def _(x0, x_t, t, schedule):
 @posterior_mean.wrong(
     "A lacks alpha_t: the first square is that of sqrt(alpha_t) x_{t-1}, so alpha_t / beta_t stands before x_{t-1}^2."
 )
-def _(x0, x_t, t, schedule):
+def alpha_missing_before_square(x0, x_t, t, schedule):
     alpha, beta, before = (_of(v, x0) for v in (schedule.alpha[t], schedule.beta[t], schedule.alpha_bar[t - 1]))
     A = 1 / beta + 1 / (1 - before)
     return (alpha.sqrt() / beta * x_t + before.sqrt() / (1 - before) * x0) / A
 
 
 @posterior_mean.wrong("x0 and x_t are swapped: x_t stands in the square that is divided by beta_t.")
-def _(x0, x_t, t, schedule):
+def x0_and_x_t_swapped(x0, x_t, t, schedule):
     alpha, beta, before = (_of(v, x0) for v in (schedule.alpha[t], schedule.beta[t], schedule.alpha_bar[t - 1]))
     A = alpha / beta + 1 / (1 - before)
     return (alpha.sqrt() / beta * x0 + before.sqrt() / (1 - before) * x_t) / A
 
 
 @posterior_mean.wrong("B lacks its denominators: in the bracket each square is divided by its variance.")
-def _(x0, x_t, t, schedule):
+def denominators_missing(x0, x_t, t, schedule):
     alpha, beta, before = (_of(v, x0) for v in (schedule.alpha[t], schedule.beta[t], schedule.alpha_bar[t - 1]))
     A = alpha / beta + 1 / (1 - before)
     return (alpha.sqrt() * x_t + before.sqrt() * x0) / A
 
 
 @posterior_mean.wrong("That is twice the mean: the bracket holds -2B x_{t-1}, so the 2 is not part of B.")
-def _(x0, x_t, t, schedule):
+def twice_the_mean(x0, x_t, t, schedule):
     alpha, beta, before = (_of(v, x0) for v in (schedule.alpha[t], schedule.beta[t], schedule.alpha_bar[t - 1]))
     A = alpha / beta + 1 / (1 - before)
     return 2 * (alpha.sqrt() / beta * x_t + before.sqrt() / (1 - before) * x0) / A
@@ -230,7 +230,7 @@ def _(x0, x_t, t, schedule):
 @posterior_mean.wrong(
     "The two parts of B have the same sign: in each square x_{t-1} and what it is compared with are subtracted."
 )
-def _(x0, x_t, t, schedule):
+def parts_subtracted(x0, x_t, t, schedule):
     alpha, beta, before = (_of(v, x0) for v in (schedule.alpha[t], schedule.beta[t], schedule.alpha_bar[t - 1]))
     A = alpha / beta + 1 / (1 - before)
     return (alpha.sqrt() / beta * x_t - before.sqrt() / (1 - before) * x0) / A
@@ -292,7 +292,7 @@ def step_back(x0, x_t, t, z, schedule):
     "You took a / alpha for the fault, but it is alpha_bar_{t-1}, as it should be. Now the variance is beta_t, and the last "
     "step adds noise. Look at the weight of x_0."
 )
-def _(x0, x_t, t, z, schedule):
+def right_quotient_taken_for_fault(x0, x_t, t, z, schedule):
     a, alpha, beta = schedule.alpha_bar[t], schedule.alpha[t], schedule.beta[t]
     return a.sqrt() * beta / (1 - a) * x0 + alpha.sqrt() * x_t + beta.sqrt() * z
 
@@ -300,14 +300,14 @@ def _(x0, x_t, t, z, schedule):
 @step_back.wrong(
     "The weight of x_0 is fixed. But now the mean uses 1 - alpha_bar_t where 1 - alpha_bar_{t-1} stood: a / alpha was right."
 )
-def _(x0, x_t, t, z, schedule):
+def one_weight_fixed_other_broken(x0, x_t, t, z, schedule):
     a, alpha, beta, before = schedule.alpha_bar[t], schedule.alpha[t], schedule.beta[t], schedule.alpha_bar[t - 1]
     var = (1 - before) / (1 - a) * beta
     return before.sqrt() * beta / (1 - a) * x0 + alpha.sqrt() * x_t + var.sqrt() * z
 
 
 @step_back.wrong("The weight of x_0 is fixed, but its root is missing: it holds sqrt(alpha_bar_{t-1}).")
-def _(x0, x_t, t, z, schedule):
+def fixed_weight_without_root(x0, x_t, t, z, schedule):
     a, alpha, beta, before = schedule.alpha_bar[t], schedule.alpha[t], schedule.beta[t], schedule.alpha_bar[t - 1]
     var = (1 - before) / (1 - a) * beta
     return before * beta / (1 - a) * x0 + alpha.sqrt() * (1 - before) / (1 - a) * x_t + var.sqrt() * z
@@ -316,14 +316,14 @@ def _(x0, x_t, t, z, schedule):
 @step_back.wrong(
     "The mean is fixed, but now z is multiplied by the variance. Noise is scaled by the root of its variance, as it was before."
 )
-def _(x0, x_t, t, z, schedule):
+def noise_times_its_variance(x0, x_t, t, z, schedule):
     a, alpha, beta, before = schedule.alpha_bar[t], schedule.alpha[t], schedule.beta[t], schedule.alpha_bar[t - 1]
     var = (1 - before) / (1 - a) * beta
     return before.sqrt() * beta / (1 - a) * x0 + alpha.sqrt() * (1 - before) / (1 - a) * x_t + var * z
 
 
 @step_back.wrong("Only the last step is fixed. The weight of x_0 is wrong at every t; at t = 1 it only shows most.")
-def _(x0, x_t, t, z, schedule):
+def only_last_step_fixed(x0, x_t, t, z, schedule):
     a, alpha, beta, before = schedule.alpha_bar[t], schedule.alpha[t], schedule.beta[t], schedule.alpha_bar[t - 1]
     var = (1 - before) / (1 - a) * beta
     mean = a.sqrt() * beta / (1 - a) * x0 + alpha.sqrt() * (1 - before) / (1 - a) * x_t
@@ -331,7 +331,7 @@ def _(x0, x_t, t, z, schedule):
 
 
 @step_back.wrong("The mean is fixed, but the fresh noise is gone. A draw has the variance var around its mean.")
-def _(x0, x_t, t, z, schedule):
+def fresh_noise_gone(x0, x_t, t, z, schedule):
     a, alpha, beta, before = schedule.alpha_bar[t], schedule.alpha[t], schedule.beta[t], schedule.alpha_bar[t - 1]
     return before.sqrt() * beta / (1 - a) * x0 + alpha.sqrt() * (1 - before) / (1 - a) * x_t
 
@@ -395,7 +395,7 @@ def _unknown(beta, v):
 @step_back_vars.wrong(
     "That has alpha_bar_t for alpha_bar_{t-1}: the first table comes out as beta_t. The prior is about x_{t-1}, one step earlier."
 )
-def _(beta, d2):
+def both_variances_one_step_late(beta, d2):
     a, _ = _alpha_bars(beta)
     return (1 - a) / (1 - a) * beta, _unknown(beta, a * d2 + 1 - a)
 
@@ -403,13 +403,13 @@ def _(beta, d2):
 @step_back_vars.wrong(
     "alpha_bar_0 is 1, not 0: before the first step all of the picture is left. With x_0 known the last step has no variance."
 )
-def _(beta, d2):
+def alpha_bar_starts_at_zero(beta, d2):
     a, before = _alpha_bars(beta, first=0.0)
     return (1 - before) / (1 - a) * beta, _unknown(beta, before * d2 + 1 - before)
 
 
 @step_back_vars.wrong("These are standard deviations. Variances are asked for, without the root.")
-def _(beta, d2):
+def standard_deviations_returned(beta, d2):
     a, before = _alpha_bars(beta)
     return ((1 - before) / (1 - a) * beta).sqrt(), _unknown(beta, before * d2 + 1 - before).sqrt()
 
@@ -418,7 +418,7 @@ def _(beta, d2):
     "The first is right. In the second the prior is too narrow: x_{t-1} holds data of variance alpha_bar_{t-1} d2 and noise "
     "of variance 1 - alpha_bar_{t-1}."
 )
-def _(beta, d2):
+def prior_without_its_noise(beta, d2):
     a, before = _alpha_bars(beta)
     return (1 - before) / (1 - a) * beta, _unknown(beta, before * d2)
 
@@ -426,7 +426,7 @@ def _(beta, d2):
 @step_back_vars.wrong(
     "The first is right. The second is beta_t for any data, but that holds only for data of variance 1: d2 must enter."
 )
-def _(beta, d2):
+def beta_for_any_data(beta, d2):
     a, before = _alpha_bars(beta)
     return (1 - before) / (1 - a) * beta, beta
 
@@ -435,7 +435,7 @@ def _(beta, d2):
     "The first is right. In the second you added the variance of x_0 itself to it. That counts only as far as x_t leaves it "
     "open, and with the square of its weight in the mean."
 )
-def _(beta, d2):
+def variance_of_x0_added(beta, d2):
     a, before = _alpha_bars(beta)
     known = (1 - before) / (1 - a) * beta
     return known, known + before * beta**2 / (1 - a) ** 2 * d2
@@ -444,20 +444,20 @@ def _(beta, d2):
 @step_back_vars.wrong(
     "The first is right. In the second the prior is that of x_t, with alpha_bar_t. It is about x_{t-1}, one step earlier."
 )
-def _(beta, d2):
+def second_prior_one_step_late(beta, d2):
     a, before = _alpha_bars(beta)
     return (1 - before) / (1 - a) * beta, _unknown(beta, a * d2 + 1 - a)
 
 
 @step_back_vars.wrong("roll() brings the last entry, alpha_bar_T, to the front. alpha_bar_0 = 1 belongs there.")
-def _(beta, d2):
+def last_entry_rolled_to_front(beta, d2):
     a, _ = _alpha_bars(beta)
     before = a.roll(1)
     return (1 - before) / (1 - a) * beta, _unknown(beta, before * d2 + 1 - before)
 
 
 @step_back_vars.wrong("The two are swapped: first the variance with x_0 known.")
-def _(beta, d2):
+def two_variances_swapped(beta, d2):
     a, before = _alpha_bars(beta)
     return _unknown(beta, before * d2 + 1 - before), (1 - before) / (1 - a) * beta
 
@@ -522,52 +522,52 @@ def _terms(path, step_mean, std):
 
 
 @log_path.wrong("The start is missing: the walk back begins with a draw of x_T from N(0, 1), which has a log density too.")
-def _(path, step_mean, step_var):
+def start_of_walk_missing(path, step_mean, step_var):
     return _terms(path, step_mean, step_var.sqrt())[:-1].sum(0)
 
 
 @log_path.wrong("The last step is missing, from x_1 to x_0: t runs down to 1, and column 0 counts too.")
-def _(path, step_mean, step_var):
+def last_step_missing(path, step_mean, step_var):
     return _terms(path, step_mean, step_var.sqrt())[1:].sum(0)
 
 
 @log_path.wrong("The variance stands where the standard deviation belongs: Normal(mean, std) wants the root of step_var[t].")
-def _(path, step_mean, step_var):
+def variance_as_standard_deviation(path, step_mean, step_var):
     return _terms(path, step_mean, step_var).sum(0)
 
 
 @log_path.wrong("Each step is taken in the wrong direction: the mean is computed from x_t, and what is scored is x_{t-1}.")
-def _(path, step_mean, step_var):
+def steps_in_wrong_direction(path, step_mean, step_var):
     std = step_var.sqrt()
     steps = [_log_normal(path[:, t], step_mean(path[:, t - 1], t), std[t]) for t in range(1, path.shape[1])]
     return sum(steps) + _log_normal(path[:, -1], 0.0, 1.0)
 
 
 @log_path.wrong("That is the density itself. The exercise asks for its logarithm: add the logarithms of the terms.")
-def _(path, step_mean, step_var):
+def density_without_logarithm(path, step_mean, step_var):
     return _terms(path, step_mean, step_var.sqrt()).sum(0).exp()
 
 
 @log_path.wrong("That is the average of the terms. The logarithm of a product is the sum of the logarithms.")
-def _(path, step_mean, step_var):
+def average_of_terms(path, step_mean, step_var):
     return _terms(path, step_mean, step_var.sqrt()).mean(0)
 
 
 @log_path.wrong(
     "The variance is one column off: the step from x_t to x_{t-1} has the variance step_var[t]. step_var[0] belongs to no step."
 )
-def _(path, step_mean, step_var):
+def variance_one_column_off(path, step_mean, step_var):
     return _terms(path, step_mean, torch.cat([step_var[:1], step_var[:-1]]).sqrt()).sum(0)
 
 
 @log_path.wrong("The first step back is missing, from x_T to x_{T-1}: t runs down from T. x_T itself is scored besides that.")
-def _(path, step_mean, step_var):
+def first_step_back_missing(path, step_mean, step_var):
     terms = _terms(path, step_mean, step_var.sqrt())
     return terms.sum(0) - terms[-2]
 
 
 @log_path.wrong("The constants are missing. They belong to a density: -log(2 pi var) / 2 for each term.")
-def _(path, step_mean, step_var):
+def constants_missing(path, step_mean, step_var):
     T = path.shape[1] - 1
     steps = [-((path[:, t - 1] - step_mean(path[:, t], t)) ** 2) / (2 * step_var[t]) for t in range(1, T + 1)]
     return sum(steps) - path[:, T] ** 2 / 2

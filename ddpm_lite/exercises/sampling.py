@@ -68,7 +68,7 @@ def _mean(x_t, eps_hat, t, schedule):
     "z is multiplied by the variance, as on the slide (L16, L21). Noise is scaled by the root of its variance; section 5.3 "
     "shows what the slip does."
 )
-def _(x_t, eps_hat, t, z, schedule):
+def noise_times_variance(x_t, eps_hat, t, z, schedule):
     return _mean(x_t, eps_hat, t, schedule) + schedule.posterior_var[t] * z
 
 
@@ -76,24 +76,24 @@ def _(x_t, eps_hat, t, z, schedule):
     "That is the other choice of Ho et al., with the variance beta_t, and it adds noise at t = 1 too. The exercise asks for "
     "beta-tilde_t."
 )
-def _(x_t, eps_hat, t, z, schedule):
+def beta_even_in_last_step(x_t, eps_hat, t, z, schedule):
     return _mean(x_t, eps_hat, t, schedule) + schedule.beta[t].sqrt() * z
 
 
 @ddpm_step.wrong("The noise eps_hat is added here. The step back takes it away.")
-def _(x_t, eps_hat, t, z, schedule):
+def noise_added_not_removed(x_t, eps_hat, t, z, schedule):
     mean = (x_t + schedule.beta[t] / (1 - schedule.alpha_bar[t]).sqrt() * eps_hat) / schedule.alpha[t].sqrt()
     return mean + schedule.posterior_var[t].sqrt() * z
 
 
 @ddpm_step.wrong("The shrinking is not undone: the bracket must be divided by sqrt(alpha_t).")
-def _(x_t, eps_hat, t, z, schedule):
+def shrinking_not_undone(x_t, eps_hat, t, z, schedule):
     mean = x_t - schedule.beta[t] / (1 - schedule.alpha_bar[t]).sqrt() * eps_hat
     return mean + schedule.posterior_var[t].sqrt() * z
 
 
 @ddpm_step.wrong("In the bracket 1 - alpha_bar_t lacks its root: the noise in x_t is sqrt(1 - alpha_bar_t) eps.")
-def _(x_t, eps_hat, t, z, schedule):
+def bracket_without_root(x_t, eps_hat, t, z, schedule):
     mean = (x_t - schedule.beta[t] / (1 - schedule.alpha_bar[t]) * eps_hat) / schedule.alpha[t].sqrt()
     return mean + schedule.posterior_var[t].sqrt() * z
 
@@ -102,30 +102,30 @@ def _(x_t, eps_hat, t, z, schedule):
     "In the bracket 1 - alpha_t has become 1 - alpha_bar_t, so all of the noise is taken away. One step takes away a little "
     "of it."
 )
-def _(x_t, eps_hat, t, z, schedule):
+def all_noise_taken_away(x_t, eps_hat, t, z, schedule):
     mean = (x_t - (1 - schedule.alpha_bar[t]).sqrt() * eps_hat) / schedule.alpha[t].sqrt()
     return mean + schedule.posterior_var[t].sqrt() * z
 
 
 @ddpm_step.wrong("Only the bracket is divided by sqrt(alpha_t). The fresh noise is added after it, as it is.")
-def _(x_t, eps_hat, t, z, schedule):
+def fresh_noise_divided_too(x_t, eps_hat, t, z, schedule):
     return _mean(x_t, eps_hat, t, schedule) + (schedule.posterior_var[t] / schedule.alpha[t]).sqrt() * z
 
 
 @ddpm_step.wrong("That is the mean alone. Fresh noise is missing: without it all walks come closer together at each step.")
-def _(x_t, eps_hat, t, z, schedule):
+def mean_without_fresh_noise(x_t, eps_hat, t, z, schedule):
     return _mean(x_t, eps_hat, t, schedule)
 
 
 @ddpm_step.wrong(
     "That is the other choice of Ho et al., with the variance beta_t. It is not wrong, but the exercise asks for beta-tilde_t."
 )
-def _(x_t, eps_hat, t, z, schedule):
+def beta_except_last_step(x_t, eps_hat, t, z, schedule):
     return _mean(x_t, eps_hat, t, schedule) + (schedule.beta[t].sqrt() * z if t > 1 else 0)
 
 
 @ddpm_step.wrong("Only x_t is divided by sqrt(alpha_t). The whole bracket must be.")
-def _(x_t, eps_hat, t, z, schedule):
+def only_x_t_divided(x_t, eps_hat, t, z, schedule):
     mean = x_t / schedule.alpha[t].sqrt() - schedule.beta[t] / (1 - schedule.alpha_bar[t]).sqrt() * eps_hat
     return mean + schedule.posterior_var[t].sqrt() * z
 
@@ -133,13 +133,13 @@ def _(x_t, eps_hat, t, z, schedule):
 @ddpm_step.wrong(
     "The shrinking of all t steps is undone here. One step back undoes that of one step: sqrt(alpha_t), not sqrt(alpha_bar_t)."
 )
-def _(x_t, eps_hat, t, z, schedule):
+def shrinking_of_all_steps_undone(x_t, eps_hat, t, z, schedule):
     a = schedule.alpha_bar[t]
     return (x_t - schedule.beta[t] / (1 - a).sqrt() * eps_hat) / a.sqrt() + schedule.posterior_var[t].sqrt() * z
 
 
 @ddpm_step.wrong("The bracket is divided by alpha_t. The step has shrunk the picture by the root of it, sqrt(alpha_t).")
-def _(x_t, eps_hat, t, z, schedule):
+def divided_without_root(x_t, eps_hat, t, z, schedule):
     mean = _mean(x_t, eps_hat, t, schedule) / schedule.alpha[t].sqrt()
     return mean + schedule.posterior_var[t].sqrt() * z
 
@@ -188,7 +188,7 @@ def _visit(steps, schedule):
 
 
 @strided.wrong("The numbers are right. The other table is still beta of the fine schedule, which belongs to single steps.")
-def _(steps, schedule):
+def beta_of_single_steps(steps, schedule):
     visit = _visit(steps, schedule)
     return visit, schedule.beta[visit[:-1]]
 
@@ -197,14 +197,14 @@ def _(steps, schedule):
     "The numbers are right. The betas of all steps between are added up, but each later step also shrinks the noise of "
     "those before it."
 )
-def _(steps, schedule):
+def betas_added_up(steps, schedule):
     visit = _visit(steps, schedule)
     total = schedule.beta.cumsum(0)[visit]
     return visit, total[:-1] - total[1:]
 
 
 @strided.wrong("The numbers are right. The other table holds the share that is kept, for alpha_t. For beta_t it is 1 minus that.")
-def _(steps, schedule):
+def kept_share_for_beta(steps, schedule):
     visit = _visit(steps, schedule)
     a = schedule.alpha_bar[visit]
     return visit, a[:-1] / a[1:]
@@ -214,35 +214,35 @@ def _(steps, schedule):
     "The numbers are right. The quotient is upside down, so the result is negative: alpha_bar falls with t, and the kept "
     "share is below 1."
 )
-def _(steps, schedule):
+def quotient_upside_down(steps, schedule):
     visit = _visit(steps, schedule)
     a = schedule.alpha_bar[visit]
     return visit, 1 - a[1:] / a[:-1]
 
 
 @strided.wrong("The numbers rise. A sampler begins at T, where the noise is, and walks down to 0.")
-def _(steps, schedule):
+def steps_in_rising_order(steps, schedule):
     visit = _visit(steps, schedule).flip(0)
     a = schedule.alpha_bar[visit]
     return visit, 1 - a[1:] / a[:-1]
 
 
 @strided.wrong("These end at 1, not at 0. Index 0 is the clean picture, and the last step leads there.")
-def _(steps, schedule):
+def steps_end_at_one(steps, schedule):
     visit = torch.linspace(schedule.T, 1, steps + 1).round().long()
     a = schedule.alpha_bar[visit]
     return visit, 1 - a[:-1] / a[1:]
 
 
 @strided.wrong("These begin at T - 1. The start is noise of step T, so T is the first step to be visited.")
-def _(steps, schedule):
+def steps_begin_one_short(steps, schedule):
     visit = (_visit(steps, schedule) - 1).clamp(min=0)
     a = schedule.alpha_bar[visit]
     return visit, 1 - a[:-1] / a[1:]
 
 
 @strided.wrong("The last step is missing: the numbers must end at 0, so that the walk ends at a clean picture.")
-def _(steps, schedule):
+def last_visit_missing(steps, schedule):
     visit = _visit(steps, schedule)
     a = schedule.alpha_bar[visit]
     return visit[:-1], 1 - a[:-1] / a[1:]
@@ -252,20 +252,20 @@ def _(steps, schedule):
     "The numbers are right. The other table is the posterior's variance of each step. What stands for beta_t is the "
     "variance of the step forward."
 )
-def _(steps, schedule):
+def variance_of_the_posterior(steps, schedule):
     visit = _visit(steps, schedule)
     a = schedule.alpha_bar[visit]
     return visit, (1 - a[1:]) / (1 - a[:-1]) * (1 - a[:-1] / a[1:])
 
 
 @strided.wrong("The numbers are right. 1 - alpha_bar_t is the noise of all steps since the clean picture. This step begins at s.")
-def _(steps, schedule):
+def noise_since_clean_picture(steps, schedule):
     visit = _visit(steps, schedule)
     return visit, 1 - schedule.alpha_bar[visit[:-1]]
 
 
 @strided.wrong("The numbers are right. The share that is kept is a quotient of two alpha_bar, not a difference.")
-def _(steps, schedule):
+def difference_of_the_shares(steps, schedule):
     visit = _visit(steps, schedule)
     a = schedule.alpha_bar[visit]
     return visit, a[1:] - a[:-1]
@@ -274,21 +274,21 @@ def _(steps, schedule):
 @strided.wrong(
     "The numbers are right. The other table is in the opposite order: its first entry belongs to the step that begins at T."
 )
-def _(steps, schedule):
+def betas_in_opposite_order(steps, schedule):
     visit = _visit(steps, schedule)
     a = schedule.alpha_bar[visit]
     return visit, (1 - a[:-1] / a[1:]).flip(0)
 
 
 @strided.wrong("The numbers are right. beta is a variance, so there is no root.")
-def _(steps, schedule):
+def root_of_beta(steps, schedule):
     visit = _visit(steps, schedule)
     a = schedule.alpha_bar[visit]
     return visit, (1 - a[:-1] / a[1:]).sqrt()
 
 
 @strided.wrong("The numbers lie `steps` apart. There should be as many steps as that, so they lie T / steps apart.")
-def _(steps, schedule):
+def stride_equals_step_count(steps, schedule):
     visit = torch.arange(schedule.T, -1, -steps)
     a = schedule.alpha_bar[visit]
     return visit, 1 - a[:-1] / a[1:]
@@ -388,7 +388,7 @@ for _fixed, _left in (
     "The loop now begins at T, but it ends before t = 1, so the last step is missing. It is a step like the others, without "
     "noise."
 )
-def _(eps_model, x_T, z, schedule):
+def last_step_missing(eps_model, x_T, z, schedule):
     x = x_T
     for t in range(schedule.T, 1, -1):
         beta, a = schedule.beta[t], schedule.alpha_bar[t]
@@ -399,7 +399,7 @@ def _(eps_model, x_T, z, schedule):
 @walk_back.wrong(
     "All three are fixed, but now the noise has the variance beta-tilde_t. That is not wrong, but the exercise asks for beta_t."
 )
-def _(eps_model, x_T, z, schedule):
+def beta_tilde_for_beta(eps_model, x_T, z, schedule):
     x = x_T
     for t in range(schedule.T, 0, -1):
         x = _mean(x, eps_model(x, t), t, schedule) + schedule.posterior_var[t].sqrt() * z[t]
@@ -407,7 +407,7 @@ def _(eps_model, x_T, z, schedule):
 
 
 @walk_back.wrong("Now no step adds noise. Only the last one, at t = 1, should add none.")
-def _(eps_model, x_T, z, schedule):
+def no_step_adds_noise(eps_model, x_T, z, schedule):
     x = x_T
     for t in range(schedule.T, 0, -1):
         x = _mean(x, eps_model(x, t), t, schedule)
@@ -415,7 +415,7 @@ def _(eps_model, x_T, z, schedule):
 
 
 @walk_back.wrong("The noise is switched off one step too early: the last step is t = 1, and t = 2 still adds noise.")
-def _(eps_model, x_T, z, schedule):
+def noise_ends_too_early(eps_model, x_T, z, schedule):
     x = x_T
     for t in range(schedule.T, 0, -1):
         x = _mean(x, eps_model(x, t), t, schedule) + (schedule.beta[t].sqrt() * z[t] if t > 2 else 0)
@@ -423,7 +423,7 @@ def _(eps_model, x_T, z, schedule):
 
 
 @walk_back.wrong("The noise is switched off in the first step, at t = T, which is the wrong end: the walk ends at t = 1.")
-def _(eps_model, x_T, z, schedule):
+def noise_off_at_start(eps_model, x_T, z, schedule):
     x = x_T
     for t in range(schedule.T, 0, -1):
         x = _mean(x, eps_model(x, t), t, schedule) + (schedule.beta[t].sqrt() * z[t] if t < schedule.T else 0)
@@ -433,7 +433,7 @@ def _(eps_model, x_T, z, schedule):
 @walk_back.wrong(
     "The noise is multiplied by the square of beta_t. beta_t is a variance already; its root is the standard deviation."
 )
-def _(eps_model, x_T, z, schedule):
+def noise_times_squared_beta(eps_model, x_T, z, schedule):
     x = x_T
     for t in range(schedule.T, 0, -1):
         x = _mean(x, eps_model(x, t), t, schedule) + (schedule.beta[t] ** 2 * z[t] if t > 1 else 0)
@@ -441,7 +441,7 @@ def _(eps_model, x_T, z, schedule):
 
 
 @walk_back.wrong("The network is told t - 1. It looks at x_t, so it must be told t.")
-def _(eps_model, x_T, z, schedule):
+def network_told_step_before(eps_model, x_T, z, schedule):
     x = x_T
     for t in range(schedule.T, 0, -1):
         x = _mean(x, eps_model(x, t - 1), t, schedule) + (schedule.beta[t].sqrt() * z[t] if t > 1 else 0)
@@ -500,20 +500,20 @@ def _parts(x_t, eps_hat, t, s, schedule):
 @ddim_step.wrong(
     "The old noise keeps its full weight although fresh noise is added, so x_s is too noisy: sigma squared must be subtracted."
 )
-def _(x_t, eps_hat, t, s, eta, z, schedule):
+def old_noise_at_full_weight(x_t, eps_hat, t, s, eta, z, schedule):
     a_s, x0_hat, var = _parts(x_t, eps_hat, t, s, schedule)
     return a_s.sqrt() * x0_hat + (1 - a_s).sqrt() * eps_hat + eta * var.sqrt() * z
 
 
 @ddim_step.wrong("sigma lacks its root: what stands in it is the posterior's variance, and sigma is a standard deviation.")
-def _(x_t, eps_hat, t, s, eta, z, schedule):
+def sigma_without_root(x_t, eps_hat, t, s, eta, z, schedule):
     a_s, x0_hat, var = _parts(x_t, eps_hat, t, s, schedule)
     sigma = eta * var
     return a_s.sqrt() * x0_hat + (1 - a_s - sigma**2).sqrt() * eps_hat + sigma * z
 
 
 @ddim_step.wrong("eta stands under the root. It multiplies the standard deviation, so it belongs before the root.")
-def _(x_t, eps_hat, t, s, eta, z, schedule):
+def eta_under_the_root(x_t, eps_hat, t, s, eta, z, schedule):
     a_s, x0_hat, var = _parts(x_t, eps_hat, t, s, schedule)
     sigma = (eta * var).sqrt()
     return a_s.sqrt() * x0_hat + (1 - a_s - sigma**2).sqrt() * eps_hat + sigma * z
@@ -522,14 +522,14 @@ def _(x_t, eps_hat, t, s, eta, z, schedule):
 @ddim_step.wrong(
     "Under the root of the old noise sigma is subtracted, not its square. It is variances that add up to 1 - alpha_bar_s."
 )
-def _(x_t, eps_hat, t, s, eta, z, schedule):
+def sigma_subtracted_unsquared(x_t, eps_hat, t, s, eta, z, schedule):
     a_s, x0_hat, var = _parts(x_t, eps_hat, t, s, schedule)
     sigma = eta * var.sqrt()
     return a_s.sqrt() * x0_hat + (1 - a_s - sigma).sqrt() * eps_hat + sigma * z
 
 
 @ddim_step.wrong("The step goes back to x0_hat, and then forward to t again: the weights on the way forward must be those of s.")
-def _(x_t, eps_hat, t, s, eta, z, schedule):
+def forward_to_same_step(x_t, eps_hat, t, s, eta, z, schedule):
     a = schedule.alpha_bar[t]
     _, x0_hat, var = _parts(x_t, eps_hat, t, s, schedule)
     sigma = eta * var.sqrt()
@@ -537,20 +537,20 @@ def _(x_t, eps_hat, t, s, eta, z, schedule):
 
 
 @ddim_step.wrong("x0_hat lacks its division: what is left of x_t without the noise is sqrt(alpha_bar_t) times the picture.")
-def _(x_t, eps_hat, t, s, eta, z, schedule):
+def guess_not_divided(x_t, eps_hat, t, s, eta, z, schedule):
     a_s, x0_hat, var = _parts(x_t, eps_hat, t, s, schedule)
     sigma = eta * var.sqrt()
     return (a_s * schedule.alpha_bar[t]).sqrt() * x0_hat + (1 - a_s - sigma**2).sqrt() * eps_hat + sigma * z
 
 
 @ddim_step.wrong("eta is not used: that is the step with eta = 0, without fresh noise.")
-def _(x_t, eps_hat, t, s, eta, z, schedule):
+def eta_taken_as_zero(x_t, eps_hat, t, s, eta, z, schedule):
     a_s, x0_hat, _ = _parts(x_t, eps_hat, t, s, schedule)
     return a_s.sqrt() * x0_hat + (1 - a_s).sqrt() * eps_hat
 
 
 @ddim_step.wrong("eta is not used: that is the step with eta = 1, which is DDPM's.")
-def _(x_t, eps_hat, t, s, eta, z, schedule):
+def eta_taken_as_one(x_t, eps_hat, t, s, eta, z, schedule):
     a_s, x0_hat, var = _parts(x_t, eps_hat, t, s, schedule)
     return a_s.sqrt() * x0_hat + (1 - a_s - var).sqrt() * eps_hat + var.sqrt() * z
 
@@ -559,49 +559,49 @@ def _(x_t, eps_hat, t, s, eta, z, schedule):
     "sigma uses 1 - alpha_bar_t, the noise that one step from the clean picture adds. From s to t it is 1 - alpha_bar_t / "
     "alpha_bar_s."
 )
-def _(x_t, eps_hat, t, s, eta, z, schedule):
+def sigma_from_clean_picture(x_t, eps_hat, t, s, eta, z, schedule):
     a_s, x0_hat, _ = _parts(x_t, eps_hat, t, s, schedule)
     sigma = eta * (1 - a_s).sqrt()
     return a_s.sqrt() * x0_hat + (1 - a_s - sigma**2).clamp(min=0).sqrt() * eps_hat + sigma * z
 
 
 @ddim_step.wrong("sigma lacks its first factor, (1 - alpha_bar_s) / (1 - alpha_bar_t), so there is fresh noise at s = 0, too.")
-def _(x_t, eps_hat, t, s, eta, z, schedule):
+def sigma_lacks_first_factor(x_t, eps_hat, t, s, eta, z, schedule):
     a_s, x0_hat, _ = _parts(x_t, eps_hat, t, s, schedule)
     sigma = eta * (1 - schedule.alpha_bar[t] / a_s).sqrt()
     return a_s.sqrt() * x0_hat + (1 - a_s - sigma**2).clamp(min=0).sqrt() * eps_hat + sigma * z
 
 
 @ddim_step.wrong("The weight of eps_hat lacks its root: what is left of the variance must become a standard deviation.")
-def _(x_t, eps_hat, t, s, eta, z, schedule):
+def old_noise_without_root(x_t, eps_hat, t, s, eta, z, schedule):
     a_s, x0_hat, var = _parts(x_t, eps_hat, t, s, schedule)
     sigma = eta * var.sqrt()
     return a_s.sqrt() * x0_hat + (1 - a_s - sigma**2) * eps_hat + sigma * z
 
 
 @ddim_step.wrong("The weight of x0_hat lacks its root: the picture shrinks by sqrt(alpha_bar_s).")
-def _(x_t, eps_hat, t, s, eta, z, schedule):
+def guess_weighted_without_root(x_t, eps_hat, t, s, eta, z, schedule):
     a_s, x0_hat, var = _parts(x_t, eps_hat, t, s, schedule)
     sigma = eta * var.sqrt()
     return a_s * x0_hat + (1 - a_s - sigma**2).sqrt() * eps_hat + sigma * z
 
 
 @ddim_step.wrong("x0_hat is kept within [-1, 1] here. That can help with pictures, but it is not part of (12).")
-def _(x_t, eps_hat, t, s, eta, z, schedule):
+def guess_clamped(x_t, eps_hat, t, s, eta, z, schedule):
     a_s, x0_hat, var = _parts(x_t, eps_hat, t, s, schedule)
     sigma = eta * var.sqrt()
     return a_s.sqrt() * x0_hat.clamp(-1, 1) + (1 - a_s - sigma**2).sqrt() * eps_hat + sigma * z
 
 
 @ddim_step.wrong("That always goes to t - 1. The step leads to s, so alpha_bar_s belongs in all places.")
-def _(x_t, eps_hat, t, s, eta, z, schedule):
+def always_one_step_down(x_t, eps_hat, t, s, eta, z, schedule):
     a_s, x0_hat, var = _parts(x_t, eps_hat, t, t - 1, schedule)
     sigma = eta * var.sqrt()
     return a_s.sqrt() * x0_hat + (1 - a_s - sigma**2).sqrt() * eps_hat + sigma * z
 
 
 @ddim_step.wrong("sigma is that of the step from t to t - 1. For a large step to s it is larger, as (16) says.")
-def _(x_t, eps_hat, t, s, eta, z, schedule):
+def sigma_of_single_step(x_t, eps_hat, t, s, eta, z, schedule):
     a_s, x0_hat, _ = _parts(x_t, eps_hat, t, s, schedule)
     sigma = eta * schedule.posterior_var[t].sqrt()
     return a_s.sqrt() * x0_hat + (1 - a_s - sigma**2).clamp(min=0).sqrt() * eps_hat + sigma * z
@@ -688,7 +688,7 @@ def _ddim(x, eps_hat, t, s, schedule):
 
 
 @draw.wrong("net.eval() comes too late: the network has answered once in training mode before it. It belongs before the loop.")
-def _(net, x_T, visit, schedule):
+def eval_mode_too_late(net, x_T, visit, schedule):
     x = x_T
     for t, s in pairwise(visit):
         x = _ddim(x, net(x, torch.full((len(x),), t)), t, s, schedule)
@@ -699,7 +699,7 @@ def _(net, x_T, visit, schedule):
 @draw.wrong(
     "net.train() inside the loop puts the network back after the first step. It must stay in eval mode until the picture is done."
 )
-def _(net, x_T, visit, schedule):
+def train_mode_inside_loop(net, x_T, visit, schedule):
     x = x_T
     net.eval()
     for t, s in pairwise(visit):
@@ -709,7 +709,7 @@ def _(net, x_T, visit, schedule):
 
 
 @draw.wrong("net.train() switches training mode on, also for the loaded network. It needs the other mode.")
-def _(net, x_T, visit, schedule):
+def train_mode_switched_on(net, x_T, visit, schedule):
     x = x_T
     net.train()
     for t, s in pairwise(visit):
@@ -718,7 +718,7 @@ def _(net, x_T, visit, schedule):
 
 
 @draw.wrong("net.training = False reaches the network itself, but not the layers in it. net.eval() goes through all of them.")
-def _(net, x_T, visit, schedule):
+def only_network_itself_switched(net, x_T, visit, schedule):
     x = x_T
     net.training = False
     for t, s in pairwise(visit):
@@ -727,7 +727,7 @@ def _(net, x_T, visit, schedule):
 
 
 @draw.wrong("The layers are in eval mode now, but not the network around them, which normalises too. net.eval() reaches both.")
-def _(net, x_T, visit, schedule):
+def only_layers_switched(net, x_T, visit, schedule):
     x = x_T
     for layer in net.children():
         layer.eval()
@@ -794,27 +794,27 @@ def _standard_error(a, b):
     "The differences are divided by standard deviations, so larger sets do not tell more. A mean of n numbers scatters less: "
     "var / n."
 )
-def _(drawn, real):
+def divided_by_standard_deviations(drawn, real):
     return _compared(drawn, real, lambda a, b: (a.var(0) + b.var(0)).sqrt())
 
 
 @two_sample.wrong("The two standard errors are added. Independent errors add as variances: add first, then take the root.")
-def _(drawn, real):
+def standard_errors_added(drawn, real):
     return _compared(drawn, real, lambda a, b: (a.var(0) / len(a)).sqrt() + (b.var(0) / len(b)).sqrt())
 
 
 @two_sample.wrong("Only the drawn set's error is counted. The mean of the real set is uncertain, too: add its var / m.")
-def _(drawn, real):
+def only_drawn_error_counted(drawn, real):
     return _compared(drawn, real, lambda a, b: (a.var(0) / len(a)).sqrt())
 
 
 @two_sample.wrong("Only the real set's error is counted. The mean of the drawn set is uncertain, too: add its var / n.")
-def _(drawn, real):
+def only_real_error_counted(drawn, real):
     return _compared(drawn, real, lambda a, b: (b.var(0) / len(b)).sqrt())
 
 
 @two_sample.wrong("The root is missing: the differences are divided by a variance, not by a standard error.")
-def _(drawn, real):
+def error_without_root(drawn, real):
     return _compared(drawn, real, lambda a, b: _standard_error(a, b) ** 2)
 
 
@@ -822,7 +822,7 @@ def _(drawn, real):
     "The first is right. The second takes squares of the points, not of their deviations, so a shifted mean would count as "
     "spread."
 )
-def _(drawn, real):
+def squares_of_points(drawn, real):
     return _compared(drawn, real, _standard_error, lambda x: x**2)
 
 
@@ -830,7 +830,7 @@ def _(drawn, real):
     "The first is right. In the second both sets' deviations are from the mean of the real set, so a shifted mean would "
     "count as spread."
 )
-def _(drawn, real):
+def deviations_from_real_mean(drawn, real):
     first, second = _compared(drawn, real, _standard_error, lambda x: (x - real.mean(0)) ** 2)
     return first, second
 
@@ -838,28 +838,28 @@ def _(drawn, real):
 @two_sample.wrong(
     "Here it is real minus drawn. The exercise asks for drawn minus real, so that too little spread comes out negative."
 )
-def _(drawn, real):
+def real_minus_drawn(drawn, real):
     return _compared(real, drawn, _standard_error)
 
 
 @two_sample.wrong(
     "The signs are lost. Keep them: they say on which side the drawn set lies, and whether it has too little spread or too much."
 )
-def _(drawn, real):
+def signs_thrown_away(drawn, real):
     return tuple(x.abs() for x in _compared(drawn, real, _standard_error))
 
 
 @two_sample.wrong(
     "The differences are not divided by anything. Without their standard errors nobody can say whether they are large."
 )
-def _(drawn, real):
+def differences_not_divided(drawn, real):
     return _compared(drawn, real, lambda a, b: 1.0)
 
 
 @two_sample.wrong(
     "The variances are divided by n. An estimate from n numbers with their own mean is divided by n - 1, as .var(0) does."
 )
-def _(drawn, real):
+def variances_divided_by_n(drawn, real):
     return _compared(drawn, real, lambda a, b: (a.var(0, correction=0) / len(a) + b.var(0, correction=0) / len(b)).sqrt())
 
 
@@ -867,7 +867,7 @@ def _(drawn, real):
     "The first is right. The second divides a difference of variances by the error of the means; the squared deviations "
     "have their own."
 )
-def _(drawn, real):
+def spread_by_error_of_means(drawn, real):
     first, _ = _compared(drawn, real, _standard_error)
     return first, (drawn.var(0) - real.var(0)) / _standard_error(drawn, real)
 
@@ -876,11 +876,11 @@ def _(drawn, real):
     "The first is right, the second nearly: .var(0) divides by n - 1. The exercise asks for the plain mean of the squared "
     "deviations."
 )
-def _(drawn, real):
+def difference_of_unbiased_variances(drawn, real):
     first, _ = _compared(drawn, real, _standard_error)
     return first, (drawn.var(0) - real.var(0)) / _standard_error(*((x - x.mean(0)) ** 2 for x in (drawn, real)))
 
 
 @two_sample.wrong("The first is right. The second uses the sizes of the deviations. Their squares are asked for.")
-def _(drawn, real):
+def deviations_not_squared(drawn, real):
     return _compared(drawn, real, _standard_error, lambda x: (x - x.mean(0)).abs())

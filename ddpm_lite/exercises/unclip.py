@@ -85,38 +85,38 @@ def _cosines(image, text):
 
 
 @gap.wrong("The features are not normalised: in these inner products a long one counts more. Divide each by its length.")
-def _(image, text):
+def features_not_normalised(image, text):
     return _pairs_and_strangers(image @ text.T)
 
 
 @gap.wrong("Only the pictures' features are normalised. A cosine is the inner product of two features of length 1.")
-def _(image, text):
+def only_pictures_normalised(image, text):
     return _pairs_and_strangers(_unit(image) @ text.T)
 
 
 @gap.wrong("Only the captions' features are normalised. A cosine is the inner product of two features of length 1.")
-def _(image, text):
+def only_captions_normalised(image, text):
     return _pairs_and_strangers(image @ _unit(text).T)
 
 
 @gap.wrong("The length is taken down the batch, so one picture changes the cosines of another. Each row has a length of its own.")
-def _(image, text):
+def length_down_the_batch(image, text):
     return _pairs_and_strangers(image / image.norm(dim=0) @ (text / text.norm(dim=0)).T)
 
 
 @gap.wrong("All features are divided by one length, that of the whole table: .norm() without an axis. Each row has its own.")
-def _(image, text):
+def one_length_for_all(image, text):
     return _pairs_and_strangers(image / image.norm() @ (text / text.norm()).T)
 
 
 @gap.wrong("The features are divided by the sum of their squares. That is the squared length: the root is missing.")
-def _(image, text):
+def divided_by_squared_length(image, text):
     image, text = (x / x.square().sum(1, keepdim=True) for x in (image, text))
     return _pairs_and_strangers(image @ text.T)
 
 
 @gap.wrong("The first is right. In the second the diagonal is still there: the pairs are not strangers, so leave them out.")
-def _(image, text):
+def pairs_among_strangers(image, text):
     cosine = _cosines(image, text)
     return cosine.diag().mean(), cosine.mean()
 
@@ -125,7 +125,7 @@ def _(image, text):
     "The first is right. In the second the pairs are left out of the sum, which is then divided by n * n. There are only "
     "n * (n - 1) strangers."
 )
-def _(image, text):
+def strangers_divided_by_table_size(image, text):
     cosine = _cosines(image, text)
     return cosine.diag().mean(), (cosine.sum() - cosine.trace()) / cosine.numel()
 
@@ -134,13 +134,13 @@ def _(image, text):
     "Both sums are divided by n * n, the size of the table. There are n pairs and n * (n - 1) strangers: zeros in a product "
     "still count in its mean."
 )
-def _(image, text):
+def both_divided_by_table_size(image, text):
     cosine, own = _cosines(image, text), torch.eye(len(image), dtype=image.dtype)
     return (cosine * own).mean(), (cosine * (1 - own)).mean()
 
 
 @gap.wrong("These are sums. The exercise asks for means, over the n pairs and over the n * (n - 1) strangers.")
-def _(image, text):
+def sums_instead_of_means(image, text):
     cosine = _cosines(image, text)
     return cosine.trace(), cosine.sum() - cosine.trace()
 
@@ -149,42 +149,42 @@ def _(image, text):
     "The first is right. The second compares pictures with other pictures. A stranger is a caption: the cosine goes across, "
     "from pictures to captions."
 )
-def _(image, text):
+def pictures_with_pictures(image, text):
     return _pairs_and_strangers(_cosines(image, text))[0], _pairs_and_strangers(_cosines(image, image))[1]
 
 
 @gap.wrong(
     "The first is right. The second compares captions with other captions. The cosine goes across, from pictures to captions."
 )
-def _(image, text):
+def captions_with_captions(image, text):
     return _pairs_and_strangers(_cosines(image, text))[0], _pairs_and_strangers(_cosines(text, text))[1]
 
 
 @gap.wrong("Both are right, in the wrong order: the pairs come first, then the strangers.")
-def _(image, text):
+def strangers_come_first(image, text):
     own, strangers = _pairs_and_strangers(_cosines(image, text))
     return strangers, own
 
 
 @gap.wrong("The first is right. The second is the difference of the two means; the exercise asks for the strangers' own mean.")
-def _(image, text):
+def second_is_the_difference(image, text):
     own, strangers = _pairs_and_strangers(_cosines(image, text))
     return own, own - strangers
 
 
 @gap.wrong("That is the difference of the two means. The exercise asks for both: the pairs' mean, and the strangers'.")
-def _(image, text):
+def only_the_difference(image, text):
     own, strangers = _pairs_and_strangers(_cosines(image, text))
     return own - strangers
 
 
 @gap.wrong("That is the pairs' mean, the first of two numbers. The mean of the strangers' cosines is missing.")
-def _(image, text):
+def strangers_missing(image, text):
     return _cosines(image, text).diag().mean()
 
 
 @gap.wrong("The first is right. The second gives each picture one stranger only, the neighbour's caption. All n * (n - 1) count.")
-def _(image, text):
+def one_stranger_each(image, text):
     cosine = _cosines(image, text)
     return cosine.diag().mean(), _cosines(image, text.roll(1, 0)).diag().mean()
 
@@ -193,7 +193,7 @@ def _(image, text):
     "The first is right. The second sees one side of the diagonal only. Picture 1 with caption 2 and picture 2 with caption "
     "1 are two cosines: both count."
 )
-def _(image, text):
+def one_side_of_diagonal(image, text):
     cosine = _cosines(image, text)
     above = torch.ones_like(cosine).triu(1).bool()
     return cosine.diag().mean(), cosine[above].mean()
@@ -203,22 +203,22 @@ def _(image, text):
     "The first is right. The second is the cosine of the average picture and the average caption. Take the cosines first, then "
     "their mean."
 )
-def _(image, text):
+def cosine_of_the_averages(image, text):
     return _cosines(image, text).diag().mean(), torch.cosine_similarity(image.mean(0), text.mean(0), dim=0)
 
 
 @gap.wrong("These are probabilities, a softmax of the cosines. The exercise asks for the cosines themselves.")
-def _(image, text):
+def softmax_of_cosines(image, text):
     return _pairs_and_strangers(_cosines(image, text).softmax(1))
 
 
 @gap.wrong("These are distances of features of length 1, so a pair has the smaller number. The exercise asks for cosines.")
-def _(image, text):
+def distances_instead_of_cosines(image, text):
     return _pairs_and_strangers(torch.cdist(_unit(image), _unit(text)))
 
 
 @gap.wrong("These are angles, so a pair has the smaller number. The exercise asks for their cosines.")
-def _(image, text):
+def angles_instead_of_cosines(image, text):
     return _pairs_and_strangers(_cosines(image, text).acos())
 
 
@@ -275,22 +275,22 @@ def _dots(candidates, text):
     "One number of a candidate is chosen for the whole batch, the best one in the sum over all captions. Each caption has its "
     "own best."
 )
-def _(candidates, text):
+def one_choice_for_batch(candidates, text):
     return candidates[_dots(candidates, text).sum(1).argmax()]
 
 
 @closest.wrong("These are the candidates that fit least. A dot product is largest where two embeddings agree: argmax.")
-def _(candidates, text):
+def candidate_that_fits_least(candidates, text):
     return _chosen(candidates, _dots(candidates, text).argmin(0))
 
 
 @closest.wrong("That is the mean of the candidates. A mean of two embeddings is not one that the prior has imagined: choose one.")
-def _(candidates, text):
+def mean_of_candidates(candidates, text):
     return candidates.mean(0)
 
 
 @closest.wrong("That is a mixture, weighted by a softmax of the dot products. Keep one candidate, the best, as it is.")
-def _(candidates, text):
+def mixture_by_softmax(candidates, text):
     return (_dots(candidates, text).softmax(0)[:, :, None] * candidates).sum(0)
 
 
@@ -298,12 +298,12 @@ def _(candidates, text):
     "These are the nearest ones, by distance. That would be the same if all candidates were equally long; they are not, and "
     "the exercise asks for the largest dot product."
 )
-def _(candidates, text):
+def nearest_by_distance(candidates, text):
     return _chosen(candidates, (candidates - text).norm(dim=2).argmin(0))
 
 
 @closest.wrong("These are the ones farthest away from the text embedding: argmax belongs to a dot product, argmin to a distance.")
-def _(candidates, text):
+def farthest_by_distance(candidates, text):
     return _chosen(candidates, (candidates - text).norm(dim=2).argmax(0))
 
 
@@ -311,31 +311,31 @@ def _(candidates, text):
     "These have the largest cosine: the candidates' lengths are divided out. The exercise asks for the dot product, in which "
     "they count."
 )
-def _(candidates, text):
+def cosine_instead_of_product(candidates, text):
     return _chosen(candidates, (_unit(candidates) * text).sum(2).argmax(0))
 
 
 @closest.wrong("These are the longest candidates. The text embedding is not used, so nothing says which of them fits.")
-def _(candidates, text):
+def longest_candidate(candidates, text):
     return _chosen(candidates, candidates.norm(dim=2).argmax(0))
 
 
 @closest.wrong("These are the first candidates. The text embedding should decide which one is kept.")
-def _(candidates, text):
+def first_candidate(candidates, text):
     return candidates[0]
 
 
 @closest.wrong(
     "argmax looks along the captions here, and finds a caption for each candidate. Look along the candidates, axis 0 of (k, n)."
 )
-def _(candidates, text):
+def caption_for_each_candidate(candidates, text):
     return candidates[torch.arange(len(candidates)), _dots(candidates, text).argmax(1)]
 
 
 @closest.wrong(
     "candidates[best] takes whole tables: each caption gets the embeddings of all captions, (n, n, d). Index the captions, too."
 )
-def _(candidates, text):
+def captions_not_indexed(candidates, text):
     return candidates[_dots(candidates, text).argmax(0)]
 
 
@@ -343,24 +343,24 @@ def _(candidates, text):
     "candidates @ text.T takes the dot products of each candidate with all captions, (k, n, n). You need only those with its "
     "own caption, (k, n)."
 )
-def _(candidates, text):
+def products_with_all_captions(candidates, text):
     return candidates[(candidates @ text.T).argmax(0)]
 
 
 @closest.wrong("These are the numbers of the best candidates. The exercise asks for the candidates themselves, (n, d).")
-def _(candidates, text):
+def numbers_of_best_candidates(candidates, text):
     return _dots(candidates, text).argmax(0)
 
 
 @closest.wrong("These are the largest dot products. The exercise asks for the embeddings that have them, (n, d).")
-def _(candidates, text):
+def largest_products_themselves(candidates, text):
     return _dots(candidates, text).max(0).values
 
 
 @closest.wrong(
     "Each of the d numbers is the largest among the candidates, so the result mixes them. An embedding is chosen as a whole."
 )
-def _(candidates, text):
+def largest_of_each_number(candidates, text):
     return candidates.max(0).values
 
 
@@ -368,14 +368,14 @@ def _(candidates, text):
     "The sum of the dot product is missing: each of the d numbers chooses a candidate for itself. An embedding is chosen as a "
     "whole."
 )
-def _(candidates, text):
+def each_number_chooses_alone(candidates, text):
     return candidates.gather(0, (candidates * text).argmax(0)[None])[0]
 
 
 @closest.wrong(
     "The best of all k * n embeddings is taken, so a caption may get what was imagined for another. Each has k of its own."
 )
-def _(candidates, text):
+def best_of_all_embeddings(candidates, text):
     flat = candidates.flatten(0, 1)
     return flat[(flat @ text.T).argmax(0)]
 
@@ -432,12 +432,12 @@ def _known(x, eps_hat, t, t_next, schedule):
 
 
 @step_up.wrong("That leads back to x: alpha_bar_t stands on the way forward, too. Forward the step goes to t_next.")
-def _(x, eps_hat, t, t_next, schedule):
+def leads_back_to_itself(x, eps_hat, t, t_next, schedule):
     return x
 
 
 @step_up.wrong("The two steps are swapped: x stands at t, and the way forward ends at t_next.")
-def _(x, eps_hat, t, t_next, schedule):
+def two_steps_swapped(x, eps_hat, t, t_next, schedule):
     _, a, x0_hat = _known(x, eps_hat, t_next, t, schedule)
     return a.sqrt() * x0_hat + (1 - a).sqrt() * eps_hat
 
@@ -445,7 +445,7 @@ def _(x, eps_hat, t, t_next, schedule):
 @step_up.wrong(
     "The closed form is applied to x, as if it were the clean picture. It is, at t = 0 only: elsewhere go back to x0_hat first."
 )
-def _(x, eps_hat, t, t_next, schedule):
+def noisy_taken_as_clean(x, eps_hat, t, t_next, schedule):
     a_next = schedule.alpha_bar[t_next]
     return a_next.sqrt() * x + (1 - a_next).sqrt() * eps_hat
 
@@ -454,7 +454,7 @@ def _(x, eps_hat, t, t_next, schedule):
     "That is one step of the forward chain, with beta of t_next. Its noise would be fresh; eps_hat is in x already, and what "
     "adds up is the noise itself, not its variance."
 )
-def _(x, eps_hat, t, t_next, schedule):
+def one_step_of_forward_chain(x, eps_hat, t, t_next, schedule):
     return schedule.alpha[t_next].sqrt() * x + schedule.beta[t_next].sqrt() * eps_hat
 
 
@@ -462,102 +462,102 @@ def _(x, eps_hat, t, t_next, schedule):
     "That is the forward chain from t to t_next, whose noise is fresh. Here eps_hat is in x already, so variances do not add: "
     "go through x0_hat."
 )
-def _(x, eps_hat, t, t_next, schedule):
+def forward_chain_between_steps(x, eps_hat, t, t_next, schedule):
     alpha = schedule.alpha_bar[t_next] / schedule.alpha_bar[t]
     return alpha.sqrt() * x + (1 - alpha).sqrt() * eps_hat
 
 
 @step_up.wrong("The two weights of the way forward are swapped. The picture has sqrt(alpha_bar_next), which falls.")
-def _(x, eps_hat, t, t_next, schedule):
+def forward_weights_swapped(x, eps_hat, t, t_next, schedule):
     _, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
     return (1 - a_next).sqrt() * x0_hat + a_next.sqrt() * eps_hat
 
 
 @step_up.wrong("On the way forward both weights lack their roots: alpha_bar_next is a share of the variance.")
-def _(x, eps_hat, t, t_next, schedule):
+def forward_roots_missing(x, eps_hat, t, t_next, schedule):
     _, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
     return a_next * x0_hat + (1 - a_next) * eps_hat
 
 
 @step_up.wrong("On the way forward the weight of eps_hat lacks its root. The noise has the variance 1 - alpha_bar_next.")
-def _(x, eps_hat, t, t_next, schedule):
+def forward_noise_without_root(x, eps_hat, t, t_next, schedule):
     _, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
     return a_next.sqrt() * x0_hat + (1 - a_next) * eps_hat
 
 
 @step_up.wrong("On the way forward the weight of x0_hat lacks its root: it should be sqrt(alpha_bar_next).")
-def _(x, eps_hat, t, t_next, schedule):
+def forward_picture_without_root(x, eps_hat, t, t_next, schedule):
     _, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
     return a_next * x0_hat + (1 - a_next).sqrt() * eps_hat
 
 
 @step_up.wrong("In x0_hat the noise lacks its root: what is taken away from x is sqrt(1 - alpha_bar_t) eps_hat.")
-def _(x, eps_hat, t, t_next, schedule):
+def guess_noise_without_root(x, eps_hat, t, t_next, schedule):
     a, a_next = schedule.alpha_bar[t], schedule.alpha_bar[t_next]
     return a_next.sqrt() * (x - (1 - a) * eps_hat) / a.sqrt() + (1 - a_next).sqrt() * eps_hat
 
 
 @step_up.wrong("In x0_hat the division lacks its root: x holds sqrt(alpha_bar_t) times the picture.")
-def _(x, eps_hat, t, t_next, schedule):
+def guess_divided_without_root(x, eps_hat, t, t_next, schedule):
     a, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
     return a_next.sqrt() * x0_hat / a.sqrt() + (1 - a_next).sqrt() * eps_hat
 
 
 @step_up.wrong("In x0_hat the division is missing: what is left of x without the noise is sqrt(alpha_bar_t) times the picture.")
-def _(x, eps_hat, t, t_next, schedule):
+def guess_not_divided(x, eps_hat, t, t_next, schedule):
     a, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
     return a_next.sqrt() * x0_hat * a.sqrt() + (1 - a_next).sqrt() * eps_hat
 
 
 @step_up.wrong("In x0_hat only x is divided by sqrt(alpha_bar_t). The whole bracket is.")
-def _(x, eps_hat, t, t_next, schedule):
+def only_x_divided(x, eps_hat, t, t_next, schedule):
     a, a_next = schedule.alpha_bar[t], schedule.alpha_bar[t_next]
     return a_next.sqrt() * (x / a.sqrt() - (1 - a).sqrt() * eps_hat) + (1 - a_next).sqrt() * eps_hat
 
 
 @step_up.wrong("In x0_hat the noise is added to x. The picture is what is left when it is taken away.")
-def _(x, eps_hat, t, t_next, schedule):
+def guess_adds_noise(x, eps_hat, t, t_next, schedule):
     a, a_next = schedule.alpha_bar[t], schedule.alpha_bar[t_next]
     return a_next.sqrt() * (x + (1 - a).sqrt() * eps_hat) / a.sqrt() + (1 - a_next).sqrt() * eps_hat
 
 
 @step_up.wrong("On the way forward the noise is taken away. A step up adds it: the sign of the second term is +.")
-def _(x, eps_hat, t, t_next, schedule):
+def forward_takes_noise_away(x, eps_hat, t, t_next, schedule):
     _, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
     return a_next.sqrt() * x0_hat - (1 - a_next).sqrt() * eps_hat
 
 
 @step_up.wrong("That is x0_hat, half of the step. The second half leads forward to t_next, with the noise that was taken away.")
-def _(x, eps_hat, t, t_next, schedule):
+def stops_at_the_guess(x, eps_hat, t, t_next, schedule):
     return _known(x, eps_hat, t, t_next, schedule)[2]
 
 
 @step_up.wrong("The picture is shrunk as step t_next asks, but no noise is added: the term of eps_hat is missing.")
-def _(x, eps_hat, t, t_next, schedule):
+def forward_noise_missing(x, eps_hat, t, t_next, schedule):
     _, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
     return a_next.sqrt() * x0_hat
 
 
 @step_up.wrong("The noise grows as it should, but the picture does not shrink: from t to t_next its weight falls, too.")
-def _(x, eps_hat, t, t_next, schedule):
+def picture_not_shrunk(x, eps_hat, t, t_next, schedule):
     a, a_next, _ = _known(x, eps_hat, t, t_next, schedule)
     return x + ((1 - a_next).sqrt() - (1 - a).sqrt()) * eps_hat
 
 
 @step_up.wrong("That always goes to t + 1. The step leads to t_next, which may lie further up.")
-def _(x, eps_hat, t, t_next, schedule):
+def always_one_step_up(x, eps_hat, t, t_next, schedule):
     _, a_next, x0_hat = _known(x, eps_hat, t, t + 1, schedule)
     return a_next.sqrt() * x0_hat + (1 - a_next).sqrt() * eps_hat
 
 
 @step_up.wrong("alpha stands in place of alpha_bar: that is what a single step keeps, not what is left after all of them.")
-def _(x, eps_hat, t, t_next, schedule):
+def alpha_for_alpha_bar(x, eps_hat, t, t_next, schedule):
     a, a_next = schedule.alpha[t], schedule.alpha[t_next]
     return a_next.sqrt() * (x - (1 - a).sqrt() * eps_hat) / a.sqrt() + (1 - a_next).sqrt() * eps_hat
 
 
 @step_up.wrong("x0_hat is kept within [-1, 1] here. Then the way down does not lead back to x: leave the guess as it is.")
-def _(x, eps_hat, t, t_next, schedule):
+def guess_clamped(x, eps_hat, t, t_next, schedule):
     _, a_next, x0_hat = _known(x, eps_hat, t, t_next, schedule)
     return a_next.sqrt() * x0_hat.clamp(-1, 1) + (1 - a_next).sqrt() * eps_hat
 
@@ -622,7 +622,7 @@ def _along(a, b, share, w):
 
 
 @slerp.wrong("That is the straight line from a to b. It cuts through the inside of the sphere, so the point is too short.")
-def _(a, b, share):
+def straight_line(a, b, share):
     return (1 - share) * a + share * b
 
 
@@ -630,44 +630,44 @@ def _(a, b, share):
     "The circle and the length are right, but not the speed: a straight line, stretched to the sphere, is fastest in the "
     "middle. Divide the angle, not the line."
 )
-def _(a, b, share):
+def line_stretched_to_sphere(a, b, share):
     return _unit((1 - share) * a + share * b) * a.norm(dim=1, keepdim=True)
 
 
 @slerp.wrong("That is the straight line, scaled to length 1. Divide the angle, not the line, and keep the length of a and b.")
-def _(a, b, share):
+def line_scaled_to_one(a, b, share):
     return _unit((1 - share) * a + share * b)
 
 
 @slerp.wrong("The shares are swapped: here share = 0 gives b. It should begin at a.")
-def _(a, b, share):
+def shares_swapped(a, b, share):
     return _along(b, a, share, _cosine(a, b).acos())
 
 
 @slerp.wrong("The cosine is used as if it were the angle. The angle is its acos.")
-def _(a, b, share):
+def cosine_as_angle(a, b, share):
     return _along(a, b, share, _cosine(a, b))
 
 
 @slerp.wrong("The angle is in degrees, but torch.sin expects radians, as acos returns them.")
-def _(a, b, share):
+def angle_in_degrees(a, b, share):
     return _along(a, b, share, _cosine(a, b).acos() * 180 / math.pi)
 
 
 @slerp.wrong("The division by sin w is missing: at share = 0 it should be a, and it is sin(w) a.")
-def _(a, b, share):
+def sine_division_missing(a, b, share):
     w = _cosine(a, b).acos()
     return ((1 - share) * w).sin() * a + (share * w).sin() * b
 
 
 @slerp.wrong("Only the second term is divided by sin w. Both are: brackets are missing around the sum.")
-def _(a, b, share):
+def only_second_term_divided(a, b, share):
     w = _cosine(a, b).acos()
     return ((1 - share) * w).sin() * a + (share * w).sin() * b / w.sin()
 
 
 @slerp.wrong("The sum is divided by w. At share = 0 it should be a, so it must be sin w.")
-def _(a, b, share):
+def divided_by_the_angle(a, b, share):
     w = _cosine(a, b).acos()
     return (((1 - share) * w).sin() * a + (share * w).sin() * b) / w
 
@@ -676,24 +676,24 @@ def _(a, b, share):
     "The angle is the acos of the dot product, without the lengths. That is the cosine only if both have length 1; beyond 1 "
     "acos gives NaN."
 )
-def _(a, b, share):
+def product_taken_as_cosine(a, b, share):
     return _along(a, b, share, (a * b).sum(1, keepdim=True).acos())
 
 
 @slerp.wrong("For the cosine the dot product is divided by one of the two lengths. It must be divided by both.")
-def _(a, b, share):
+def divided_by_one_length(a, b, share):
     return _along(a, b, share, ((a * b).sum(1, keepdim=True) / a.norm(dim=1, keepdim=True)).acos())
 
 
 @slerp.wrong(
     "The direction is right, but the length is 1: the result must be as long as a and b are. Normalise for the angle only."
 )
-def _(a, b, share):
+def result_of_length_one(a, b, share):
     return _along(_unit(a), _unit(b), share, _cosine(a, b).acos())
 
 
 @slerp.wrong("All rows share one angle, that of the whole table. Each row has its own: sum and length along axis 1.")
-def _(a, b, share):
+def one_angle_for_all(a, b, share):
     return _along(a, b, share, ((a * b).sum() / (a.norm() * b.norm())).acos())
 
 
@@ -701,13 +701,13 @@ def _(a, b, share):
     "cos(share w) a + sin(share w) b is right if b stands at a right angle to a. It does not, so the point has the wrong length "
     "and share = 1 does not give b."
 )
-def _(a, b, share):
+def ends_taken_as_perpendicular(a, b, share):
     w = _cosine(a, b).acos()
     return (share * w).cos() * a + (share * w).sin() * b
 
 
 @slerp.wrong("That is the way for a and b at a right angle, whatever their angle is. Work w out, in each row, from a and b.")
-def _(a, b, share):
+def always_a_right_angle(a, b, share):
     return _along(a, b, share, torch.tensor(math.pi / 2, dtype=a.dtype))
 
 
@@ -715,5 +715,5 @@ def _(a, b, share):
     "Roots of the shares keep the variance of two independent noises. a and b are two given points: divide the angle between "
     "them."
 )
-def _(a, b, share):
+def roots_of_the_shares(a, b, share):
     return (1 - share) ** 0.5 * a + share**0.5 * b
