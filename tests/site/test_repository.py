@@ -37,7 +37,7 @@ def test_each_page_leads_to_where_its_notebook_can_be_run_and_says_how_to_instal
     given = ["--repository", URL] if how == "option" else []
     assert cli.main(["site", "--notebooks", str(folder), "--out", str(tmp_path / "out"), *given]) == 0
     page, index = ((tmp_path / "out" / name).read_text(encoding="utf-8") for name in ("a.html", "index.html"))
-    assert re.findall(r'<a class="run" href="(.*?)">', page) == PLACES
+    assert re.findall(r'<a class="run" href="(.*?)" aria-label="Run this notebook in \w+">', page) == PLACES
     assert f"<code>%pip install git+{URL}</code>" in page and f'href="{URL}"' in page and f'href="{URL}"' in index
 
 
