@@ -1,7 +1,9 @@
 """The project as a whole: that its files keep what they promise each other."""
 
 import ast
+import importlib
 import json
+import pkgutil
 import re
 import shutil
 import subprocess
@@ -102,6 +104,14 @@ def test_every_public_function_has_a_docstring():
 
 def test_all_public_names_are_there():
     assert ddpm_lite.__all__ == sorted(ddpm_lite.__all__) and all(hasattr(ddpm_lite, name) for name in ddpm_lite.__all__)
+
+
+def test_no_name_hides_a_module():
+    found = [each.name for each in pkgutil.walk_packages(ddpm_lite.__path__, "ddpm_lite.") if each.name != "ddpm_lite.__main__"]
+    modules = {name: importlib.import_module(name) for name in found}
+    for name, module in modules.items():
+        room, _, own = name.rpartition(".")
+        assert getattr(sys.modules[room], own) is module, f"{room} exports another {own} than its module"
 
 
 def test_the_readme_s_commands_are_the_ones_that_work():

@@ -8,7 +8,7 @@ L24, L26 and L27; DALL·E 2 as a whole is in `unclip` (Ramesh et al. 2022).
 from . import evaluation
 from .header import Made
 from .kinds import ClassifierModel, ClassModel, ClipModel, DecoderModel, InpaintingModel, TextModel, UpsamplingModel
-from .material import bind, material, training_data
+from .material import bind, training_data
 from .model import DrawingModel, Trained
 from .objective import make_loss
 from .presets import ALIASES, CHAINS, PRESETS
@@ -40,6 +40,5 @@ __all__ = [
     "load",
     "load_chain",
     "make_loss",
-    "material",
     "training_data",
 ]

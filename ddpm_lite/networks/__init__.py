@@ -10,7 +10,7 @@ from .caption import Caption, Context
 from .channels import beside, enlarge, erased, widen
 from .classifier import Classifier
 from .clip import CLIP, VIT_B_32, ImageEncoder, TextEncoder
-from .from_diffusers import from_diffusers
+from .diffusers_unet import from_diffusers
 from .layers import Condition, timestep_embedding
 from .mlp import PointMLP
 from .openai_clip import BytePairTokenizer
