@@ -54,6 +54,6 @@ def extra_course() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if error.name not in ("nbconvert", "nbformat"):
+        if error.name not in ("nbconvert", "nbformat", "pdoc"):
             raise
         raise FileNotFoundError(f'{error.name} is not installed here: pip install -e ".[course]" installs it.') from error

@@ -189,6 +189,8 @@ class CLIP(nn.Module):
         return model.eval().requires_grad_(False), tokenizer, prepare
 
 
-# OpenAI's smallest CLIP: 151,277,313 parameters, as openai/clip-vit-base-patch32.
-VIT_B_32 = {"vocabulary": 49408, "length": 77, "end": 49407, "size": 224, "patch": 32, "dim": 512}
-VIT_B_32 |= {"text_width": 512, "text_depth": 12, "text_heads": 8, "image_width": 768, "image_depth": 12, "image_heads": 12}
+VIT_B_32 = {
+    **{"vocabulary": 49408, "length": 77, "end": 49407, "size": 224, "patch": 32, "dim": 512},
+    **{"text_width": 512, "text_depth": 12, "text_heads": 8, "image_width": 768, "image_depth": 12, "image_heads": 12},
+}
+"""The arguments of OpenAI's smallest CLIP: 151,277,313 parameters, as openai/clip-vit-base-patch32."""

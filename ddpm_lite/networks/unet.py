@@ -240,5 +240,5 @@ def zero(layer: nn.Module) -> nn.Module:
     return layer
 
 
-# Ho et al.'s network for CIFAR-10: 35,746,307 parameters, as the checkpoint google/ddpm-cifar10-32.
 CIFAR10 = {"size": 32, "channels": 3, "width": 128, "mults": (1, 2, 2, 2), "depth": 2, "attention": (16,), "dropout": 0.1}
+"""The arguments of DDPM's network for CIFAR-10: 35,746,307 parameters, as the checkpoint google/ddpm-cifar10-32."""

@@ -53,6 +53,11 @@ class Public(NamedTuple):
     name: str
     value: Any
 
+    @property
+    def address(self) -> str:
+        """Where the reference says more, seen from the index of the site."""
+        return f"api/{self.page.replace('.', '/')}.html#{self.name}"
+
 
 def pages() -> list[ModuleType]:
     """What has a page in the reference: each room, and each module that a room exports. The exercises are pages of their own."""

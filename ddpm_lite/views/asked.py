@@ -18,7 +18,7 @@ from .plots import figure_strip
 
 class Asked(View):
     """Pictures for a question that the reader types: a caption, for a network to draw.
-    Slides L24, L26, L27; Nichol et al. 2022, section 3.1; Ramesh et al. 2022, sections 2.1 and 2.2.
+    Slides L24, L25, L26, L27; Nichol et al. 2022, section 3.1; Ramesh et al. 2022, sections 2.1 and 2.2.
 
     answer      answer(question) is a generator: it yields its progress from 0 to 1 any number of times, and finally the
                 pictures (n, c, h, w) in [-1, 1]. It runs in its own thread and can be cancelled wherever it yields

@@ -27,7 +27,7 @@ from test_view_live import live
 from test_view_sampling import model
 
 from ddpm_lite import Schedule, site, views
-from ddpm_lite.site import pages
+from ddpm_lite.site.text import HERE as SITE
 
 NODE = shutil.which("node")
 if not NODE and os.environ.get("REQUIRE_BROWSER"):
@@ -127,7 +127,7 @@ def on_a_page(folder: Path, made: dict[str, views.View]) -> dict:
 
 def run(page: dict, width: int = 1280, places: int = 6) -> dict:
     """What node finds on the page, see node/views.mjs."""
-    job = {"script": (pages.HERE / "views.js").read_text(), "views": page, "width": width, "places": places}
+    job = {"script": (SITE / "views.js").read_text(), "views": page, "width": width, "places": places}
     done = subprocess.run([NODE, HERE / "views.mjs"], input=json.dumps(job), capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -1,6 +1,7 @@
 """The course as web pages: what is written, and that it needs nothing else. (test_site_browser.py opens the pages.)"""
 
 import json
+import posixpath
 import re
 import sys
 from itertools import pairwise
@@ -13,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from ddpm_lite import __main__ as cli
 from ddpm_lite import site
 from ddpm_lite.commands import common
-from ddpm_lite.site import pages as made
+from ddpm_lite.site.text import HERE
 from ddpm_lite.views.plots import NARROW
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -25,7 +26,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 def pages(tmp_path_factory):
     """{file name: its text} of the whole course."""
     out = tmp_path_factory.mktemp("site")
-    return {path.name: path.read_text(encoding="utf-8") for path in site.build(NOTEBOOKS, out)}
+    return {path.relative_to(out).as_posix(): path.read_text(encoding="utf-8") for path in site.build(NOTEBOOKS, out)}
 
 
 def small(folder: Path, *cells, widgets: dict | None = None, name: str = "a") -> Path:
@@ -45,7 +46,9 @@ def built(tmp_path, *cells, **more) -> tuple[str, str]:
 
 
 def test_every_notebook_has_a_page_and_a_deck_and_the_index_leads_to_them(pages):
-    assert set(pages) == {"index.html", *(f"{n}{end}" for n in NAMES for end in (".html", ".slides.html"))}
+    assert {name for name in pages if not name.startswith("api/")} == {
+        "index.html", "lecture.html", *(f"{n}{end}" for n in NAMES for end in (".html", ".slides.html"))
+    }  # fmt: skip
     readme = (NOTEBOOKS.parent / "README.md").read_text(encoding="utf-8")
     for name in NAMES:
         assert f'href="{name}.html"' in pages["index.html"] and f'href="{name}.slides.html"' in pages["index.html"]
@@ -55,9 +58,26 @@ def test_every_notebook_has_a_page_and_a_deck_and_the_index_leads_to_them(pages)
         assert f'rel="next" href="{b}.html"' in pages[f"{a}.html"] and f'rel="prev" href="{a}.html"' in pages[f"{b}.html"]
 
 
-@pytest.mark.parametrize("name", ["index", *NAMES, *(f"{n}.slides" for n in NAMES)])
+def test_every_page_leads_to_the_lines_of_the_lecture_and_to_the_reference(pages):
+    for name, text in pages.items():
+        if not name.endswith(".slides.html"):
+            linked = {posixpath.normpath(posixpath.join(name, "..", to)) for to in re.findall(r'<a [^>]*href="([^"#]+)', text)}
+            assert {"index.html", "lecture.html", "api/index.html"} - {name} <= linked, name
+
+
+@pytest.mark.parametrize("name", ["index", "lecture", *NAMES, *(f"{n}.slides" for n in NAMES)])
 def test_a_file_is_complete_in_itself_and_not_large(pages, name):
-    text = pages[f"{name}.html"]
+    assert_complete(pages, f"{name}.html")
+
+
+def test_a_page_of_the_reference_is_complete_in_itself_and_not_large(pages):
+    for name in pages:
+        if name.startswith("api/"):
+            assert_complete(pages, name)
+
+
+def assert_complete(pages: dict[str, str], name: str) -> None:
+    text = pages[name]
     assert text.startswith('<!DOCTYPE html>\n<html lang="en">') and len(text.encode()) <= 6_000_000
     assert not re.search(r"<script[^>]*\ssrc", text)
     text = re.sub(r"<script[^>]*>.*?</script>", "", text, flags=re.DOTALL)  # what these load, the browser's tests see
@@ -67,8 +87,11 @@ def test_a_file_is_complete_in_itself_and_not_large(pages, name):
     for address in re.findall(r"url\(([^)]{0,20})", text):
         assert address.strip("\"'").startswith(("data:", "#")), address
     for target in re.findall(r'<a [^>]*href="([^"]*)"', text):  # links of the text may lead away; those within must arrive
-        assert target.startswith(("https://", "#")) or target in pages, target
-        assert not target.startswith("#") or f'id="{target[1:]}"' in text
+        if not target.startswith("https://"):
+            file, _, anchor = target.partition("#")
+            there = posixpath.normpath(posixpath.join(name, "..", file)) if file else name
+            assert there in pages, (name, target)
+            assert not anchor or f'id="{anchor}"' in pages[there], (name, target)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -99,7 +122,7 @@ def test_written_again_it_is_the_same(tmp_path):
     folder = small(tmp_path / "notebooks", new_markdown_cell("# A"), new_code_cell("1"))
     first = {path: path.read_bytes() for path in site.build(folder, tmp_path / "out")}
     assert {path: path.read_bytes() for path in site.build(folder, tmp_path / "out")} == first
-    assert set((tmp_path / "out").iterdir()) == set(first)  # nothing temporary is left
+    assert {path for path in (tmp_path / "out").rglob("*") if path.is_file()} == set(first)  # nothing temporary is left
 
 
 def test_formulas_come_through_as_they_were_typed(tmp_path):
@@ -237,8 +260,10 @@ def test_the_notebooks_here_are_taken_else_those_of_the_clone(tmp_path, capsys, 
     small(tmp_path / "notebooks", new_markdown_cell("# A"), name="mine")
     monkeypatch.chdir(tmp_path)
     assert cli.main(["site", "--out", "out"]) == 0
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"index.html", "mine.html", "mine.slides.html"}
-    assert capsys.readouterr().out.startswith("3 files in out")
+    names = {p.name for p in (tmp_path / "out").iterdir()}
+    assert names == {"index.html", "lecture.html", "api", "mine.html", "mine.slides.html"}
+    count = sum(p.is_file() for p in (tmp_path / "out").rglob("*"))
+    assert capsys.readouterr().out.startswith(f"{count} files in out")
     assert common.BESIDE == NOTEBOOKS
 
 
@@ -248,7 +273,7 @@ def test_no_notebook_is_named_that_has_no_title(tmp_path):
 
 
 def test_what_is_not_ours_has_its_licence_and_says_where_it_is_from():
-    for folder in [*(made.HERE / "vendor").iterdir(), *(Path(__file__).parents[1] / "vendor").iterdir()]:
+    for folder in [*(HERE / "vendor").iterdir(), *(Path(__file__).parents[1] / "vendor").iterdir()]:
         assert (folder / "LICENSE").stat().st_size > 500 and re.search(r"\d+\.\d+\.\d+ \(npm\)", (folder / "SOURCE").read_text())
 
 
@@ -261,7 +286,7 @@ def luminance(color: str) -> float:
 
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
 def test_code_is_readable_in_both_themes(theme):
-    css = (made.HERE / "notebook.css").read_text()
+    css = (HERE / "notebook.css").read_text()
     colors = {m[0]: m[1 + theme] for m in re.findall(r"--([\w-]+): light-dark\(#(\w+), #(\w+)\)", css)}
     ground = luminance(colors.pop("code-ground"))
     assert len(colors) == 6

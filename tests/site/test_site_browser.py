@@ -192,6 +192,24 @@ def test_the_index(folder, visit):
     assert page.locator("main h3 a").count() == len(NAMES)
 
 
+@pytest.mark.parametrize(
+    "name", ["lecture", "api/index", "api/ddpm_lite/maths", "api/ddpm_lite/views", "api/ddpm_lite/data/shapes"]
+)
+def test_the_lecture_line_by_line_and_the_reference(folder, visit, name):
+    page = visit(folder / f"{name}.html")  # it fails if anything is asked for outside of the page
+    page.wait_for_function(SET)
+    formulas = page.locator(".math").count()
+    assert page.locator(".math > .katex").count() == formulas and page.locator(".katex-error").count() == 0
+    assert (formulas > 0) == (name in ("lecture", "api/ddpm_lite/maths", "api/ddpm_lite/views"))
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.wait_for_timeout(100)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.screenshot(path=SCREENSHOTS / "site" / f"{name.replace('/', '-')}.png")
+    assert violations(page) == []
+    page.get_by_role("button", name="Dark colours").click()
+    assert violations(page) == []
+
+
 def test_a_link_to_a_section_arrives_there(folder, visit):
     anchor = "#3-5-the-variance-of-a-step-back"
     page = visit(folder / "03_reverse_posterior.html", anchor)
