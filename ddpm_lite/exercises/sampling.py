@@ -354,8 +354,8 @@ def walk_back(eps_model, x_T, z, schedule):
     return x
 
 
-def _partly_fixed(start: bool, root: bool, last: bool):
-    """The walk with some of the three faults fixed."""
+def _partly_fixed(name: str, start: bool, root: bool, last: bool):
+    """The walk with some of the three faults fixed; its name says which."""
 
     def walk(eps_model, x_T, z, schedule):
         x = x_T
@@ -366,20 +366,27 @@ def _partly_fixed(start: bool, root: bool, last: bool):
                 x = x + (beta.sqrt() if root else beta) * z[t]
         return x
 
+    walk.__name__ = name
     return walk
 
 
 _START, _ROOT, _LAST = "the first step is left out", "a variance stands where its root belongs", "noise is added in the last step"
 for _fixed, _left in (
-    ((True, False, False), f"One of the three is fixed. Still wrong: {_ROOT}, and {_LAST}."),
-    ((False, True, False), f"One of the three is fixed. Still wrong: {_START}, and {_LAST}."),
-    ((False, False, True), f"One of the three is fixed. Still wrong: {_START}, and {_ROOT}."),
-    ((True, True, False), f"Two of the three are fixed. Still wrong: {_LAST}. At t = 1 the mean is the picture, as it is."),
+    (("only_start_fixed", True, False, False), f"One of the three is fixed. Still wrong: {_ROOT}, and {_LAST}."),
+    (("only_root_fixed", False, True, False), f"One of the three is fixed. Still wrong: {_START}, and {_LAST}."),
+    (("only_last_step_fixed", False, False, True), f"One of the three is fixed. Still wrong: {_START}, and {_ROOT}."),
     (
-        (True, False, True),
+        ("last_step_still_noisy", True, True, False),
+        f"Two of the three are fixed. Still wrong: {_LAST}. At t = 1 the mean is the picture, as it is.",
+    ),
+    (
+        ("root_still_missing", True, False, True),
         f"Two of the three are fixed. Still wrong: {_ROOT}. z has the variance 1, and sigma_t z should have beta_t.",
     ),
-    ((False, True, True), f"Two of the three are fixed. Still wrong: {_START}. x_T is noise of step T, so the loop begins at T."),
+    (
+        ("start_still_missing", False, True, True),
+        f"Two of the three are fixed. Still wrong: {_START}. x_T is noise of step T, so the loop begins at T.",
+    ),
 ):
     walk_back.wrong(_left)(_partly_fixed(*_fixed))
 

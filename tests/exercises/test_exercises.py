@@ -84,6 +84,13 @@ def test_each_misconception_gets_its_own_sentence(exercise):
 
 
 @pytest.mark.parametrize("exercise", WRITTEN, **by_number)
+def test_the_name_of_a_misconception_says_the_mistake(exercise):
+    names = [function.__name__ for _, function in exercise.misconceptions]
+    assert len(set(names)) == len(names)
+    assert not [name for name in names if not re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+){1,5}", name)]
+
+
+@pytest.mark.parametrize("exercise", WRITTEN, **by_number)
 def test_each_misconception_is_known_in_lower_precision(exercise):
     """In 32 bits it is taken for itself alone, in 16 at least not for right."""
 

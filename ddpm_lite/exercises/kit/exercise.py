@@ -86,7 +86,10 @@ class Write(Exercise):
         self.names = list(inspect.signature(reference).parameters)
 
     def wrong(self, says: str) -> Callable:
-        """Decorator: a misconception, as the code that students write, and the sentence that puts it right."""
+        """Decorator: a misconception, as the code that students write, and the sentence that puts it right.
+
+        The function's name says the mistake in two to five words: `width_not_doubled`, `last_entry_missing`.
+        """
 
         def add(function: Callable) -> Callable:
             self.misconceptions.append((says, function))
