@@ -29,7 +29,7 @@ def _warnings_in_a_line() -> Iterator[None]:
     """A context in which each warning is printed once, on one line, without its place in the code."""
     said = set()
 
-    def say(message: Warning | str, *_) -> None:
+    def say(message: Warning | str, *_: object, **__: object) -> None:
         if distributed.rank() == 0 and str(message) not in said:
             said.add(str(message))
             print(f"ddpm_lite: {message}", file=sys.stderr)

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -216,3 +217,10 @@ def test_the_code_is_in_style():
     for command in (["check"], ["format", "--check"]):
         result = subprocess.run([sys.executable, "-m", "ruff", *command, "--no-cache", str(ROOT)], capture_output=True, text=True)
         assert result.returncode == 0, result.stdout
+
+
+def test_the_types_of_the_package_hold():
+    cache = Path(tempfile.gettempdir()) / "ddpm_lite_mypy"  # kept between runs: the first takes most of a minute
+    command = [sys.executable, "-m", "mypy", "ddpm_lite", "--cache-dir", str(cache)]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr

@@ -3,6 +3,7 @@
 import argparse
 import math
 from collections.abc import Callable
+from typing import NoReturn
 
 from .errors import Refused
 
@@ -10,7 +11,7 @@ from .errors import Refused
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are raised as `Refused`, in one sentence, instead of being printed with the usage."""
 
-    def error(self, message: str):
+    def error(self, message: str) -> NoReturn:
         """Raise `Refused`: argparse calls this for any argument that does not fit."""
         raise Refused(f"{message[0].upper()}{message[1:]}; '{self.prog} --help' says what it takes.")
 

@@ -50,12 +50,13 @@ def sample(args: argparse.Namespace) -> None:
     check_output(args.out)
     device = distributed.start(choose_device(args.device))
     name, *then = presets.ALIASES.get(args.name, [args.name])
-    model = find(name, device, drawing())
+    model: Any = find(name, device, drawing())  # `_asked` refuses one that does not draw
     options = drawing_options(args)
     asked = _asked(model, args.asked, n)
     images = model.draw(asked, **options)
     options.pop("scale", None)  # no upsampler has guidance
     for upsampler in (trained.load(name, device) for name in then):
+        assert isinstance(upsampler, UpsamplingModel), "presets.ALIASES names one"
         images = upsampler.draw(images, **options)
     write_png(images, args.out, columns=10)
 
@@ -69,7 +70,7 @@ def _asked(model: Trained | Chain, words: list[str], n: int) -> torch.Tensor | l
         return _in_turn(words or [""], n)
     if not isinstance(model, ClassModel):
         raise ValueError(f"{model.name} does not draw pictures; these models do: {', '.join(drawing())}.")
-    classes = model.net.null_label
+    classes = model.classes
     fit = {str(label): label for label in range(classes + 1)}
     wrong = [word for word in words if word not in fit]
     if wrong:

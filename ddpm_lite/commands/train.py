@@ -3,7 +3,7 @@
 import argparse
 import platform
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from ..models import header, material, presets, trained
 from ..models.objective import make_loss
 from ..models.recipe import Pictures, Recipe
 from ..networks.channels import widen
+from ..networks.unet import UNet
 from ..training.loop import TrainStep
 from ..training.loop import train as train_steps
 from .arguments import MINUTES, SEED, whole
@@ -82,6 +83,7 @@ def _train(args: argparse.Namespace) -> None:
     device, training = distributed.start(device), recipe.training
     model = recipe.build(training.seed)
     if parent is not None:
+        assert isinstance(model, UNet), "only U-Nets begin from another"
         weights.fill(model, model.state_dict() | widen(parent.net.state_dict(), model.extra), parent.name)
     model = place(model, device)
     steps = train_steps(
@@ -158,10 +160,10 @@ def _pictures(args: argparse.Namespace, preset: Recipe, begun: Pictures | None =
         if given:
             raise ValueError(f"{args.name} has pictures of its own: leave {' and '.join(f'--{name}' for name in given)} out.")
         return None
-    if begun is None and args.data is None:
-        raise ValueError(f"{args.name} needs a folder of pictures: give --data DIR.")
     path, captions = (None if each is None else str(each.resolve()) for each in (args.data, args.captions))
     if begun is None:
+        if path is None:
+            raise ValueError(f"{args.name} needs a folder of pictures: give --data DIR.")
         pictures = Pictures(path, captions, args.size or preset.size)
     elif args.size not in (None, begun.size):
         raise ValueError(f"{args.out} is a run with size = {begun.size}, so it cannot go on with {args.size}: leave it out.")
@@ -175,7 +177,7 @@ def _pictures(args: argparse.Namespace, preset: Recipe, begun: Pictures | None =
     return pictures
 
 
-def _with_progress(steps: Iterator[TrainStep], batch_size: int, checkpoint: Path) -> TrainStep | None:
+def _with_progress(steps: Generator[TrainStep, None, None], batch_size: int, checkpoint: Path) -> TrainStep | None:
     """Run a training to its end under a progress bar, and return its last step (None if it had none left to do).
 
     Raises Stopped if a signal ends it early.

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float32
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from ..networks.tokenizer import split
@@ -105,7 +105,7 @@ def read(file: Path, size: int) -> np.ndarray:
     except (ValueError, MemoryError):
         raise
     except Image.DecompressionBombError:
-        most = 2 * Image.MAX_IMAGE_PIXELS // 1_000_000
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
         raise ValueError(f"it has more than {most} megapixels: make it smaller") from None
     except UnidentifiedImageError:
         raise ValueError("it is not a picture in a known format, such as PNG or JPEG") from None
@@ -144,7 +144,8 @@ def square(image: Image.Image, size: int) -> np.ndarray:
 
 def _depth(image: Image.Image) -> int:
     """The bits per number in a PNG file, from Pillow's name for its layout ("L;2", "RGB;16B"); 8 for other files."""
-    layout = image.tile[0][3] if image.format == "PNG" and image.tile else ""
+    tile = image.tile if isinstance(image, ImageFile.ImageFile) and image.format == "PNG" else []
+    layout = tile[0][3] if tile else ""
     return int(re.sub(r"\D", "", str(layout)) or 8)
 
 
@@ -177,7 +178,7 @@ def from_csv(file: Path, names: list[str]) -> dict[str, list[str]]:
     if not rows or rows[0][1] != HEADER:
         first = ",".join(rows[0][1]) if rows else ""
         raise ValueError(f"The first line of {file.name} must be {','.join(HEADER)}, not {first[:60]!r}.")
-    said = {name: [] for name in names}
+    said: dict[str, list[str]] = {name: [] for name in names}
     for line, row in rows[1:]:
         if len(row) != 2:
             raise ValueError(

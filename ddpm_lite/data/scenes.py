@@ -54,7 +54,7 @@ PHRASES = {  # first_, second_: the two objects; other_...: the same in other wo
 class Verdict(NamedTuple):
     """The scene that each picture shows, its row in SCENES: -1 with confidence 0 where refused."""
 
-    index: Int64[Tensor, " n"]
+    index: Int64[Tensor, " n"]  # type: ignore[assignment]  # it hides tuple.index
     confidence: Float32[Tensor, " n"]
 
 

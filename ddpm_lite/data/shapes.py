@@ -5,6 +5,7 @@ red circle at the top left" without having seen one has put it together. `judge`
 picture with everything that `render` can draw.
 """
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Literal, NamedTuple
 
@@ -29,6 +30,7 @@ COMBINATIONS = torch.cartesian_prod(*(torch.arange(len(a)) for a in (COLOURS, SH
 # changes the sum, so all pairs and triples of attributes still occur in training: only all four together are new.
 _HELD_OUT = COMBINATIONS.sum(1) % 5 == 0
 PARTS = {"train": (~_HELD_OUT).nonzero()[:, 0], "heldout": _HELD_OUT.nonzero()[:, 0], "all": torch.arange(len(COMBINATIONS))}
+Part = Literal["train", "heldout", "all"]
 TRAIN, HELDOUT = PARTS["train"], PARTS["heldout"]
 
 OTHER_WORDS = {"circle": "disc", "square": "box", "cross": "plus", "small": "little", "large": "big"} | {
@@ -50,13 +52,13 @@ class Pictures(NamedTuple):
     """Pictures (n, 3, size, size) in [-1, 1], and the combination of each: its row in COMBINATIONS."""
 
     images: Float32[Tensor, "n 3 size size"]
-    index: Int64[Tensor, " n"]
+    index: Int64[Tensor, " n"]  # type: ignore[assignment]  # it hides tuple.index
 
 
 class Verdict(NamedTuple):
     """What each picture shows: the combination and its four attributes; -1 in all of them, confidence 0, where refused."""
 
-    index: Int64[Tensor, " n"]
+    index: Int64[Tensor, " n"]  # type: ignore[assignment]  # it hides tuple.index
     colour: Int64[Tensor, " n"]
     shape: Int64[Tensor, " n"]
     size: Int64[Tensor, " n"]
@@ -87,7 +89,7 @@ def render(
     return 1 - _objects(index).masks(jitter[:, :3], size)[:, None] * ink(colour, jitter[:, 3:])[:, :, None, None]
 
 
-def draw(n: int, generator: torch.Generator, size: int = 16, part: Literal["train", "heldout", "all"] = "train") -> Pictures:
+def draw(n: int, generator: torch.Generator, size: int = 16, part: Part = "train") -> Pictures:
     """n drawings of combinations drawn uniformly from a part, on the generator's device."""
     index = choose(n, PARTS, part, generator)
     return Pictures(render(index, size, generator), index)
@@ -96,7 +98,8 @@ def draw(n: int, generator: torch.Generator, size: int = 16, part: Literal["trai
 def captions(index: int) -> list[str]:
     """The captions of a combination, one for each of PHRASES; the first is the usual one. ValueError if there is no such row."""
     check_numbers(torch.tensor([index]), len(COMBINATIONS))
-    attributes = zip((COLOURS, SHAPES, SIZES, PLACES), COMBINATIONS[index].tolist(), strict=True)
+    kinds: tuple[Iterable[str], ...] = (COLOURS, SHAPES, SIZES, PLACES)
+    attributes = zip(kinds, COMBINATIONS[index].tolist(), strict=True)
     words = dict(zip(("colour", "shape", "size", "place"), (list(values)[i] for values, i in attributes), strict=True))
     words |= {f"other_{name}": OTHER_WORDS.get(word, word) for name, word in words.items()}
     return [phrase.format(**words) for phrase in PHRASES]
@@ -128,4 +131,5 @@ def judge(images: Float[Tensor, "n 3 size size"]) -> Verdict:
 
     index, confidence = judge_all(images, judge_some)
     attributes = COMBINATIONS.to(index.device)[index].where(index[:, None] >= 0, -1)
-    return Verdict(index, *attributes.unbind(1), confidence)
+    colour, shape, size, place = attributes.unbind(1)
+    return Verdict(index, colour, shape, size, place, confidence)

@@ -38,8 +38,8 @@ def _encoded(g):
         ("one picture", 1, 5, 8, math.log(1 / 0.07)),
         ("one caption", 4, 1, 6, 2.0),
     ):
-        scale = torch.tensor(scale, dtype=torch.float64)
-        cases.append((label, _features(g, n_images, d), _features(g, n_captions, d), scale))
+        log_scale = torch.tensor(scale, dtype=torch.float64)
+        cases.append((label, _features(g, n_images, d), _features(g, n_captions, d), log_scale))
     return cases
 
 

@@ -620,6 +620,9 @@ def sigma_of_single_step(x_t, eps_hat, t, s, eta, z, schedule):
 class _Net(nn.Module):
     """A small network with two batch norms: in training mode each item is seen relative to the batch that it stands in."""
 
+    mean: torch.Tensor
+    var: torch.Tensor
+
     def __init__(self, weight: torch.Tensor, training: bool):
         super().__init__()
         self.norm = nn.BatchNorm1d(len(weight), affine=False, dtype=torch.float64)

@@ -1,9 +1,13 @@
 """The one place that chooses a device and puts a network there. Everywhere else the device follows the data."""
 
+from typing import TypeVar
+
 import torch
 from torch import nn
 
 from .precision import choose_precision
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -33,7 +37,7 @@ def own_generator(device: torch.device) -> torch.Generator:
     return torch.cuda.default_generators[torch.cuda.current_device() if device.index is None else device.index]
 
 
-def place(model: nn.Module, device: torch.device, precision: torch.dtype | str | None = "auto") -> nn.Module:
+def place(model: Network, device: torch.device, precision: torch.dtype | str | None = "auto") -> Network:
     """Put a network on a device, in the precision and memory format that are fastest there; returns the same network.
 
     Parameters stay float32. A network that works in lower precision (the U-Net) has an attribute `precision` and reads
@@ -46,7 +50,7 @@ def place(model: nn.Module, device: torch.device, precision: torch.dtype | str |
     precision = choose_precision(device) if precision == "auto" else precision
     model.to(device)
     if precision is not None:
-        model.to(memory_format=torch.channels_last)
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     if hasattr(model, "precision"):
-        model.precision = precision
+        model.precision = precision  # type: ignore[assignment]  # torch's stub knows parameters and buffers only
     return model

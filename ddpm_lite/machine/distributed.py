@@ -5,7 +5,7 @@ and many compute the same thing (apart from dropout, which each draws for itself
 """
 
 import os
-from typing import TypeVar
+from typing import TypeVar, overload
 
 import torch
 import torch.distributed as dist
@@ -65,6 +65,14 @@ def rank() -> int:
 def world_size() -> int:
     """How many processes there are."""
     return dist.get_world_size() if running() else 1
+
+
+@overload
+def shard(x: Tensor) -> Tensor: ...
+
+
+@overload
+def shard(x: None) -> None: ...
 
 
 def shard(x: Tensor | None) -> Tensor | None:

@@ -1,9 +1,11 @@
 """Where a command writes: errors are raised before the work begins, and two trainings never share a folder."""
 
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 
 def temporary(path: Path) -> Path:
@@ -88,8 +90,7 @@ def _lock(handle: int) -> None:
     try:
         import fcntl
     except ImportError:
-        import msvcrt
-
+        msvcrt: Any = importlib.import_module("msvcrt")  # its types are known on Windows only
         msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
     else:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -19,7 +19,7 @@ def require_finite(**tensors: Tensor | None) -> None:
             )
 
 
-def require_pictures(most: float = 1 + ROUNDING, **tensors: Tensor) -> None:
+def require_pictures(most: float = 1 + ROUNDING, /, **tensors: Tensor) -> None:
     """ValueError unless all numbers in each tensor lie in [-1, 1], apart from rounding, or noise up to `most`."""
     for name, x in tensors.items():
         if x.numel() and not x.is_meta:

@@ -25,6 +25,7 @@ class _Exact:
 
     labels: Tensor | None
     floor_of: str
+    x0_mean: Callable[..., Tensor]  # E[x_0 | x_t], which each of them defines
 
     def eps(self, x_t: Float[Tensor, "b *d"], t: Steps, schedule: Schedule, cond: Labels | None = None) -> Float[Tensor, "b *d"]:
         """eps*(x_t, t) = E[eps | x_t] (given the class cond, where it is not the null label), 1 <= t <= T."""
@@ -224,7 +225,7 @@ def loss_floor(
         eps_star = torch.cat([exact.eps(x, t, schedule, c) for x, c in zip(x_t.split(block), conds, strict=True)])
         return ((eps - eps_star) ** 2).reshape(n, -1).mean(1)
 
-    error = drop * squared_error(None) if drop > 0 else 0.0
+    error = drop * squared_error(None) if drop > 0 else x0.new_zeros(n)
     if drop < 1:
         error = error + (1 - drop) * squared_error(labels)
     given = {0.0: "given the class", 1.0: "without a condition"}.get(drop, f"with the class dropped in {drop:.0%} of cases")

@@ -7,8 +7,11 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from ..maths.checks import require_finite, require_pictures
+from ..networks.caption import Caption
 from ..networks.channels import beside, enlarge
-from ..networks.prior import conditions
+from ..networks.classifier import Classifier
+from ..networks.clip import CLIP
+from ..networks.prior import Prior, conditions
 from ..sampling.editing import inpaint
 from ..sampling.guidance import guided
 from .model import DrawingModel, Predict, Trained, strength
@@ -16,6 +19,8 @@ from .model import DrawingModel, Predict, Trained, strength
 
 class ClassifierModel(Trained):
     """A model that says which class a picture shows."""
+
+    net: Classifier
 
     @torch.no_grad()
     def predict(self, pictures: Float[Tensor, "n c h w"]) -> Int[Tensor, " n"]:
@@ -28,6 +33,8 @@ class ClipModel(Trained):
 
     Slide L23; Radford et al. 2021, fig. 3.
     """
+
+    net: CLIP
 
     @torch.no_grad()
     def encode(self, pictures: Float[Tensor, "n c h w"], t: Int[Tensor, " n"] | None = None) -> Float[Tensor, "n d"]:
@@ -45,6 +52,12 @@ class ClassModel(DrawingModel):
 
     Slide L21; Ho et al. 2020, Algorithm 2.
     """
+
+    @property
+    def classes(self) -> int:
+        """How many classes it knows; as a label, this number means "no condition"."""
+        assert self.net.null_label is not None, "a network of this kind is built with classes"
+        return self.net.null_label
 
     def draw(
         self,
@@ -64,7 +77,7 @@ class ClassModel(DrawingModel):
         noise       the starting noise, in place of noise from the seed; then only DDPM uses a seed
         ValueError for labels that do not fit, for arguments that have no effect, and for numbers that are not finite.
         """
-        classes = self.net.null_label
+        classes = self.classes
         if not isinstance(labels, Tensor):
             raise ValueError(f"{self.name} draws by label: give a tensor of integers, not strings.")
         if wrong := [label for label in labels.tolist() if label not in range(classes + 1)]:
@@ -100,9 +113,15 @@ class TextModel(DrawingModel):
             raise ValueError(f"{self.name} draws from captions: give a list of strings.")
         return self.tokenizer.encode(captions)
 
+    @property
+    def _reader(self) -> Caption:
+        """The part of its network that reads captions."""
+        assert self.net.caption is not None, "a network of this kind is built with one"
+        return self.net.caption
+
     def _led(self, conditions: Tensor, scale: float | None) -> Predict:
         """The network under guidance of this scale towards these conditions."""
-        null = self.net.caption.empty
+        null = self._reader.empty
         scale = strength(scale, conditions, null)
         return lambda cond: (guided(self.net, scale, null), cond)
 
@@ -131,7 +150,7 @@ class DecoderModel(TextModel):
 
     def conditions(self, captions: Sequence[str], embedding: Float[Tensor, "n d"] | None = None) -> Float[Tensor, "n c"]:
         """Captions and embeddings, one row a picture, as the network takes them. ValueError for what does not fit."""
-        tokens, dim = self.tokens(captions), self.net.caption.image
+        tokens, dim = self.tokens(captions), self._reader.image
         if embedding is None:
             embedding = torch.zeros(len(tokens), dim)
         if tuple(embedding.shape) != (len(tokens), dim):
@@ -183,7 +202,7 @@ class InpaintingModel(TextModel):
 
     def _led(self, conditions: Tensor, scale: float | None) -> Predict:
         """The network beside the pictures and masks, under guidance of this scale."""
-        null = self.net.caption.empty
+        null = self._reader.empty
         scale = strength(scale, conditions, null)
 
         def predict(cond: Tensor, pictures: Tensor, known: Tensor) -> tuple[Callable[..., Tensor], Tensor]:
@@ -214,6 +233,12 @@ class UpsamplingModel(DrawingModel):
         return self._draw([small], lambda small: (beside(self.net, enlarge(small)), None), seed, steps, method, noise)
 
 
+class PriorModel(Trained):
+    """A prior: `unclip.imagine` draws CLIP embeddings from it, with a CLIP."""
+
+    net: Prior
+
+
 MODELS: dict[str, type[Trained]] = {
     "classifier": ClassifierModel,
     "class-conditional": ClassModel,
@@ -221,6 +246,6 @@ MODELS: dict[str, type[Trained]] = {
     "inpainting": InpaintingModel,
     "decoder": DecoderModel,
     "upsampling": UpsamplingModel,
-    "prior": Trained,  # `unclip.imagine` draws from it, with a CLIP
+    "prior": PriorModel,
     "clip": ClipModel,
 }

@@ -24,7 +24,7 @@ class Captioned(NamedTuple):
     pictures: UInt8[Tensor, "N 3 size size"]
     mirror: Bool[Tensor, " N"]
     captions: list[list[str]]
-    index: Int[Tensor, " N"]
+    index: Int[Tensor, " N"]  # type: ignore[assignment]  # it hides tuple.index
 
 
 def bind(preset: Recipe, pictures: Pictures | None = None) -> Recipe:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..machine import distributed
 from ..maths.schedule import Schedule
 from ..networks.tokenizer import Tokenizer
+from ..networks.unet import UNet
 from ..sampling.loop import sample
 from ..sampling.noise import normal, seeds
 from .header import Made
@@ -57,6 +58,8 @@ class DrawingModel(Trained):
     torchrun share the work: each batch of 250 pictures takes its starting noise from its own generator, and DDPM takes the noise
     that it adds from one generator per picture.
     """
+
+    net: UNet
 
     def _draw(
         self,

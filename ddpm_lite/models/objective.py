@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from ..networks.clip import CLIP
 from ..networks.prior import null_condition
 from ..networks.tokenizer import empty_row
 from ..training.batches import captioned, decoding, imagining, inpainting, upsampling
@@ -36,7 +37,7 @@ def _inpainting(recipe: Recipe, clip: None, drop: float, word_drop: float, every
     return captioned(inpainting(loss, everything), word_drop)
 
 
-def _decoder(recipe: Recipe, clip: nn.Module, both: float, caption: float, image: float, word_drop: float) -> Objective:
+def _decoder(recipe: Recipe, clip: CLIP, both: float, caption: float, image: float, word_drop: float) -> Objective:
     loss = decoding(eps_loss(recipe.make_schedule()), clip, empty_row(recipe.length), both, caption, image)
     return captioned(loss, word_drop)
 
@@ -45,7 +46,7 @@ def _upsampling(recipe: Recipe, clip: None, noise: float) -> Objective:
     return captioned(upsampling(eps_loss(recipe.make_schedule()), noise))
 
 
-def _prior(recipe: Recipe, clip: nn.Module, drop: float, word_drop: float) -> Objective:
+def _prior(recipe: Recipe, clip: CLIP, drop: float, word_drop: float) -> Objective:
     null = null_condition(recipe.length, recipe.network["dim"])
     return captioned(imagining(x0_loss(recipe.make_schedule(), drop, null), clip), word_drop)
 

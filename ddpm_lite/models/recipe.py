@@ -50,7 +50,7 @@ class Training:
     weight_decay: float = 0.0
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         whole = {"batch_size": (self.batch_size, 1), "seed": (self.seed, 0)}
         whole |= {} if self.steps is None else {"steps": (self.steps, 1)}
         number = {"lr": self.lr, "weight_decay": self.weight_decay}
@@ -73,7 +73,7 @@ class Pictures:
     size: int
     fingerprint: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("path", "captions", "fingerprint"):
             value = getattr(self, name)
             _require(isinstance(value, str) or (value is None and name == "captions"), f"pictures.{name}", value)
@@ -115,12 +115,13 @@ class Recipe:
     words: tuple[str, ...] | None = None
     pictures: Pictures | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         kind = KINDS.get(self.kind) if isinstance(self.kind, str) else None
         for name in ("name", "about", "begin", "clip", "clip_weights"):
             value = getattr(self, name)
             _require(isinstance(value, str) or (value is None and name not in ("name", "about")), name, value)
         _require(kind is not None, "kind", self.kind)
+        assert kind is not None  # for mypy, which does not see it
         _require(self.data in DATA, "data", self.data)
         _require(self.target == kind.target, "target", self.target)
         _require(isinstance(self.network, Mapping) and _wholes(self.network), "network", self.network)

@@ -5,7 +5,7 @@ import hashlib
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 import torch
 from torch import nn
@@ -13,12 +13,23 @@ from torch import nn
 from ..machine import weights
 from ..machine.device import choose_device, place
 from .header import read_made, read_recipe
-from .kinds import MODELS
+from .kinds import MODELS, ClassifierModel, ClipModel
 from .model import Trained
 from .presets import PRESETS, unknown
 
 ASSETS = Path(__file__).parents[1] / "assets" / "weights"
 CHECKPOINT = "checkpoint.safetensors"
+
+
+ClipName = Literal["clip-shapes", "clip-emoji", "judge-emoji", "clip-emoji-noisy"]
+
+
+@overload
+def load(name: ClipName, device: str | torch.device = "auto") -> ClipModel: ...
+
+
+@overload
+def load(name: str | Path, device: str | torch.device = "auto") -> Trained: ...
 
 
 def load(name: str | Path, device: str | torch.device = "auto") -> Trained:
@@ -67,6 +78,18 @@ def fingerprint(net: nn.Module) -> str:
     learned, since the embeddings of another CLIP mean nothing to them."""
     tensors = sorted(net.state_dict().items())
     return hashlib.sha256(b"".join(t.float().cpu().numpy().tobytes() for _, t in tensors)).hexdigest()[:16]
+
+
+@overload
+def shipped(name: ClipName) -> ClipModel: ...
+
+
+@overload
+def shipped(name: Literal["digits-classifier"]) -> ClassifierModel: ...
+
+
+@overload
+def shipped(name: str) -> Trained: ...
 
 
 @cache

@@ -15,7 +15,7 @@ from ..sampling.guidance import guided
 from ..sampling.loop import sample
 from ..sampling.noise import normal, seeds
 from ..sampling.samplers import as_eps
-from .kinds import ClipModel, DecoderModel, UpsamplingModel
+from .kinds import ClipModel, DecoderModel, PriorModel, UpsamplingModel
 from .model import Trained
 from .presets import CHAINS
 from .trained import ASSETS, fingerprint, load, read_card
@@ -33,7 +33,7 @@ class Chain:
 
     name: str
     clip: ClipModel
-    prior: Trained
+    prior: PriorModel
     decoder: DecoderModel
     upsampler: UpsamplingModel | None = None
     card: dict[str, Any] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Chain:
         """What it draws: "shapes" or "emoji"."""
         return self.decoder.recipe.data
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for model in (self.prior, self.decoder):
             refuse_another_clip(model, self.clip)
 
@@ -77,7 +77,7 @@ class Chain:
     ) -> Float[Tensor, "n c h w"]:
         """Small pictures, as the decoder draws them from image embeddings, with or without captions: see `DecoderModel.draw`."""
         asked = [""] * len(embedding) if captions is None else captions
-        options = {"seed": seed, "steps": steps, "scale": scale, "method": method}
+        options: dict[str, Any] = {"seed": seed, "steps": steps, "scale": scale, "method": method}
         return self.decoder.draw(asked, embedding=embedding, noise=noise, **options)
 
     def enlarge(
@@ -100,7 +100,7 @@ class Chain:
     ) -> Float[Tensor, "n c H W"]:
         """One picture for each caption, in [-1, 1]: the whole chain. Steps and method are those of the decoder and the
         upsampler, scale is the decoder's guidance; the prior always takes 25 DDIM steps."""
-        fast = {"steps": steps, "method": method}
+        fast: dict[str, Any] = {"steps": steps, "method": method}
         imagining, decoding, enlarging = range(3 * seed, 3 * seed + 3)  # three independent draws
         embedding = self.imagine(captions, seed=imagining, candidates=candidates)
         small = self.decode(embedding, captions, seed=decoding, scale=scale, **fast)
@@ -120,7 +120,8 @@ class Chain:
         picture starts from the same noise, whatever count is and whatever else is varied. ValueError for a count below 1."""
         if count < 1:
             raise ValueError(f"count = {count}, but at least one variation must be drawn.")
-        fast, (decoding, enlarging) = {"steps": steps, "method": method}, range(2 * seed, 2 * seed + 2)
+        fast: dict[str, Any] = {"steps": steps, "method": method}
+        decoding, enlarging = range(2 * seed, 2 * seed + 2)
         varied = []
         for embedding in self.encode(pictures):
             small = self.decode(embedding.expand(count, -1), seed=decoding, scale=scale, **fast)
@@ -136,7 +137,7 @@ class Chain:
 
 @torch.no_grad()
 def imagine(
-    prior: Trained,
+    prior: PriorModel,
     clip: ClipModel,
     captions: Sequence[str],
     *,
@@ -182,4 +183,5 @@ def load_chain(name: str, device: str | torch.device = "auto") -> Chain:
     if name not in CHAINS:
         raise ValueError(f"There is no chain {name!r}: the known ones are {', '.join(CHAINS)}.")
     card = read_card(name) if (ASSETS / f"{name}.json").is_file() else {}
-    return Chain(name, **{part: load(model, device) for part, model in CHAINS[name].items()}, card=card)
+    parts: dict[str, Any] = {part: load(model, device) for part, model in CHAINS[name].items()}
+    return Chain(name, **parts, card=card)

@@ -41,6 +41,8 @@ class Caption(nn.Module):
     caption's feature; here it is the last position of the caption, its end token.
     """
 
+    empty: Tensor
+
     def __init__(self, vocabulary: int, length: int, width: int, depth: int, heads: int, dim: int, image: int = 0):
         super().__init__()
         self.image = image

@@ -22,7 +22,8 @@ def beside(model: Callable[..., Tensor], extra: Float[Tensor, "b c h w"]) -> Cal
         # Guidance asks for two predictions at once: then each extra picture is used twice.
         return model(torch.cat([x_t, extra.repeat(len(x_t) // len(extra), 1, 1, 1)], dim=1), t, cond)
 
-    eps.training = getattr(model, "training", False)  # for samplers, which refuse to draw in training mode
+    # For samplers, which refuse to draw in training mode.
+    eps.training = getattr(model, "training", False)  # type: ignore[attr-defined]  # functions have attributes
     return eps
 
 

@@ -42,7 +42,7 @@ class Condition(nn.Module):
             self.vector = nn.Linear(cond_dim, dim, bias=False)
 
     def forward(self, t: Int[Tensor, " batch"], cond: Tensor | None = None) -> Float[Tensor, "batch dim"]:
-        emb = self.time(timestep_embedding(t, self.embedding_dim).to(self.time[0].weight.dtype))
+        emb = self.time(timestep_embedding(t, self.embedding_dim).to(next(self.time.parameters()).dtype))
         if self.num_classes is None and self.cond_dim is None:
             if cond is not None:
                 raise ValueError("This network was built without a condition, but cond was given.")

@@ -56,8 +56,8 @@ def fetch(name: str, revision: str | None = None, local_files_only: bool = False
         ) from error
     try:
         revision = revision or REVISIONS.get(name)
-        options = {"allow_patterns": [*FILES, *PREPARATIONS], "local_files_only": local_files_only}
-        return Path(snapshot_download(name, revision=revision, **options))
+        files = [*FILES, *PREPARATIONS]
+        return Path(snapshot_download(name, revision=revision, allow_patterns=files, local_files_only=local_files_only))
     except (OSError, ValueError) as error:  # no connection, no such model, no such name
         if local_files_only:
             raise FileNotFoundError(f"There is no folder {name!r}, and no copy from the hub is on this disk.") from error
@@ -169,5 +169,5 @@ def prepare(
         left, top = (wide - size) // 2, (high - size) // 2
         picture = picture.resize((wide, high), Image.Resampling.BICUBIC).crop((left, top, left + size, top + size))
         rows.append(torch.from_numpy(np.array(picture)).permute(2, 0, 1) / 255)
-    mean, std = (torch.tensor(x)[:, None, None] for x in (mean, std))
-    return (torch.stack(rows) - mean) / std
+    centre, spread = (torch.tensor(x)[:, None, None] for x in (mean, std))
+    return (torch.stack(rows) - centre) / spread

@@ -31,6 +31,8 @@ class Prior(nn.Module):
     condition", the empty caption and zeros. None stands for `null` in the whole batch. ValueError for inputs of another shape.
     """
 
+    null: Tensor
+
     def __init__(self, vocabulary: int, length: int, dim: int, width: int, depth: int, heads: int):
         super().__init__()
         self.length, self.dim, self.shape = length, dim, (dim,)

@@ -4,6 +4,8 @@ The order within a block is that of Radford et al. 2019 (GPT-2), as in CLIP: fir
 then add to the input.
 """
 
+from collections.abc import Callable
+
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -17,7 +19,7 @@ def quick_gelu(x: Tensor) -> Tensor:
     return F.silu(1.702 * x) / 1.702  # the same number; silu keeps one tensor for the backward pass instead of two
 
 
-ACTIVATIONS = {"quick_gelu": quick_gelu, "gelu": F.gelu}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"quick_gelu": quick_gelu, "gelu": F.gelu}
 
 
 class Block(nn.Module):
@@ -64,8 +66,9 @@ class Transformer(nn.Module):
         if activation not in ACTIVATIONS:
             raise ValueError(f"There is no activation {activation!r}: use one of {', '.join(ACTIVATIONS)}.")
         self.causal = causal
-        self.blocks = nn.ModuleList(Block(width, heads, causal, activation) for _ in range(depth))
-        for block in self.blocks:
+        blocks = [Block(width, heads, causal, activation) for _ in range(depth)]
+        self.blocks = nn.ModuleList(blocks)
+        for block in blocks:
             adds = width**-0.5 * (2 * depth) ** -0.5
             for layer, std in (
                 (block.qkv, width**-0.5),

@@ -74,6 +74,7 @@ class Attention(nn.Module):
         q, k, v = self.qkv(pixels).reshape(b, h * w, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
         mask = None
         if self.words is not None:
+            assert context is not None, "a network with captions makes a Context at each call"
             words = self.words(context.features)
             k_words, v_words = words.reshape(b, -1, 2, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
             k, v = torch.cat([k_words, k], dim=2), torch.cat([v_words, v], dim=2)
@@ -195,10 +196,11 @@ class UNet(nn.Module):
         self.up = nn.ModuleList()
         for i, mult in reversed(list(enumerate(mults))):
             for j in range(depth + 1):
-                self.up.append(nn.ModuleList(level([(c + left.pop(), width * mult)], size >> i)))
+                layers = level([(c + left.pop(), width * mult)], size >> i)
                 c = width * mult
                 if j == depth and i > 0:
-                    self.up[-1].append(Upsample(c))
+                    layers.append(Upsample(c))
+                self.up.append(nn.ModuleList(layers))
         self.last_norm = Norm(groups, c, eps=1e-6)
         self.last = zero(nn.Conv2d(c, channels, 3, padding=1))
 
@@ -221,14 +223,14 @@ class UNet(nn.Module):
             h = self.first(x_t)
             left = [h]
             for layers in self.down:
-                for layer in layers:
+                for layer in layers.children():
                     h = layer(h, emb, context)
                 left.append(h)
             for layer in self.middle:
                 h = layer(h, emb, context)
             for layers in self.up:
                 h = torch.cat([h, left.pop()], dim=1)
-                for layer in layers:
+                for layer in layers.children():
                     h = layer(h, emb, context)
             return self.last(F.silu(self.last_norm(h))).to(x_t.dtype)
 

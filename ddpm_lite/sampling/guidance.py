@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int, Shaped
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..maths.schedule import Schedule, gather, require_floating
+from ..networks.clip import CLIP
 
 FLOAT32_MAX = torch.finfo(torch.float32).max
 
@@ -54,7 +55,7 @@ def guided(model: Callable[..., Tensor], scale: float, null: int | Tensor) -> Ca
 
 
 def clip_guided(
-    model: Callable[..., Tensor], clip: nn.Module, tokens: Int[Tensor, "b length"], schedule: Schedule, scale: float
+    model: Callable[..., Tensor], clip: CLIP, tokens: Int[Tensor, "b length"], schedule: Schedule, scale: float
 ) -> Callable[..., Tensor]:
     """The network model(x_t, t, cond) under CLIP guidance: eps_hat - scale * sqrt(1 - alpha_bar_t) * grad log p(c | x_t).
     Slides L23, L24; Nichol et al. 2022, section 2.4; Dhariwal & Nichol 2021, Algorithm 2.

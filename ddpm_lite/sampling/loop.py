@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Shaped
@@ -98,7 +98,8 @@ def sample(
             raise ValueError(f"{name} must hold one for each of the {len(x_T)} pictures, not {len(rows)}.")
     require_floating(x_T=x_T)
     require_finite(x_T=x_T)
-    option = {"var": {"var": var}, "eta": {"eta": eta}, None: {}}[OPTIONS.get(method)]
+    options: dict[str | None, dict[str, Any]] = {"var": {"var": var}, "eta": {"eta": eta}, None: {}}
+    option = options[OPTIONS.get(method)]
     draw = partial(_noise, generator=generator) if adds_noise else lambda x: None
     return _frames(model, x_T, schedule, cond, visit, partial(SAMPLERS[method], **option), draw, clip)
 

@@ -80,7 +80,7 @@ def ddim_step(
     x0_hat = x0_from_eps(x_t, eps_hat, t, schedule)
     sigma = eta * math.sqrt((1 - before) / (1 - now) * (1 - now / before))
     x_next = math.sqrt(before) * x0_hat + math.sqrt(max(1 - before - sigma**2, 0.0)) * eps_hat  # 0 may round below 0
-    return x_next + sigma * z if sigma else x_next
+    return x_next + sigma * z if sigma and z is not None else x_next
 
 
 def dpm_solver_step(
@@ -119,7 +119,8 @@ def as_eps(model: Callable[..., Tensor], schedule: Schedule, target: str = "x0")
     def eps(x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], cond: Tensor | None = None) -> Float[Tensor, "b *d"]:
         return EPS_FROM[target](x_t, model(x_t, t, cond), t, schedule)
 
-    eps.training = getattr(model, "training", False)  # for `sample`, which refuses to draw in training mode
+    # For `sample`, which refuses to draw in training mode.
+    eps.training = getattr(model, "training", False)  # type: ignore[attr-defined]  # functions have attributes
     return eps
 
 

@@ -10,6 +10,7 @@ Nothing is executed, and nbgrader is not needed for it. What becomes of an exerc
 import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
@@ -95,6 +96,6 @@ from ddpm_lite import exercises
     return nbformat.v4.new_code_cell(source, id=name, metadata={"nbgrader": marks, "slideshow": {"slide_type": "skip"}})
 
 
-def _marks(name: str, **marks) -> dict:
+def _marks(name: str, **marks: Any) -> dict:
     """A cell's metadata for nbgrader, in its scheme 3."""
     return {"schema_version": 3, "grade_id": name, "grade": False, "locked": False, "solution": False, "task": False, **marks}

@@ -95,7 +95,7 @@ def public() -> Iterator[Public]:
 
 def cited() -> dict[Public, Citation]:
     """The citations of all public names that have one. ValueError for a citation in another form."""
-    found = {}
+    found: dict[Public, Citation] = {}
     for each in public():
         if inspect.isclass(each.value) or isinstance(each.value, METHODS):
             source = citation(f"{each.page}.{each.name}", each.value.__doc__ or "")

@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbconvert.exporters import TemplateExporter
@@ -43,7 +44,8 @@ def build(notebooks: Path, out: Path, repository: str | None = None) -> list[Pat
         raise FileNotFoundError(f"There are no notebooks (*.ipynb) in {notebooks}.")
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"{out} is a file, but the pages need a folder.")
-    course, rows = [], _readme_rows(notebooks)
+    course: list[dict[str, Any]] = []
+    rows = _readme_rows(notebooks)
     for path in paths:
         nb = _read(path)
         course.append({"name": path.stem, "nb": nb, "title": _title(nb) or path.stem, **rows.get(path.stem, {})})
@@ -150,7 +152,8 @@ def slides(cells: Iterable[nbformat.NotebookNode]) -> list[list[list[tuple[nbfor
 
     A cell without a slide type continues the slide or fragment before it; one to be skipped is left out.
     """
-    deck, fragment = [], None
+    deck: list[list[list[tuple[nbformat.NotebookNode, int | None]]]] = []
+    fragment: int | None = None
     for cell in cells:
         kind = cell.metadata.get("slideshow", {}).get("slide_type", "-")
         if kind == "skip":
@@ -169,7 +172,9 @@ def slides(cells: Iterable[nbformat.NotebookNode]) -> list[list[list[tuple[nbfor
 def _views(nb: nbformat.NotebookNode) -> dict:
     """The views that have a saved state: {model_id: state, buffers, which module, which style}, and each of these texts once."""
     states = nb.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
-    models, modules, styles = {}, [], []
+    models: dict[str, dict] = {}
+    modules: list[str] = []
+    styles: list[str] = []
     for output in (output for cell in nb.cells for output in cell.get("outputs", [])):
         name = output.get("data", {}).get(VIEW, {}).get("model_id")
         saved = states.get(name, {})
@@ -192,7 +197,7 @@ def _place(text: str, texts: list[str]) -> int:
     return texts.index(text)
 
 
-def _json_in_html(value) -> str:
+def _json_in_html(value: Any) -> str:
     """JSON that can stand in a <script> element: no < in it, so nothing ends the element early."""
     return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")
 

@@ -7,12 +7,13 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..machine import distributed
 from ..maths.checks import require_pictures, require_share
 from ..maths.schedule import require_floating
 from ..networks.channels import beside, enlarge, erased
+from ..networks.clip import CLIP
 from ..networks.prior import conditions, embed
 from ..networks.tokenizer import END, PAD
 from .losses import Loss, draw_caption, look_at
@@ -77,7 +78,7 @@ def captioned(loss: Callable[..., Loss], word_drop: float | None = None, shift: 
         caption = draw_caption(tokens[0], generator).long()
         return loss(model, (x0, drop_words(caption, rate, generator)), generator)
 
-    with_caption.check = getattr(loss, "check", None)
+    with_caption.check = getattr(loss, "check", None)  # type: ignore[attr-defined]  # functions have attributes
     return with_caption
 
 
@@ -135,13 +136,14 @@ def inpainting(loss: Callable[..., Loss], everything: float = 0.1) -> Callable[.
 
     def with_rest(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         x0 = batch[0]
-        known = erasures(len(x0), *x0.shape[2:], everything, generator, x0.device)
+        n, _, height, width = x0.shape
+        known = erasures(n, height, width, everything, generator, x0.device)
         return loss(beside(model, distributed.shard(erased(x0, known))), batch, generator)
 
     return with_rest
 
 
-def imagining(loss: Callable[..., Loss], clip: nn.Module) -> Callable[..., Loss]:
+def imagining(loss: Callable[..., Loss], clip: CLIP) -> Callable[..., Loss]:
     """A loss for a prior, which denoises the CLIP embedding of the picture, given the caption
     and the CLIP embedding of the caption. The tokens are those of the CLIP. Slide L26; Ramesh et al. 2022, section 2.2."""
 
@@ -156,7 +158,7 @@ def imagining(loss: Callable[..., Loss], clip: nn.Module) -> Callable[..., Loss]
 
 
 def decoding(
-    loss: Callable[..., Loss], clip: nn.Module, empty: Tensor, both: float, caption: float, image: float
+    loss: Callable[..., Loss], clip: CLIP, empty: Tensor, both: float, caption: float, image: float
 ) -> Callable[..., Loss]:
     """A loss for a decoder, which denoises the picture given its caption and its CLIP embedding
     (with probability `both`), only one of them (`caption`, `image`), or neither. So one network is both the decoder and,

@@ -3,6 +3,7 @@
 import copy
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -103,13 +104,13 @@ class Run:
 
     def record(self, loss: Loss) -> None:
         """Note the losses of a batch; every WINDOW steps their means become a row of the history."""
-        if loss.per_item is None and loss.bin is not None:
-            raise ValueError("A Loss with bin needs per_item too: bin says to which t each of its numbers belongs.")
         if loss.per_item is not None:
             self._loss += torch.stack([loss.per_item.sum(), torch.full_like(loss.per_item[0], len(loss.per_item))])
-        if loss.bin is not None:
-            self._sums[0].index_add_(0, loss.bin, loss.per_item)
-            self._sums[1].index_add_(0, loss.bin, torch.ones_like(loss.per_item))
+            if loss.bin is not None:
+                self._sums[0].index_add_(0, loss.bin, loss.per_item)
+                self._sums[1].index_add_(0, loss.bin, torch.ones_like(loss.per_item))
+        elif loss.bin is not None:
+            raise ValueError("A Loss with bin needs per_item too: bin says to which t each of its numbers belongs.")
         if self.step % WINDOW == 0:
             mean, sums = distributed.total(self._loss).cpu(), distributed.total(self._sums).cpu()
             row = torch.cat([torch.tensor([float(self.step), float(mean[0] / mean[1])]), sums[0] / sums[1]])
@@ -138,6 +139,7 @@ class Run:
         weights.require_fit(config, path, FITS)
         if self.steps not in (None, config["steps"]):
             raise ValueError(f"{path} is a run of {config['steps']} steps, so it cannot go on with {self.steps}.")
+        value: Any
         for name, value in self.settings.items():
             if config["settings"].get(name) != value:
                 raise ValueError(

@@ -5,7 +5,7 @@ needs to continue after an interruption; see `checkpoint.Run`.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,7 +47,7 @@ def train_step(run: Run, network: Callable[..., Tensor], loss: LossFunction, bat
     return value
 
 
-def learning_rate(step: int, steps: int | None, lr: float, warmup: int) -> float:
+def learning_rate(step: int, steps: int | None, lr: float, warmup: int | float) -> float:
     """Rises linearly over the first `warmup` steps, then falls to 0 along half a cosine. It does not depend on a clock.
     Loshchilov & Hutter 2017, eq. 5."""
     if step < warmup or steps is None:
@@ -58,7 +58,7 @@ def learning_rate(step: int, steps: int | None, lr: float, warmup: int) -> float
 def check_length(steps: int | None, minutes: float | None) -> None:
     """ValueError unless exactly one of the two says how long to train, and is more than 0 and finite."""
     length = minutes if steps is None else steps
-    if (steps is None) == (minutes is None) or not 0 < length < math.inf:
+    if length is None or (steps is not None and minutes is not None) or not 0 < length < math.inf:
         raise ValueError("Say how long to train: give either steps=N or minutes=M, finite and more than 0.")
 
 
@@ -80,7 +80,7 @@ def train(
     save_every: float | None = None,
     config: dict | None = None,
     compile: bool = False,
-) -> Iterator[TrainStep]:
+) -> Generator[TrainStep, None, None]:
     """Train `model` on `data`, tensors of N rows each, on the model's device; yields a TrainStep after each step.
     Slide L20; Ho et al. 2020, Algorithm 1.
 
@@ -127,9 +127,9 @@ def _steps(
     checkpoint: str | Path | None,
     save_every: float,
     compile: bool,
-) -> Iterator[TrainStep]:
+) -> Generator[TrainStep, None, None]:
     """The steps of `train`, whose arguments have been checked."""
-    device, batch_size = data[0].device, run.settings["batch_size"]
+    device, batch_size = data[0].device, int(run.settings["batch_size"])
     network = torch.compile(run.model) if compile else run.model
     if distributed.running():
         network = DistributedDataParallel(network, device_ids=[device] if device.type == "cuda" else None)

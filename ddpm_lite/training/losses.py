@@ -95,7 +95,8 @@ def denoising_loss(target: str, schedule: Schedule, drop: float | None = None, n
         eps = torch.randn(x0.shape, generator=generator, device=x0.device, dtype=x0.dtype)
         if cond is not None and null is not None:
             cond = drop_condition(cond, drop, null, generator)
-        x0, t, eps, cond = (distributed.shard(a) for a in (x0, t, eps, cond))
+        x0, t, eps = (distributed.shard(a) for a in (x0, t, eps))
+        cond = distributed.shard(cond)
         x_t = q_sample(x0, t, eps, schedule)
         predicted = model(x_t, t, cond)
         error = (TARGETS[target](x0, t, eps, schedule) - predicted) ** 2
@@ -128,7 +129,7 @@ def _different_classes(data: tuple[Tensor, ...], batch_size: int) -> None:
         raise ValueError("All labels are the same: a classifier learns from two or more classes.")
 
 
-class_loss.check = _different_classes
+class_loss.check = _different_classes  # type: ignore[attr-defined]  # functions have attributes
 
 
 def _alike(rows: Tensor) -> bool:
@@ -158,7 +159,8 @@ def clip_loss(schedule: Schedule | None = None) -> LossFunction:
     def loss(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         pictures, tokens = batch
         look_at(pictures=pictures)
-        t, n, device = None, len(pictures), pictures.device
+        n, device = len(pictures), pictures.device
+        t: Tensor | None = None
         several(n)
         if tokens.ndim == 3:
             tokens = draw_caption(tokens, generator)
@@ -166,12 +168,12 @@ def clip_loss(schedule: Schedule | None = None) -> LossFunction:
             t = low_discrepancy_t(n, schedule.T, generator, device)
             eps = torch.randn(pictures.shape, generator=generator, device=device, dtype=pictures.dtype)
             pictures = q_sample(pictures, t, eps, schedule)
-        pictures, tokens, t = (distributed.shard(a) for a in (pictures, tokens, t))
+        pictures, tokens, t = distributed.shard(pictures), distributed.shard(tokens), distributed.shard(t)
         logits = model(pictures, tokens, t, distributed.gather)  # every process sees the captions of all processes
         partner = torch.arange(n, device=device)
         cross_entropy = nn.functional.cross_entropy
         per_item = (cross_entropy(logits, partner, reduction="none") + cross_entropy(logits.mT, partner, reduction="none")) / 2
-        bins = None if schedule is None else (t - 1) * BINS // schedule.T
+        bins = None if schedule is None or t is None else (t - 1) * BINS // schedule.T
         return Loss(per_item.mean(), distributed.shard(per_item.detach()), bins)
 
     def several(n: int) -> None:
@@ -184,5 +186,5 @@ def clip_loss(schedule: Schedule | None = None) -> LossFunction:
             if _alike(rows):
                 raise ValueError(f"CLIP learns from two or more different {what}, but all of these are the same.")
 
-    loss.check = check
+    loss.check = check  # type: ignore[attr-defined]  # functions have attributes
     return loss

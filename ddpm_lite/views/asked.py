@@ -4,6 +4,7 @@ import math
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,8 +58,11 @@ class Asked(View):
         shapes = {tuple(pictures(x, f"The pictures of {question!r}").shape) for question, x in beforehand.items()}
         if len(shapes) > 1:
             raise ValueError(f"All answers must have the same shape, but these have {sorted(shapes)}.")
-        self._answer, self._answers = answer, {}  # the answers to questions that were not known beforehand
-        self._lock, self._thread, self._asked, self._error = threading.RLock(), None, 0, None
+        self._answer = answer
+        self._answers: dict[str, bytes] = {}  # to questions that were not known beforehand
+        self._lock, self._asked = threading.RLock(), 0
+        self._thread: threading.Thread | None = None
+        self._error: Exception | None = None
         first = next(iter(beforehand))
         super().__init__(
             title=title,
@@ -72,7 +76,7 @@ class Asked(View):
         self.on_msg(self._from_browser)
 
     @traitlets.validate("question")
-    def _sensible(self, proposal):
+    def _sensible(self, proposal: dict[str, Any]) -> Any:
         question = proposal["value"].strip()
         if not 0 < len(question) <= 200:
             raise traitlets.TraitError(f"A question must have 1 to 200 letters, not {len(question)}.")
@@ -82,7 +86,7 @@ class Asked(View):
         return question
 
     @traitlets.observe("question")
-    def _ask(self, change):
+    def _ask(self, change: dict[str, Any]) -> None:
         with self._lock:
             self._asked += 1  # whatever is running is stale from now on
             self._error = None
@@ -156,7 +160,7 @@ class Asked(View):
         with self._lock:
             super().set_state(sync_data)
 
-    def _from_browser(self, _, content: dict, buffers: list) -> None:
+    def _from_browser(self, _: object, content: dict, buffers: list) -> None:
         if "ask" in content:
             self.question = content["ask"]
         elif "cancel" in content:

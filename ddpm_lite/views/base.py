@@ -6,7 +6,7 @@ package's maths; the browser half (the .js beside it, after base.js) computes th
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import anywidget
 import numpy as np
@@ -36,7 +36,7 @@ class View(anywidget.AnyWidget):
     big = traitlets.Bool(False, help="large letters and the full width, for the projector").tag(sync=True)
     fault = traitlets.Unicode("", help="what went wrong in the browser half; empty if nothing did").tag(sync=True)
 
-    def __init__(self, **traits):
+    def __init__(self, **traits: Any):
         super().__init__(**traits)
         self.start = {name: getattr(self, name) for name in self.STATE}
 
@@ -61,8 +61,10 @@ class View(anywidget.AnyWidget):
         display(self)
         plots.show(self.filmstrip(), caption)
 
-    def _repr_mimebundle_(self, **kwargs):
-        data, metadata = super()._repr_mimebundle_(**kwargs)
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict]:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        assert bundle is not None, "only a widget without a view has none"
+        data, metadata = bundle
         return {**data, "text/plain": self.describe()}, metadata
 
 

@@ -1,6 +1,6 @@
 """Bayes: one step back on a line as likelihood times prior, with x_0 known or unknown."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -44,7 +44,9 @@ class Bayes(View):
     ranges = traitlets.Dict().tag(sync=True)
     alpha_bar = traitlets.List(traitlets.Float()).tag(sync=True)
     betas = traitlets.List(traitlets.Float(), help="those of the schedule").tag(sync=True)
-    mixture = traitlets.List(help="weights, means and variances of the data; empty where x_0 is known").tag(sync=True)
+    mixture: traitlets.List[Any] = traitlets.List(help="weights, means and variances of the data; empty where x_0 is known").tag(
+        sync=True
+    )
 
     def __init__(self, schedule: Schedule, data: GaussianMixture | None = None, t: int = 3, **state: float):
         first = 2 if data is None else 1
@@ -68,14 +70,14 @@ class Bayes(View):
         )
 
     @traitlets.validate("x_t", "x_0", "beta")
-    def _in_range(self, proposal):
+    def _in_range(self, proposal: dict[str, Any]) -> Any:
         low, high = self.RANGES[proposal["trait"].name]
         if not low <= proposal["value"] <= high:
             raise traitlets.TraitError(f"{proposal['trait'].name} = {proposal['value']:g}, but it must lie in [{low}, {high}].")
         return proposal["value"]
 
     @traitlets.validate("t")
-    def _a_step(self, proposal):
+    def _a_step(self, proposal: dict[str, Any]) -> Any:
         if not self.first <= proposal["value"] <= self._schedule.T:
             raise traitlets.TraitError(f"t = {proposal['value']}, but here it must lie in {self.first}..{self._schedule.T}.")
         return proposal["value"]

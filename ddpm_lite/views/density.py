@@ -1,12 +1,13 @@
 """Density: a density on a line dissolves, and two chains walk back: by exact steps, and by Algorithm 2."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import traitlets
 from jaxtyping import Float64
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -26,7 +27,14 @@ GRID = np.linspace(-REACH, REACH, 257)  # where the density is drawn
 BINS = 40  # of the histogram
 PENS, PEN_STD = np.linspace(-2.4, 2.4, 17), 0.2  # a drawn density is a mixture of these narrow Gaussians
 SLOPE = np.where(np.abs(PENS) < 1.7, PENS + 1.8, 0).round(2).tolist()  # it begins as a slope
-SIZES = {"chains": CHAINS, "paths": PATHS, "points": POINTS, "columns": COLUMNS, "rows": ROWS, "bins": BINS}
+SIZES: dict[str, int | float] = {
+    "chains": CHAINS,
+    "paths": PATHS,
+    "points": POINTS,
+    "columns": COLUMNS,
+    "rows": ROWS,
+    "bins": BINS,
+}
 SIZES |= {"reach": REACH, "grid": len(GRID), "penStd": PEN_STD}
 
 Chains = Float64[Tensor, "chains 1"]
@@ -71,7 +79,9 @@ class Density(View):
     T = traitlets.Int().tag(sync=True)
     alpha_bar = traitlets.Bytes().tag(sync=True)
     sizes = traitlets.Dict().tag(sync=True)
-    mixtures = traitlets.List(help="[name, [weights, means, variances]] for each of DENSITIES, in this order").tag(sync=True)
+    mixtures: traitlets.List[Any] = traitlets.List(
+        help="[name, [weights, means, variances]] for each of DENSITIES, in this order"
+    ).tag(sync=True)
     pens = traitlets.List(traitlets.Float()).tag(sync=True)
 
     def __init__(self, schedule: Schedule, ways: tuple[str, ...] = WAYS, **state: int | str | list[float]):
@@ -95,23 +105,23 @@ class Density(View):
             }
         )
         self._schedule = schedule
-        self._walked = None  # the state of the last chains, and where they went
+        self._walked: tuple[tuple, Tensor] | None = None  # the state of the last chains, and where they went
 
     @traitlets.validate("t")
-    def _in_range(self, proposal):
+    def _in_range(self, proposal: dict[str, Any]) -> Any:
         if not 0 <= proposal["value"] <= self.T:
             raise traitlets.TraitError(f"t = {proposal['value']}, but it must lie between 0 and T = {self.T}.")
         return proposal["value"]
 
     @traitlets.validate("way", "strides")
-    def _listed(self, proposal):
+    def _listed(self, proposal: dict[str, Any]) -> Any:
         value, known = proposal["value"], self.ways if proposal["trait"].name == "way" else self.counts
         if value not in known:
             raise traitlets.TraitError(f"{proposal['trait'].name} = {value!r}, but it must be one of {known}.")
         return value
 
     @traitlets.validate("weights")
-    def _drawable(self, proposal):
+    def _drawable(self, proposal: dict[str, Any]) -> Any:
         weights = np.array(proposal["value"])
         if weights.shape != PENS.shape or not np.isfinite(weights).all() or weights.min() < 0 or weights.sum() == 0:
             raise traitlets.TraitError(f"weights must be {len(PENS)} finite numbers of at least 0, not all of them 0.")
@@ -234,7 +244,7 @@ def _noise(way: int, step: int) -> tuple[Chains, Chains]:
     return torch.from_numpy(uniform(2 * (counter + 2002 * CHAINS) + 1))[:, None], torch.from_numpy(normal(counter))[:, None]
 
 
-def _forward(mixture: GaussianMixture, stops: list[int], schedule: Schedule, _) -> Float64[Tensor, "stops chains"]:
+def _forward(mixture: GaussianMixture, stops: list[int], schedule: Schedule, _: bool) -> Float64[Tensor, "stops chains"]:
     u, z = _noise(0, 0)
     k = (mixture.weights.cumsum(0) < u).sum(1).clamp(max=len(mixture.weights) - 1)
     x = [mixture.means[k] + mixture.covs[k, :, 0].sqrt() * z]
@@ -270,7 +280,7 @@ def _gap(mixture: GaussianMixture, x: Float64[Tensor, " n"]) -> float:
     return float(torch.maximum(cdf - share[:-1], share[1:] - cdf).max())
 
 
-def _panel(ax, density: np.ndarray, x: Tensor, title: str, color: str) -> None:
+def _panel(ax: Axes, density: np.ndarray, x: Tensor, title: str, color: str) -> None:
     """A density as a line over the histogram of the chains."""
     ax.hist(x.numpy(), BINS, range=(-REACH, REACH), density=True, color=color, alpha=0.45)
     ax.plot(GRID, density, color="black", linewidth=1.8)

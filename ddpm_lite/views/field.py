@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -70,17 +71,17 @@ class Field(View):
         self._exact, self._schedule = exact, schedule
 
     @traitlets.observe("mixture", "grid")
-    def _begin(self, _):
-        self._paths = {}  # the paths drawn so far
+    def _begin(self, _: dict[str, Any]) -> None:
+        self._paths: dict[tuple, Tensor] = {}  # the paths drawn so far
 
     @traitlets.validate("t")
-    def _listed(self, proposal):
+    def _listed(self, proposal: dict[str, Any]) -> Any:
         if proposal["value"] not in self.steps:
             raise traitlets.TraitError(f"t = {proposal['value']} is none of the steps {', '.join(map(str, self.steps))}.")
         return proposal["value"]
 
     @traitlets.validate("start_x", "start_y")
-    def _in_the_plane(self, proposal):
+    def _in_the_plane(self, proposal: dict[str, Any]) -> Any:
         if not abs(proposal["value"]) <= REACH:
             raise traitlets.TraitError(f"{proposal['trait'].name} = {proposal['value']}, but the plane ends at 3 and -3.")
         return proposal["value"]
@@ -89,11 +90,11 @@ class Field(View):
         """eps_hat between the nodes of the grid: linear in each coordinate; beyond its rim, as at the rim. t is one step."""
         k = self.steps.index(int(t if isinstance(t, int) else t[0]))
         size = 2 * NODES * NODES
-        table = np.frombuffer(self.grid, "<i2")[k * size : (k + 1) * size].reshape(NODES, NODES, 2) * self.unit
+        numbers = np.frombuffer(self.grid, "<i2")[k * size : (k + 1) * size].reshape(NODES, NODES, 2) * self.unit
         at = (x.double().clamp(-REACH, REACH) + REACH) * ((NODES - 1) / (2 * REACH))
         low = at.floor().clamp(max=NODES - 2).long()
         (i, j), (u, v) = low.T, (at - low).T[:, :, None]
-        table = torch.from_numpy(table)  # [row of the 2nd coordinate, column of the 1st]
+        table = torch.from_numpy(numbers)  # [row of the 2nd coordinate, column of the 1st]
         lower = (1 - u) * table[j, i] + u * table[j, i + 1]
         upper = (1 - u) * table[j + 1, i] + u * table[j + 1, i + 1]
         return (1 - v) * lower + v * upper

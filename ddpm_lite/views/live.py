@@ -5,13 +5,13 @@ import contextlib
 import threading
 import time
 from collections.abc import Generator, Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import traitlets
-from IPython.display import Markdown, display
+from IPython.display import DisplayHandle, Markdown, display
 from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -83,7 +83,9 @@ class LiveTraining(View):
         if cond is not None and len(cond) != len(x_T):
             raise ValueError(f"cond must say what each of the {len(x_T)} pictures shall show, not {len(cond)}.")
         self._training, self._schedule, self._x_T, self._cond = training, schedule, x_T, cond
-        self._thread, self._error, self._handles = None, None, []
+        self._thread: threading.Thread | None = None
+        self._error: Exception | None = None
+        self._handles: list[DisplayHandle] = []
         self._lock = threading.RLock()  # the training and the browser both change traits
         self._go, self._resting, self._leave = threading.Event(), threading.Event(), False
         self._go.set()
@@ -97,13 +99,13 @@ class LiveTraining(View):
         self.comm._reply_subshell_for = None
 
     @traitlets.validate("moment")
-    def _in_range(self, proposal):
+    def _in_range(self, proposal: dict[str, Any]) -> Any:
         if not 0 <= proposal["value"] < max(1, len(self.moments)):
             raise traitlets.TraitError(f"moment = {proposal['value']}, but there are {len(self.moments)} moments, from 0 on.")
         return proposal["value"]
 
     @traitlets.observe("stopped")
-    def _stop_or_go_on(self, change):
+    def _stop_or_go_on(self, change: dict[str, Any]) -> None:
         with self._lock:
             if self.stopped:
                 self._go.clear()
@@ -205,6 +207,7 @@ class LiveTraining(View):
 
     def _draw(self) -> None:
         """Let the averaged network draw; the pictures are those of the present step."""
+        assert self.run is not None, "it draws after a step"
         start = time.thread_time()
         calls = min(CALLS, self.T)
         *_, last = sample(self.run.ema, self._x_T, self._schedule, cond=self._cond, steps=calls, method="ddim", clip=True)

@@ -1,5 +1,7 @@
 """Matrix: numbers in rows and columns by colour and as text, such as how well each caption fits each picture."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import traitlets
@@ -45,7 +47,7 @@ class Matrix(View):
         super().__init__(title=title, rows=rows, columns=columns, values=float32(values), texts=texts, **state)
 
     @traitlets.validate("row", "column")
-    def _in_range(self, proposal):
+    def _in_range(self, proposal: dict[str, Any]) -> Any:
         name, count = proposal["trait"].name, len(self.rows if proposal["trait"].name == "row" else self.columns)
         if not 0 <= proposal["value"] < count:
             raise traitlets.TraitError(f"{name} = {proposal['value']}, but it must lie between 0 and {count - 1}.")

@@ -12,8 +12,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise, zip_longest
 
+import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.table import Table
 from matplotlib.text import Text
@@ -26,12 +30,12 @@ LETTER, LINE = 0.084, 0.19  # inches: the width of a letter of 10 pt, on average
 
 Draw = Callable[[Axes], object]
 Part = tuple[float, Draw]  # a part of a narrow form: its height in inches, and what draws it into axes WIDTH wide
-Line = tuple[float, int, list[Axes | Draw]]  # panels side by side: their height, the number of columns, the panels
+Line = tuple[float, int, Sequence[Axes | Draw]]  # panels side by side: their height, the number of columns, the panels
 
 
 def narrowed(ax: Axes, parts: Callable[[Axes], list[Part]]) -> None:
     """Say what the narrow form of some axes is: `parts(ax)`, one below the other."""
-    ax.narrow_parts = parts
+    ax.narrow_parts = parts  # type: ignore[attr-defined]  # our own attribute, which travels with the axes
 
 
 def wrap(text: str, letters: int) -> str:
@@ -43,21 +47,22 @@ def wrap(text: str, letters: int) -> str:
 
 def restack(fig: Figure) -> None:
     """Lay out a finished figure again, WIDTH inches wide."""
-    fig.set_layout_engine("constrained")
+    fig.set_layout_engine(layout := ConstrainedLayoutEngine())
     shares = {text: _length(text) / _size(ax)[0] for ax in fig.axes for text in ax.texts}  # of the width of its panel
     lines = [line for table in _tables(fig.axes) for line in _lines(table)]
     grid, placed = fig.add_gridspec(len(lines), 1), []
     for i, (_, columns, panels) in enumerate(lines):
-        for cell, panel in zip(grid[i].subgridspec(1, columns), panels, strict=False):
+        cells = grid[i].subgridspec(1, columns)
+        for cell, panel in zip([cells[k] for k in range(columns)], panels, strict=False):
             if isinstance(panel, Axes):
                 panel.set_subplotspec(cell)
                 placed.append((i, panel))
             else:
                 placed.append((i, fig.add_subplot(cell)))
                 panel(placed[-1][1])
-    cells = [cell.get_text() for table in fig.findobj(Table) for cell in table.get_celld().values()]
-    for text in (*fig.findobj(Text), *cells):
-        text.set_fontsize(max(LEAST, SHRINK * text.get_fontsize()))
+    words = [cell.get_text() for table in fig.findobj(Table) for cell in table.get_celld().values()]
+    for text in (*fig.findobj(Text), *words):
+        text.set_fontsize(max(LEAST, SHRINK * float(text.get_fontsize())))
     for line in fig.findobj(Line2D):
         line.set(linewidth=SHRINK * line.get_linewidth(), markersize=SHRINK * line.get_markersize())
     for _, ax in placed:
@@ -67,7 +72,7 @@ def restack(fig: Figure) -> None:
     for _ in range(3):  # fitting the contents changes the panels, so the layout is repeated
         grid.set_height_ratios(heights)
         fig.set_size_inches(WIDTH, sum(heights) + above)
-        fig.get_layout_engine().execute(fig)
+        layout.execute(fig)
         above += LINE * sum(_fit(text, WIDTH - 0.2) for text in fig.texts)
         lacks: list[list[float]] = [[] for _ in lines]  # inches of height, for each panel of a line
         for i, ax in placed:
@@ -93,7 +98,7 @@ def _tables(axes: list[Axes]) -> list[list[list[Axes]]]:
         return [[[ax]] for ax in axes]
     rows: dict[int, list[Axes]] = {}
     for ax in axes:
-        rows.setdefault(ax.get_subplotspec().rowspan.start, []).append(ax)
+        rows.setdefault(_place(ax).rowspan.start, []).append(ax)
     return [[axes]] if all(ax.get_title() for ax in axes) else [list(rows.values())]
 
 
@@ -118,10 +123,25 @@ def _lines(table: list[list[Axes]]) -> list[Line]:
     return [(SHRINK * height, columns, row) for row in rows]
 
 
+def _place(ax: Axes) -> SubplotSpec:
+    """Where axes stand in their grid."""
+    place = ax.get_subplotspec()
+    assert place is not None, "all axes of a figure of the course stand in a grid"
+    return place
+
+
+def _figure(artist: Artist) -> Figure:
+    """The figure that something belongs to."""
+    figure = artist.get_figure(root=True)
+    assert figure is not None, "it has been drawn into one"
+    return figure
+
+
 def _size(ax: Axes) -> tuple[float, float]:
     """The width and the height of a panel's place in its figure, in inches."""
-    place, (width, height) = ax.get_subplotspec(), ax.get_figure().get_size_inches()
-    wide, high = place.get_gridspec().get_width_ratios(), place.get_gridspec().get_height_ratios()
+    place, (width, height) = _place(ax), _figure(ax).get_size_inches()
+    grid = place.get_gridspec()
+    wide, high = (np.asarray(ratios, dtype=float) for ratios in (grid.get_width_ratios(), grid.get_height_ratios()))
     return (
         width * sum(wide[i] for i in place.colspan) / sum(wide),
         height * sum(high[i] for i in place.rowspan) / sum(high),
@@ -131,7 +151,7 @@ def _size(ax: Axes) -> tuple[float, float]:
 def _length(text: Text) -> float:
     """How long a text is along its lines, in inches."""
     box = text.get_window_extent()
-    return (box.height if text.get_rotation() == 90 else box.width) / text.get_figure(root=True).dpi
+    return (box.height if text.get_rotation() == 90 else box.width) / _figure(text).dpi
 
 
 def _fit(text: Text, inches: float) -> int:
@@ -166,13 +186,13 @@ def strip_parts(show: Callable, rows: dict[str, Tensor], below: Sequence[str], a
     A picture shrinks to half its width at most; where several rows are compared it may shrink to 44 px, so that they are
     split less often.
     """
-    half = ax.get_position().width * ax.figure.get_figwidth() / len(below) / 2
+    half = ax.get_position().width * _figure(ax).get_figwidth() / len(below) / 2
     rows = {wrap(name, 11): pictures for name, pictures in rows.items()}
     n, _, h, w = next(iter(rows.values())).shape
     room = WIDTH - 0.2 - LETTER * max(_letters(line) for name in rows for line in name.split("\n"))
     pieces = math.ceil(n / max(1, int(room / max(0.55, 0 if len(rows) > 2 else half, _least_column(below)))))
     columns = math.ceil(n / pieces)
-    parts = []
+    parts: list[Part] = []
     for k in range(0, n, columns):
         piece = {name: pictures[k : k + columns] for name, pictures in rows.items()}
         captions = [wrap(caption, int(room / columns / LETTER)) for caption in below[k : k + columns]]

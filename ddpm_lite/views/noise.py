@@ -1,5 +1,7 @@
 """Noise: pictures at any step of the noise, in one jump with the same noise at all t, or step by step."""
 
+from typing import Any
+
 import numpy as np
 import torch
 import traitlets
@@ -75,17 +77,19 @@ class Noise(View):
         self._schedules = schedules
 
     @traitlets.observe("x0", "beta")
-    def _begin(self, _):
-        self._walks = {}  # of each schedule, the pictures at every tenth step, as far as they were asked for
+    def _begin(self, _: dict[str, Any]) -> None:
+        self._walks: dict[
+            str, list[Tensor]
+        ] = {}  # of each schedule, the pictures at every tenth step, as far as they were asked for
 
     @traitlets.validate("t")
-    def _in_range(self, proposal):
+    def _in_range(self, proposal: dict[str, Any]) -> Any:
         if not 0 <= proposal["value"] <= self.T:
             raise traitlets.TraitError(f"t = {proposal['value']}, but it must lie between 0 and T = {self.T}.")
         return proposal["value"]
 
     @traitlets.validate("schedule")
-    def _known(self, proposal):
+    def _known(self, proposal: dict[str, Any]) -> Any:
         if proposal["value"] not in self.schedules:
             raise traitlets.TraitError(
                 f"There is no schedule {proposal['value']!r}: the known ones are {', '.join(self.schedules)}."
@@ -93,7 +97,7 @@ class Noise(View):
         return proposal["value"]
 
     @traitlets.validate("way")
-    def _possible(self, proposal):
+    def _possible(self, proposal: dict[str, Any]) -> Any:
         if proposal["value"] not in self.ways:
             raise traitlets.TraitError(f"There is no way {proposal['value']!r} for these pictures: use {' or '.join(self.ways)}.")
         return proposal["value"]

@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,7 +24,7 @@ from .narrow import boxes_parts, chain_parts, narrowed, restack, strip_parts, ta
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, BLACK = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000",
 )  # fmt: skip
-STYLE = {
+STYLE: dict[Any, Any] = {  # matplotlib's types list the names of all settings
     "font.size": 14,
     "axes.titlesize": 15,
     "axes.labelsize": 14,
@@ -61,7 +62,7 @@ def png(fig: Figure, dpi: int = 80, few_colors: Sequence[tuple[int, int]] = FEW_
 def bundles(fig: Figure, caption: str) -> list[tuple[dict, dict]]:
     """A figure and its caption as (data, metadata) of two outputs of a notebook; the caption is also the alternative text of
     the picture. The first also holds the figure's narrow form, for the pages of the course on a phone. The figure is closed."""
-    data = {"image/png": png(fig)}
+    data: dict[str, str | bytes] = {"image/png": png(fig)}
     restack(fig)
     data[NARROW] = base64.b64encode(png(fig, 160, FEW_COLORS_NARROW)).decode()
     plt.close(fig)
@@ -79,8 +80,8 @@ def tiles(images: Float[Tensor, "n c h w"], columns: int, zoom: int = 1, gap: in
     require_floating(images=images)
     require_finite(images=images)
     n, c, h, w = images.shape
-    pixels = -images if c == 1 else images
-    pixels = ((pixels.clamp(-1, 1) + 1) * 127.5).round().byte().expand(n, 3, h, w).permute(0, 2, 3, 1).cpu().numpy()
+    ink = -images if c == 1 else images
+    pixels = ((ink.clamp(-1, 1) + 1) * 127.5).round().byte().expand(n, 3, h, w).permute(0, 2, 3, 1).cpu().numpy()
     rows = -(-n // columns)
     sheet = np.full((rows * (h + gap) + gap, columns * (w + gap) + gap, 3), 255, dtype=np.uint8)
     for i, picture in enumerate(pixels):
@@ -144,7 +145,7 @@ def show_chain(ax: Axes, stops: dict[str, str | Tensor], steps: Sequence[str]) -
     ax.axis("off")
     width = 1 / len(stops)
     for i, (name, what) in enumerate(stops.items()):
-        inset = ax.inset_axes([width * (i + 0.2), 0.25, 0.55 * width, 0.55])
+        inset = ax.inset_axes((width * (i + 0.2), 0.25, 0.55 * width, 0.55))
         _show_stop(inset, what)
         inset.set_xlabel(name)
     for i, step in enumerate(steps, start=1):
@@ -160,7 +161,7 @@ def _show_chain_upright(ax: Axes, stops: dict[str, str | Tensor], steps: Sequenc
     height = 1 / len(stops)
     for i, (name, what) in enumerate(stops.items()):
         top = 1 - height * i
-        _show_stop(ax.inset_axes([0, top - 0.65 * height, 0.45, 0.65 * height]), what)
+        _show_stop(ax.inset_axes((0, top - 0.65 * height, 0.45, 0.65 * height)), what)
         ax.text(0.5, top - 0.33 * height, name, va="center")
     for i, step in enumerate(steps, start=1):
         top = 1 - height * i
@@ -183,7 +184,7 @@ def show_boxes(
     for start, end, words in arrows:
         ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "lw": 2})
         x, y, level = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2, start[1] == end[1]
-        where = {"ha": "center", "va": "bottom"} if level else {"ha": "left", "va": "center"}
+        where: dict[str, Any] = {"ha": "center", "va": "bottom"} if level else {"ha": "left", "va": "center"}
         ax.text(x + 0.15 * (not level), y + 0.08 * level, words, fontsize=13, **where)
     ax.autoscale_view()
     narrowed(ax, partial(boxes_parts, show_boxes, boxes, arrows))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import product
+from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
@@ -28,7 +29,9 @@ class Sampling(Sheet):
     columns  what was asked for in each column; state: the place shown first
     """
 
-    def __init__(self, walks: Float[Tensor, "method steps seed t 2 n c h w"], axes: dict[str, list], columns: list[str], **state):
+    def __init__(
+        self, walks: Float[Tensor, "method steps seed t 2 n c h w"], axes: dict[str, list], columns: list[str], **state: Any
+    ):
         title = f"On the way from noise to {', '.join(columns)}"
         super().__init__(walks, _ordered(axes), ["xₜ", "x̂₀"], title, columns, play="t", several="seed", **state)
 

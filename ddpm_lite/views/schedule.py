@@ -1,7 +1,7 @@
 """ScheduleView: the signal and the bits left over t under a schedule that the reader sets, and a picture at eight steps."""
 
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ class ScheduleView(View):
     beta_1 = traitlets.Float(1e-4, min=1e-4, max=0.02).tag(sync=True)
     beta_T = traitlets.Float(0.02, min=1e-3, max=0.2).tag(sync=True)
     s = traitlets.Float(0.008, min=1e-3, max=0.2).tag(sync=True)
-    presets = traitlets.List(help="[name, state] for each of PRESETS, in this order").tag(sync=True)
+    presets: traitlets.List[Any] = traitlets.List(help="[name, state] for each of PRESETS, in this order").tag(sync=True)
     shape = traitlets.List(traitlets.Int()).tag(sync=True)
     x0 = traitlets.Bytes().tag(sync=True)
     eps = traitlets.Bytes().tag(sync=True)

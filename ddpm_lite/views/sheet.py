@@ -1,6 +1,7 @@
 """Sheet: pictures that a network has drawn in advance, over a few axes; the sliders choose which are shown."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,7 +33,9 @@ class Sheet(View):
     title = traitlets.Unicode().tag(sync=True)
     rows = traitlets.List(traitlets.Unicode()).tag(sync=True)
     columns = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    axes = traitlets.List(help="[name, its values] for each axis; a saved notebook keeps the order of a list only").tag(sync=True)
+    axes: traitlets.List[Any] = traitlets.List(
+        help="[name, its values] for each axis; a saved notebook keeps the order of a list only"
+    ).tag(sync=True)
     play = traitlets.Unicode("").tag(sync=True)
     several = traitlets.Unicode("").tag(sync=True)
     comparisons = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -49,7 +52,7 @@ class Sheet(View):
         columns: list[str] | None = None,
         play: str = "",
         several: str = "",
-        **state,
+        **state: Any,
     ):
         for name, values in axes.items():
             self._check_axis(name, values)
@@ -68,7 +71,7 @@ class Sheet(View):
                 raise ValueError(f"{role} = {axis!r} is none of the axes {', '.join(axes)}.")
         if play and play == several:
             raise ValueError(f"{play!r} cannot both play and be seen all at once.")
-        stored = {}  # the pictures of a place: their number in the order of appearance
+        stored: dict[bytes, int] = {}  # the pictures of a place: their number in the order of appearance
         pixels = np.frombuffer(uint8(frames), "u1").reshape(math.prod(lengths[:-1]), -1)
         places = [stored.setdefault(place.tobytes(), len(stored)) for place in pixels]
         if sum(map(len, stored)) > 800_000:
@@ -105,7 +108,7 @@ class Sheet(View):
         if not values or len(set(values)) < len(values) or not (numbers or all(isinstance(v, str) for v in values)):
             raise ValueError(f"The values of axis {name!r} must be different, and all of them numbers or all words: {values}.")
 
-    def at(self, **state) -> Float[Tensor, "rows n c h w"]:
+    def at(self, **state: Any) -> Float[Tensor, "rows n c h w"]:
         """The pictures at a place on the axes, the present one where `state` does not say."""
         pixels = np.frombuffer(self.frames, "u1").reshape(-1, *self.shape)[self._stored(state)]
         return torch.from_numpy(pixels / 127.5 - 1)

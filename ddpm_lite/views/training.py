@@ -1,7 +1,7 @@
 """Training: what a network of points in the plane answers at some steps of its training: samples, arrows, loss per t."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -114,7 +114,7 @@ class Training(View):
         return Snapshot(last.x_t, arrows, torch.stack(loss), torch.stack(floor))
 
     @traitlets.validate("step", "t")
-    def _listed(self, proposal):
+    def _listed(self, proposal: dict[str, Any]) -> Any:
         name, value = proposal["trait"].name, proposal["value"]
         listed = self.steps if name == "step" else self.shown_t
         if value not in listed:

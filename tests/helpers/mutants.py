@@ -247,7 +247,7 @@ models/evaluation/clips.py
     ranks(model, part.images, own, t=1) => ranks(model, part.images, own)
   models/test_wiring_scores.py::test_a_clip_of_shapes_is_judged_by_fresh_drawings_of_each_part
     seed + 12345 => 0
-    shapes.draw(2000, g, 16, part) => shapes.draw(2000, g, 16)
+    shapes.draw(2000, g, 16, which) => shapes.draw(2000, g, 16)
   models/test_wiring_scores.py::test_a_clip_of_noisy_pictures_is_asked_at_each_t_with_that_much_noise
     torch.arange(len(eps)), t) => torch.arange(len(eps)), 1)
     a**0.5 * part.images + (1 - a) ** 0.5 * eps => part.images

@@ -15,10 +15,13 @@ WEIGHTS = torch.tensor([0.3, 0.2, 0.1, 0.4]).double()
 MIXTURE = GaussianMixture(WEIGHTS, MEANS, COVS.double(), CLASSES)
 
 
-class ExactCLIP(nn.Module):
+class ExactCLIP(CLIP):
     """For points of MIXTURE: its logits are log p(c | x_t) itself, by Bayes' rule from the densities of x_t in each class."""
 
     logit_scale = torch.zeros(())
+
+    def __init__(self):
+        nn.Module.__init__(self)
 
     def encode_image(self, x_t, t):
         joint = []

@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -137,11 +138,11 @@ def build(package: Path) -> dict[str, np.ndarray]:
     pictures = np.zeros((len(entries), SIDE, SIDE, 3), dtype=np.uint8)
     for entry, picture in zip(entries, pictures, strict=True):
         with Image.open(package / "img" / "google" / "64" / entry["image"]) as image:
-            image = image.convert("RGBA")
+            opened = image.convert("RGBA")
         # On white first: then the mean of pixels is the mean of what is seen, and no colour hidden under alpha 0 leaks in.
-        paper = Image.new("RGBA", image.size, "white")
-        paper.alpha_composite(image)
-        picture[:] = paper.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
+        paper = Image.new("RGBA", opened.size, "white")
+        paper.alpha_composite(opened)
+        picture[:] = np.asarray(paper.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX))
     captions = all_captions(entries)
     small = pictures.reshape(-1, SIDE // 2, 2, SIDE // 2, 2, 3).mean((2, 4))
     return {
@@ -157,4 +158,5 @@ if __name__ == "__main__":
     parser.add_argument("package", type=Path, help="the folder that holds emoji.json and img/google/64")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "assets" / "emoji.npz")
     args = parser.parse_args()
-    np.savez_compressed(args.out, **build(args.package))
+    arrays: dict[str, Any] = build(args.package)
+    np.savez_compressed(args.out, **arrays)

@@ -1,5 +1,7 @@
 """Exercises answered without code: a number, an array or a choice; and predictions, made before a cell is run."""
 
+from typing import Any, TypeGuard
+
 import torch
 
 from .comparing import kind, plain
@@ -25,7 +27,7 @@ class Answer(Exercise):
         name: str,
         tolerance: float = 0.01,
         options: dict[str, str] | None = None,
-        **about,
+        **about: Any,
     ):
         super().__init__(**about)
         self.reference, self.misconceptions, self.explanation = (
@@ -83,10 +85,11 @@ class Prediction(Exercise):
     explanation  why it is so
     """
 
-    def __init__(self, reference: int | float, explanation: str, *, name: str, tolerance: float = 0.2, **about):
+    def __init__(self, reference: int | float, explanation: str, *, name: str, tolerance: float = 0.2, **about: Any):
         super().__init__(**about)
         self.reference, self.explanation, self.name, self.tolerance = reference, explanation, name, tolerance
-        self.misconceptions, self.kept = [], None
+        self.misconceptions: list[tuple[str, object]] = []
+        self.kept: float | None = None
 
     def _judge(self, answer: object) -> tuple[str, str]:
         number = plain(answer)
@@ -104,24 +107,26 @@ class Prediction(Exercise):
 
     def compare(self, measured: int | float | torch.Tensor) -> Report:
         """The prediction beside what came out."""
-        title, says = f"Exercise {self.number}", f"it is {float(measured):.3g}. {self.explanation}"
+        title, found = f"Exercise {self.number}", float(measured)
+        says = f"it is {found:.3g}. {self.explanation}"
         if self.kept is None:
             return Report(title, "not attempted", f"You made no prediction; {says}")
-        near = abs(self.kept - measured) <= self.tolerance * abs(measured)
+        near = abs(self.kept - found) <= self.tolerance * abs(found)
         return Report(title, "kept", f"You said {self.kept:g}, {'and' if near else 'but'} {says}")
 
     stub, answer, solution = Answer.stub, Answer.answer, Answer.solution
 
 
-def _array(value: object) -> object:
+def _array(value: object) -> Any:
     """A number or an array as a tensor, a tuple as an array; anything else as it is."""
     return plain(list(value) if isinstance(value, tuple) else value)
 
 
-def _is_numbers(value: object) -> bool:
+def _is_numbers(value: object) -> TypeGuard[torch.Tensor]:
     """Whether it is what can be a number or an array of numbers: real, finite, not a truth value."""
-    real = isinstance(value, torch.Tensor) and not value.is_complex() and value.dtype != torch.bool and not value.is_meta
-    return real and bool(value.isfinite().all())
+    if not isinstance(value, torch.Tensor) or value.is_complex() or value.dtype == torch.bool or value.is_meta:
+        return False
+    return bool(value.isfinite().all())
 
 
 def _in_words(value: object) -> str:

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import CodeType, FrameType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +83,9 @@ class _Trial:
         self.function, self.inputs = function, inputs
         self.watched = {id(code): name for code, name in watched.items()}  # code is equal where it reads the same
         self.space = getattr(unwrapped(function), "__globals__", None)
-        self.given, self.results, self.again = [], [], []
+        self.given: list[list] = []
+        self.results: list[object] = []
+        self.again: list[object] = []
         self.met, self.unattempted, self.says = "", False, ""
         self.over, self.held, self.done = False, threading.Event(), threading.Event()
 
@@ -127,20 +130,20 @@ class _Trial:
         in the thread could be caught by it, and one that waits for a sleeping thread can make Python 3.11 hang in others.
         """
         self.over = not self.done.is_set()
-        frame = sys._current_frames().get(thread.ident) if self.over else None
+        frame = sys._current_frames().get(thread.ident or 0) if self.over else None
         while frame:  # Python 3.11 sees no line in a loop that is a single instruction, `while True: pass`
             frame.f_trace_opcodes = frame.f_trace is not None
             frame = frame.f_back
         return not self.over or self.held.wait(1) or self.done.is_set()
 
-    def _calls(self, frame: FrameType, event: str, _) -> Callable | None:
+    def _calls(self, frame: FrameType, event: str, _: object) -> Callable | None:
         """For each call of a Python function: is it the package's own answer? In the student's, each line is watched, too."""
         if id(frame.f_code) in self.watched:
             self.met = self.watched[id(frame.f_code)]
         self._hold()
         return self._lines if frame.f_globals is self.space else None
 
-    def _lines(self, frame: FrameType, event: str, _) -> Callable:
+    def _lines(self, frame: FrameType, event: str, _: object) -> Callable:
         self._hold()
         return self._lines
 
@@ -153,7 +156,7 @@ class _Trial:
 class _Printed(io.TextIOBase):
     """Takes what a function prints, and keeps the beginning: a loop may print without end."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.kept, self.lines, self.listening = "", 0, True
 
     def write(self, text: str) -> int:
@@ -176,7 +179,7 @@ def fresh(arguments: Iterable) -> list:
     return copy.deepcopy(list(arguments))
 
 
-def _unchanged(before: object, after: object) -> bool:
+def _unchanged(before: Any, after: Any) -> bool:
     # Drawing from a generator is what it is for, and whether a network may be changed is the exercise's business.
     if before is after or isinstance(before, torch.Generator | nn.Module):
         return True

@@ -2,6 +2,7 @@
 
 import math
 from numbers import Number
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ TOLERANCE = {torch.float64: 1e-5, torch.float32: 1e-4, torch.float16: 4e-3, torc
 LARGEST = 10**7  # numbers in a tensor: no answer has as many
 
 
-def plain(value: object) -> object:
+def plain(value: object) -> Any:
     """A result as it is compared: numbers as a tensor of its own, on the CPU; several values one by one, in a tuple or list.
 
     Anything else is left as it is. Of a tensor that is far too large, or has no values, shape and dtype are kept (meta).
@@ -32,7 +33,7 @@ def plain(value: object) -> object:
             return torch.stack(items) if len(kinds) == 1 and () not in kinds else items
         array = np.array(value, order="C")
         if array.dtype == object and isinstance(value, Number):
-            array = np.array(float(value))  # a fraction, or a whole number of many digits
+            array = np.array(float(value))  # type: ignore[arg-type]  # a fraction, or a whole number of many digits
         elif array.dtype.kind == "f" and array.itemsize > 8:
             array = array.astype(np.float64)
         return torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
@@ -40,7 +41,7 @@ def plain(value: object) -> object:
         return value
 
 
-def difference(got: object, want: object) -> str | None:
+def difference(got: Any, want: Any) -> str | None:
     """None where `got` are the numbers of `want` (a tensor, or a tuple of them); else what differs, in some sentences.
 
     Both are `plain`. Lower precision is allowed for. Whole numbers are accepted only where they are expected.
@@ -95,10 +96,11 @@ def kind(value: object) -> str:
     return "None" if value is None else f"{'an' if name[0] in 'aeiouAEIOU' or name == 'ndarray' else 'a'} {name}"
 
 
-def _several(got: object, count: int) -> object:
+def _several(got: object, count: int) -> Any:
     """One tensor of as many parts as values are expected, as several values; anything else as it is."""
-    parts = isinstance(got, Tensor) and got.ndim and len(got) == count and not got.is_meta
-    return tuple(got) if parts else got
+    if isinstance(got, Tensor) and got.ndim and len(got) == count and not got.is_meta:
+        return tuple(got)
+    return got
 
 
 def _near(got: Tensor, want: Tensor, times: float = 1.0) -> Tensor:

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
@@ -28,6 +28,7 @@ class Exercise:
     """
 
     all: ClassVar[dict[str, "Exercise"]] = {}
+    answer: Callable[[], str]  # the solution, as it can replace the stub
 
     def __init__(self, number: str, title: str, line: str, question: str, hints: Iterable[str]):
         self.number, self.title, self.line = number, title, line
@@ -77,11 +78,18 @@ class Write(Exercise):
     """
 
     def __init__(
-        self, reference: Callable, cases: Callable, *, given: Callable | None = None, package: Iterable[Callable] = (), **about
+        self,
+        reference: Callable,
+        cases: Callable,
+        *,
+        given: Callable | None = None,
+        package: Iterable[Callable] = (),
+        **about: Any,
     ):
         super().__init__(**about)
-        self.reference, self.given, self.misconceptions = reference, given, []
-        self._cases, self._known = cases, {}
+        self.reference, self.given = reference, given
+        self.misconceptions: list[tuple[str, Callable]] = []
+        self._cases, self._known = cases, dict[Callable, list]()
         self._watched = {code: code.co_qualname for code in (inspect.unwrap(f).__code__ for f in (reference, *package))}
         self.names = list(inspect.signature(reference).parameters)
 
@@ -173,7 +181,7 @@ class Write(Exercise):
         return _source(self.reference)
 
 
-def write(cases: Callable, **about) -> Callable[[Callable], Write]:
+def write(cases: Callable, **about: Any) -> Callable[[Callable], Write]:
     """Decorator that makes an exercise of its reference, `my_...`; its docstring is the explanation of the solution."""
     return lambda reference: Write(reference, cases, **about)
 
@@ -182,6 +190,7 @@ def _source(function: Callable) -> str:
     """The source of a function as it stands in a notebook: called my_..., without decorators and docstring."""
     text = textwrap.dedent(inspect.getsource(function))
     node = ast.parse(text).body[0]
+    assert isinstance(node, ast.FunctionDef), "what is decorated is a function"
     lines = text.split("\n")
     if ast.get_docstring(node):
         doc = node.body[0]

@@ -41,6 +41,7 @@ def is_stub(error: BaseException) -> bool:
     """Whether it is a plain `raise NotImplementedError`. torch, too, raises that, but from inside of a call; so does input()
     in a notebook without a reader, with an error of its own kind."""
     trace = error.__traceback__
+    assert trace is not None, "it was raised"
     while trace.tb_next:
         trace = trace.tb_next
     frame = trace.tb_frame
@@ -65,7 +66,7 @@ def where(error: BaseException, function: Callable, arguments: Sequence) -> str:
         if trace.tb_frame.f_code.co_filename == code.co_filename:
             line = trace.tb_lineno
         trace = trace.tb_next
-    if line is None:
+    if code is None or line is None:
         return says
     text = linecache.getline(code.co_filename, line).strip()
     return f"{says} The error is in line {line} of the cell{': `' + text + '`' if text else '.'}"

@@ -6,7 +6,7 @@ from .report import STATES, Table
 
 def progress() -> Table:
     """What has been done since the kernel started: each exercise with its state and the help that was taken."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for number, exercise in sorted(Exercise.all.items()):
         mark, words, _ = STATES[exercise.state]
         help_ = f"{exercise.hints_seen} of {len(exercise.hints)} hints" + (", solution" if exercise.solution_seen else "")

@@ -2,6 +2,7 @@
 
 import json
 from types import ModuleType
+from typing import Any
 
 from ...machine import distributed, weights
 from .. import trained
@@ -95,7 +96,7 @@ def _write(card: dict) -> dict:
     return card
 
 
-def _rounded(value):
+def _rounded(value: Any) -> Any:
     """Numbers to 4 significant digits: the rest is noise."""
     if isinstance(value, float):
         return float(f"{value:.4g}")

@@ -24,7 +24,7 @@ SOURCES = {
     "none": "no embedding: GLIDE",
 }
 WAYS = [(source, alone) for source in SOURCES for alone in (False, True) if (source, alone) != ("none", True)]
-MEANING = {}
+MEANING: dict[str, str] = {}
 for _source, _alone in WAYS:
     for _part, _which in (("seen", "training"), ("heldout", "held-out")):
         _key, _but = f"{_source}{'_alone' * _alone}_{_part}", ", and not the caption" * _alone
@@ -45,7 +45,7 @@ MEANING |= {
 
 def score(chain: Chain, seed: int = 0) -> dict[str, float]:
     """The numbers of `MEANING`; the seeds are `seed` and the four after it."""
-    found = {}
+    found: dict[str, float] = {}
     for part in ("seen", "heldout"):
         captions, own, pictures = asked(chain.data, part, COUNT)
         for source, alone in WAYS:

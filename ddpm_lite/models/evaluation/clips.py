@@ -47,9 +47,10 @@ def score(model: ClipModel, seed: int = 0) -> dict[str, float]:
     found, start = {}, 0
     if model.recipe.data == "shape":
         text = model.encode_text([shapes.captions(i)[0] for i in range(len(shapes.COMBINATIONS))])
-        for part, name in (("train", "seen"), ("heldout", "heldout")):
+        parts: tuple[tuple[shapes.Part, str], ...] = (("train", "seen"), ("heldout", "heldout"))
+        for which, name in parts:
             g = torch.Generator().manual_seed(seed + 12345)  # not the drawings of the training
-            drawn = shapes.draw(2000, g, 16, part)
+            drawn = shapes.draw(2000, g, 16, which)
             best = (model.encode(drawn.images) @ text.T).argmax(1).cpu()
             found[f"accuracy_{name}"] = float((best == drawn.index).double().mean())
         return found

@@ -6,6 +6,7 @@ features of the shipped classifier are the space in which distributions are comp
 
 from functools import cache
 from statistics import fmean
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -37,7 +38,7 @@ HALF, SPLITS = 800, 5
 
 
 @cache
-def judge():
+def judge() -> Any:
     """A support vector classifier fitted to the pixels of the 1,437 training digits (99 % right on the held-out ones)."""
     from sklearn.svm import SVC
 
@@ -106,7 +107,8 @@ def score(model: ClassModel | ClassifierModel, seed: int = 0) -> dict[str, float
 def curves(model: ClassModel | ClassifierModel, seeds: int = 10) -> list[dict[str, float | str]]:
     """Quality against the number of steps (nothing for the classifier): for each method and number, the Frechet distance of
     800 unguided pictures and the share of them recognised, as mean and standard deviation over seeds."""
-    asked, rows = torch.arange(10).repeat(HALF // 10), []
+    asked = torch.arange(10).repeat(HALF // 10)
+    rows: list[dict[str, float | str]] = []
     if isinstance(model, ClassifierModel):
         return rows
     for method in ("ddpm", "ddim", "dpm-solver++"):

@@ -18,7 +18,8 @@ COUNT = 200
 def score(model: InpaintingModel, seed: int = 0) -> dict[str, float]:
     """The numbers of `MEANING`; the judge is that of `texts`."""
     found, g = {}, torch.Generator().manual_seed(seed)
-    for part, name in (("train", ""), ("heldout", "_heldout")):
+    parts: tuple[tuple[shapes.Part, str], ...] = (("train", ""), ("heldout", "_heldout"))
+    for part, name in parts:
         if model.recipe.data == "shapes":
             drawn = shapes.draw(COUNT, g, 16, part)
             pictures, own = drawn.images, drawn.index

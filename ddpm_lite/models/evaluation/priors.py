@@ -1,10 +1,12 @@
 """How close is the embedding that the prior imagines from a caption to the CLIP embedding of its picture?"""
 
+from typing import cast
+
 import torch
 
 from ...data import emoji, shapes
 from .. import trained
-from ..model import Trained
+from ..kinds import ClipModel, PriorModel
 from ..unclip import imagine
 
 MEANING = {
@@ -17,11 +19,12 @@ MEANING = {
 COUNT = 400
 
 
-def score(model: Trained, seed: int = 0) -> dict[str, float]:
+def score(model: PriorModel, seed: int = 0) -> dict[str, float]:
     """The numbers of `MEANING`."""
     found, g = {}, torch.Generator().manual_seed(seed)
-    clip = trained.load(model.recipe.clip, model.device)
-    for part, name in (("train", ""), ("heldout", "_heldout")):
+    clip = cast(ClipModel, trained.load(str(model.recipe.clip), model.device))  # the kind of what a recipe names as its CLIP
+    parts: tuple[tuple[shapes.Part, str], ...] = (("train", ""), ("heldout", "_heldout"))
+    for part, name in parts:
         if model.recipe.data == "shape":
             drawn = shapes.draw(COUNT, g, 16, part)
             pictures, again = drawn.images, shapes.render(drawn.index, 16, g)

@@ -62,8 +62,8 @@ def score(model: TextModel, seed: int = 0) -> dict[str, float]:
     known = torch.cat([train.images, train.images[train.mirrorable].flip(3)])
     which = torch.cat([torch.arange(len(train.images)), train.mirrorable.nonzero()[:, 0]])
     rows = torch.randperm(len(train.images), generator=g)[:COUNT]
-    for part, chosen, name in ((train, rows, ""), (held_out, torch.arange(len(held_out.images)), "_heldout")):
-        drawn = draw([part.names[i] for i in chosen.tolist()])
+    for those, chosen, name in ((train, rows, ""), (held_out, torch.arange(len(held_out.images)), "_heldout")):
+        drawn = draw([those.names[i] for i in chosen.tolist()])
         rank = clips.ranks(trained.shipped("judge-emoji"), drawn, chosen + (len(train.images) if name else 0))
         found |= {f"recall_at_{k}{name}": clips.recall(rank, k) for k in (1, 5)}
         distance, index = metrics.nearest(drawn, known)
