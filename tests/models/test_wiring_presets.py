@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
-from ddpm_lite import Loss, Schedule, Tokenizer, captioned
+from ddpm_lite import CLIP, Loss, Schedule, Tokenizer, captioned
 from ddpm_lite.data import digits, emoji, folder, scenes, shapes
 from ddpm_lite.models import material, presets
 from ddpm_lite.models.objective import make_loss
@@ -29,8 +29,11 @@ def with_loss(*names: str) -> list[str]:
     return [name for name, preset in PRESETS.items() if set(names) <= preset.loss.keys()]
 
 
-class Clip(nn.Module):
+class Clip(CLIP):
     """A CLIP to which all pictures are alike, and all captions."""
+
+    def __init__(self):
+        nn.Module.__init__(self)  # without encoders
 
     def encode_image(self, pictures):
         return torch.full((len(pictures), DIM), IMAGE)
