@@ -87,7 +87,7 @@ def quick():
         patch.setattr(Chain, "draw", lambda chain, asked, **_: torch.zeros(len(asked), 3, 16, 16))
         patch.setattr(Chain, "variations", lambda chain, pictures, n, **_: torch.zeros(1, n, 3, 16, 16))
         patch.setattr(evaluation, "score", lambda model, seed: evaluation.judge_of(model) and {"frechet": 1.0})
-        patch.setattr(train, "train_steps", lambda *_, **__: iter(()))
+        patch.setattr(train, "train_steps", lambda *_, **__: (step for step in ()))
         patch.setattr(material, "_drawn", few)
         for module in (site, nbgrader):
             patch.setattr(module, "notebooks", lambda given: given or Path("nowhere"))

@@ -138,7 +138,7 @@ def noted(place):
 
     def train(model, data, loss, **options):
         notes.append((model.seed, options.pop("generator").initial_seed(), options))
-        return iter(())
+        return (step for step in ())
 
     def draw(self, asked, **options):
         wanted = (tuple(asked.shape) if asked.ndim > 1 else asked.tolist()) if isinstance(asked, torch.Tensor) else list(asked)

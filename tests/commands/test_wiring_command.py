@@ -19,7 +19,7 @@ def asked(monkeypatch):
 
     def train(model, data, loss, **options):
         kept.update(model=model, data=data, loss=loss, options=options)
-        return iter(())
+        return (step for step in ())
 
     monkeypatch.setattr(cli.train, "train_steps", train)
     return kept
