@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from tqdm import tqdm
@@ -83,8 +83,8 @@ def _train(args: argparse.Namespace) -> None:
     device, training = distributed.start(device), recipe.training
     model = recipe.build(training.seed)
     if parent is not None:
-        assert isinstance(model, UNet), "only U-Nets begin from another"
-        weights.fill(model, model.state_dict() | widen(parent.net.state_dict(), model.extra), parent.name)
+        extra = cast(UNet, model).extra  # only U-Nets begin from another
+        weights.fill(model, model.state_dict() | widen(parent.net.state_dict(), extra), parent.name)
     model = place(model, device)
     steps = train_steps(
         model,

@@ -83,7 +83,9 @@ def test_a_run_that_goes_on_elsewhere_says_where_and_is_begun_again_by_its_comma
     assert made["command"].endswith("--seed 0 --data PICTURES --size 16") and ";" not in made["machine"]
     kept = {}
     monkeypatch.setattr("ddpm_lite.commands.train.platform.machine", lambda: "abacus")
-    monkeypatch.setattr("ddpm_lite.commands.train.train_steps", lambda *_, **options: kept.update(options) or (step for step in ()))
+    monkeypatch.setattr(
+        "ddpm_lite.commands.train.train_steps", lambda *_, **options: kept.update(options) or (step for step in ())
+    )
     assert resume().startswith("0 ")
     assert kept["config"]["machine"].startswith(f"{made['machine']}; then abacus, ")
 
