@@ -37,7 +37,6 @@ from .networks import (
     Prior,
     Tokenizer,
     UNet,
-    beside,
     conditions,
     embed,
     from_diffusers,
@@ -46,6 +45,7 @@ from .networks import (
     text_difference,
     timestep_embedding,
     widen,
+    with_channels,
 )
 from .sampling import Frame, as_eps, clip_guided, ddim_step, ddpm_step, dpm_solver_step, guided, inpaint, sample, timesteps
 from .training import (
@@ -81,7 +81,6 @@ __all__ = [
     "TrainStep",
     "UNet",
     "as_eps",
-    "beside",
     "bound_decoder",
     "bound_prior",
     "bound_step",
@@ -131,6 +130,7 @@ __all__ = [
     "v_loss",
     "views",
     "widen",
+    "with_channels",
     "x0_from_eps",
     "x0_from_v",
     "x0_loss",

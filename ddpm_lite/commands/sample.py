@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
     parser = add_parser(commands, "sample", "Draw pictures into one PNG.")
     parser.add_argument("name", metavar="NAME", help="digits, shapes, emoji, unclip-shapes, unclip-emoji, or the folder of a run")
     parser.add_argument(
-        "asked",
+        "conditions",
         metavar="WHAT",
         nargs="*",
         help="what to draw, one picture each: labels (default: all in turn) or captions (default: the empty one)",
@@ -44,16 +44,18 @@ def add(commands: Any) -> None:
 
 def sample(args: argparse.Namespace) -> None:
     """Draw pictures into a PNG file."""
-    n = args.n if args.n is not None else len(args.asked) or 16
-    if n < len(args.asked):
-        raise ValueError(f"-n {n} leaves out some of the {len(args.asked)} things asked for: give a larger -n, or leave it out.")
+    n = args.n if args.n is not None else len(args.conditions) or 16
+    if n < len(args.conditions):
+        raise ValueError(
+            f"-n {n} leaves out some of the {len(args.conditions)} things asked for: give a larger -n, or leave it out."
+        )
     check_output(args.out)
     device = distributed.start(choose_device(args.device))
     name, *then = presets.ALIASES.get(args.name, [args.name])
-    model: Any = find(name, device, drawing())  # `_asked` refuses one that does not draw
+    model: Any = find(name, device, drawing())  # `_conditions` refuses one that does not draw
     options = drawing_options(args)
-    asked = _asked(model, args.asked, n)
-    images = model.draw(asked, **options)
+    conditions = _conditions(model, args.conditions, n)
+    images = model.draw(conditions, **options)
     options.pop("scale", None)  # no upsampler has guidance
     for upsampler in (trained.load(name, device) for name in then):
         assert isinstance(upsampler, UpsamplingModel), "presets.ALIASES names one"
@@ -61,7 +63,7 @@ def sample(args: argparse.Namespace) -> None:
     write_png(images, args.out, columns=10)
 
 
-def _asked(model: Trained | Chain, words: list[str], n: int) -> torch.Tensor | list[str]:
+def _conditions(model: Trained | Chain, words: list[str], n: int) -> torch.Tensor | list[str]:
     """The n captions or labels that these words of the command line stand for, in turn. ValueError for what does not fit."""
     if isinstance(model, UpsamplingModel):
         short = [f"'sample {name}'" for name, parts in presets.ALIASES.items() if model.name in parts[1:]]

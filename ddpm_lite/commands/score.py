@@ -20,14 +20,14 @@ def add(commands: Any) -> None:
     parser.add_argument("name", metavar="NAME", help="a shipped model or chain, or the folder of a run")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.add_argument("--seed", type=SEED, metavar="S", help="fixes what is drawn to be judged (default 0)")
-    parser.add_argument("--ship", action="store_true", help="also write weights (bf16) and card into the package's assets")
+    parser.add_argument("--release", action="store_true", help="also write weights (bf16) and card into the package's assets")
     add_device(parser)
 
 
 def score(args: argparse.Namespace) -> None:
     """Print the numbers of a model."""
     model = find(args.name, distributed.start(choose_device(args.device)), [*presets.CHAINS, *presets.PRESETS])
-    found = evaluation.ship(model, args.seed)["scores"] if args.ship else evaluation.score(model, args.seed)
+    found = evaluation.release(model, args.seed)["scores"] if args.release else evaluation.score(model, args.seed)
     if distributed.rank() == 0:
         if args.json:
             print(json.dumps(found))

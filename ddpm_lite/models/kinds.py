@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..maths.checks import require_finite, require_pictures
 from ..networks.caption import Caption
-from ..networks.channels import beside, enlarge
+from ..networks.channels import enlarge, with_channels
 from ..networks.classifier import Classifier
 from ..networks.clip import CLIP
 from ..networks.prior import Prior, conditions
@@ -183,7 +183,7 @@ class InpaintingModel(TextModel):
     def edit(
         self,
         pictures: Float[Tensor, "n c h w"],
-        known: Shaped[Tensor, "n 1 h w"],
+        mask: Shaped[Tensor, "n 1 h w"],
         captions: Sequence[str],
         *,
         seed: int = 0,
@@ -191,22 +191,22 @@ class InpaintingModel(TextModel):
         scale: float | None = None,
         method: str = "ddim",
     ) -> Float[Tensor, "n c h w"]:
-        """The pictures, in [-1, 1], unchanged where known is 1, and drawn anew from the captions where it is 0; `draw` is the
+        """The pictures, in [-1, 1], unchanged where the mask is 1, and drawn anew from the captions where it is 0; `draw` is the
         same with nothing known. ValueError for arguments that do not fit."""
         tokens = self.tokens(captions)
         wanted = (len(tokens), *self.net.shape)
-        if tuple(pictures.shape) != wanted or len(known) != len(tokens):
-            got = f"{tuple(pictures.shape)} with {len(known)} masks"
+        if tuple(pictures.shape) != wanted or len(mask) != len(tokens):
+            got = f"{tuple(pictures.shape)} with {len(mask)} masks"
             raise ValueError(f"{self.name} needs a picture and a mask for each caption, here {wanted}, not {got}.")
-        return self._draw([tokens, pictures, known], self._led(tokens, scale), seed, steps, method)
+        return self._draw([tokens, pictures, mask], self._led(tokens, scale), seed, steps, method)
 
     def _led(self, conditions: Tensor, scale: float | None) -> Predict:
         """The network beside the pictures and masks, under guidance of this scale."""
         null = self._reader.empty
         scale = strength(scale, conditions, null)
 
-        def predict(cond: Tensor, pictures: Tensor, known: Tensor) -> tuple[Callable[..., Tensor], Tensor]:
-            net = inpaint(self.net, pictures, known, self.schedule)
+        def predict(cond: Tensor, pictures: Tensor, mask: Tensor) -> tuple[Callable[..., Tensor], Tensor]:
+            net = inpaint(self.net, pictures, mask, self.schedule)
             return guided(net, scale, null), cond
 
         return predict
@@ -230,7 +230,7 @@ class UpsamplingModel(DrawingModel):
         if not isinstance(small, Tensor) or tuple(small.shape[1:]) != wanted:
             raise ValueError(f"{self.name} enlarges pictures: give a tensor of shape (n, {', '.join(map(str, wanted))}).")
         require_pictures(small=small)
-        return self._draw([small], lambda small: (beside(self.net, enlarge(small)), None), seed, steps, method, noise)
+        return self._draw([small], lambda small: (with_channels(self.net, enlarge(small)), None), seed, steps, method, noise)
 
 
 class PriorModel(Trained):

@@ -76,9 +76,9 @@ class Chain:
         noise: Float[Tensor, "n c h w"] | None = None,
     ) -> Float[Tensor, "n c h w"]:
         """Small pictures, as the decoder draws them from image embeddings, with or without captions: see `DecoderModel.draw`."""
-        asked = [""] * len(embedding) if captions is None else captions
+        wanted = [""] * len(embedding) if captions is None else captions
         options: dict[str, Any] = {"seed": seed, "steps": steps, "scale": scale, "method": method}
-        return self.decoder.draw(asked, embedding=embedding, noise=noise, **options)
+        return self.decoder.draw(wanted, embedding=embedding, noise=noise, **options)
 
     def enlarge(
         self, small: Float[Tensor, "n c h w"], *, seed: int = 0, steps: int = 15, method: str = "dpm-solver++"

@@ -7,7 +7,7 @@ Ho et al. 2020, Radford et al. 2021, Nichol et al. 2022 and Ramesh et al. 2022.
 
 from .attention import attend
 from .caption import Caption, Context
-from .channels import beside, enlarge, erased, widen
+from .channels import enlarge, erased, widen, with_channels
 from .classifier import Classifier
 from .clip import CLIP, VIT_B_32, ImageEncoder, TextEncoder
 from .diffusers_unet import from_diffusers
@@ -39,7 +39,6 @@ __all__ = [
     "Transformer",
     "UNet",
     "attend",
-    "beside",
     "closest",
     "conditions",
     "embed",
@@ -53,4 +52,5 @@ __all__ = [
     "text_difference",
     "timestep_embedding",
     "widen",
+    "with_channels",
 ]

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..maths.schedule import require_floating
 
 
-def beside(model: Callable[..., Tensor], extra: Float[Tensor, "b c h w"]) -> Callable[..., Tensor]:
+def with_channels(model: Callable[..., Tensor], extra: Float[Tensor, "b c h w"]) -> Callable[..., Tensor]:
     """A U-Net with extra channels as model(x_t, t, cond), which samplers and losses take: it sees x_t and `extra` as the
     channels of one picture. So GLIDE's upsampler sees the small picture, and its inpainting network the rest of the picture.
     Slide L24; Nichol et al. 2022, sections 3.1 and 3.3.
@@ -34,11 +34,11 @@ def enlarge(small: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c 2*h 2*w"]:
     return F.interpolate(small, scale_factor=2.0, mode="nearest")
 
 
-def erased(pictures: Float[Tensor, "n c h w"], known: Shaped[Tensor, "n 1 h w"]) -> Float[Tensor, "n c+1 h w"]:
+def erased(pictures: Float[Tensor, "n c h w"], mask: Shaped[Tensor, "n 1 h w"]) -> Float[Tensor, "n c+1 h w"]:
     """What an inpainting network sees besides x_t: the pictures, 0 where they are not known, and the mask.
     Slide L24; Nichol et al. 2022, section 3.3."""
     require_floating(pictures=pictures)
-    return torch.cat([pictures * known, known], dim=1)
+    return torch.cat([pictures * mask, mask], dim=1)
 
 
 def widen(state: dict[str, Tensor], extra: int) -> dict[str, Tensor]:

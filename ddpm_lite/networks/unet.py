@@ -120,7 +120,7 @@ class UNet(nn.Module):
     num_classes or cond_dim  class labels or vectors as condition: see `layers.Condition`
     caption    captions as condition, cond = tokens (B, length): {"vocabulary", "length", "width", "depth", "heads"} of
                `caption.Caption`
-    extra      channels of a picture that is given with x_t, as further channels of the input: see `beside`
+    extra      channels of a picture that is given with x_t, as further channels of the input: see `with_channels`
 
     ValueError for sizes that do not fit together, and for inputs of another shape.
     """

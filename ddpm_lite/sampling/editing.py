@@ -11,40 +11,40 @@ from torch import Tensor
 from ..maths.checks import require_data, require_pictures
 from ..maths.gaussian import eps_from_x0, q_sample
 from ..maths.schedule import Schedule, require_floating
-from ..networks.channels import beside, erased
+from ..networks.channels import erased, with_channels
 from .guidance import refuse_training_mode
 from .loop import finite_x0_hat, timesteps
 
 
 def inpaint(
-    model: Callable[..., Tensor], pictures: Float[Tensor, "b c h w"], known: Shaped[Tensor, "b 1 h w"], schedule: Schedule
+    model: Callable[..., Tensor], pictures: Float[Tensor, "b c h w"], mask: Shaped[Tensor, "b 1 h w"], schedule: Schedule
 ) -> Callable[..., Tensor]:
     """A network trained with `batches.inpainting` as a model(x_t, t, cond) for `guided` and the samplers.
     Slide L24; Nichol et al. 2022, section 3.3.
 
-    It sees x_t, the known part of the pictures and the mask. Where known is 1, its eps_hat is replaced by the noise that
+    It sees x_t, the known part of the pictures and the mask. Where the mask is 1, its eps_hat is replaced by the noise that
     leads back to the picture, (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 - alpha_bar_t) (see `eps_from_x0`):
     with every sampler these pixels come out unchanged, and the pixels around them are drawn to match.
 
     pictures   in [-1, 1]; the pixels of the erased part have no effect
-    known      1 (or True) where the picture stays, 0 (or False) where it is drawn anew
+    mask       1 (or True) where the picture stays, 0 (or False) where it is drawn anew
     ValueError for masks that do not fit the pictures, pictures outside of [-1, 1], a network in training mode, and an x_t of
     another shape.
     """
     refuse_training_mode(model)
     require_floating(pictures=pictures)
     wanted = (len(pictures), 1, *pictures.shape[2:])
-    if tuple(known.shape) != wanted:
-        raise ValueError(f"Pictures of shape {tuple(pictures.shape)} need masks of shape {wanted}, not {tuple(known.shape)}.")
-    if not ((known == 0) | (known == 1)).all():
+    if tuple(mask.shape) != wanted:
+        raise ValueError(f"Pictures of shape {tuple(pictures.shape)} need masks of shape {wanted}, not {tuple(mask.shape)}.")
+    if not ((mask == 0) | (mask == 1)).all():
         raise ValueError("A mask must be 1 where the picture stays and 0 elsewhere: other values have no meaning.")
     require_pictures(pictures=pictures)
-    network = beside(model, erased(pictures, known))
+    network = with_channels(model, erased(pictures, mask))
 
     def eps(x_t: Float[Tensor, "n c h w"], t: Int[Tensor, " n"], cond: Tensor | None = None) -> Float[Tensor, "n c h w"]:
-        times = len(x_t) // len(pictures)  # two under guidance, as in `beside`
+        times = len(x_t) // len(pictures)  # two under guidance, as in `with_channels`
         back = eps_from_x0(x_t, pictures.repeat(times, 1, 1, 1), t, schedule)
-        return torch.where(known.repeat(times, 1, 1, 1) == 1, back, network(x_t, t, cond))
+        return torch.where(mask.repeat(times, 1, 1, 1) == 1, back, network(x_t, t, cond))
 
     return eps
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..machine import distributed
 from ..maths.checks import require_pictures, require_share
 from ..maths.schedule import require_floating
-from ..networks.channels import beside, enlarge, erased
+from ..networks.channels import enlarge, erased, with_channels
 from ..networks.clip import CLIP
 from ..networks.prior import conditions, embed
 from ..networks.tokenizer import END, PAD
@@ -99,7 +99,7 @@ def upsampling(loss: Callable[..., Loss], noise: float = 0.2) -> Callable[..., L
         small = F.avg_pool2d(x0, 2)
         std = noise * torch.rand(len(x0), 1, 1, 1, generator=generator, device=x0.device)
         small = small + std * torch.randn(small.shape, generator=generator, device=x0.device)
-        return loss(beside(model, distributed.shard(enlarge(small))), batch, generator)
+        return loss(with_channels(model, distributed.shard(enlarge(small))), batch, generator)
 
     return with_small
 
@@ -137,8 +137,8 @@ def inpainting(loss: Callable[..., Loss], everything: float = 0.1) -> Callable[.
     def with_rest(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         x0 = batch[0]
         n, _, height, width = x0.shape
-        known = erasures(n, height, width, everything, generator, x0.device)
-        return loss(beside(model, distributed.shard(erased(x0, known))), batch, generator)
+        mask = erasures(n, height, width, everything, generator, x0.device)
+        return loss(with_channels(model, distributed.shard(erased(x0, mask))), batch, generator)
 
     return with_rest
 

@@ -104,7 +104,7 @@ score cats|There is no model or folder
 score emoji|stands for glide-emoji
 score run|damaged
 score digits --seed 9223372036854775808|is not a whole number from 0
-score digits --ship|is not from a run
+score digits --release|is not from a run
 lab digits|Unrecognized
 site|required
 site --out new --notebooks books|is not a notebook

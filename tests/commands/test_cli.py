@@ -148,7 +148,7 @@ def test_missing_folders_damaged_files_and_foreign_runs_are_named(run_folder, tm
     weights.save(foreign / trained.CHECKPOINT, tensors, {"step": 3})
     for command in (["sample", foreign], ["score", foreign], ["train", "digits", "--out", foreign, "--resume"]):
         assert "its header lacks name, net" in said(capsys, *command)
-    assert "digits is not from a run" in said(capsys, "score", "digits", "--ship")
+    assert "digits is not from a run" in said(capsys, "score", "digits", "--release")
     del tensors["optimizer.exp_avg.first.bias"]
     weights.save(foreign / trained.CHECKPOINT, tensors, weights.load(run_folder / trained.CHECKPOINT)[1])
     assert "lacks a part of the optimizer's state" in said(capsys, "train", "digits", "--out", foreign, "--resume")

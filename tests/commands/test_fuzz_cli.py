@@ -50,7 +50,7 @@ OPTIONS = {
     "sample": {"-n": NUMBERS, "-o": PATHS, "--seed": NUMBERS, "--steps": NUMBERS, "--scale": NUMBERS, "--device": DEVICES,
                "--method": ["ddpm", "ddim", "dpm-solver++", "euler", ""]},
     "variations": {"-n": NUMBERS, "-o": PATHS, "--seed": NUMBERS, "--name": NAMES, "--scale": NUMBERS, "--device": DEVICES},
-    "score": {"--json": None, "--seed": NUMBERS, "--ship": None, "--device": DEVICES},
+    "score": {"--json": None, "--seed": NUMBERS, "--release": None, "--device": DEVICES},
     "lab": {},
     "site": {"--out": PATHS, "--notebooks": PATHS},
     "nbgrader": {"--out": PATHS, "--notebooks": PATHS},

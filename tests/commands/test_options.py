@@ -56,7 +56,7 @@ TABLE: dict[str, dict[str, tuple[list[str], list[str]] | str]] = {
         "device": (NOWHERE, []),
     },
     "sample": {
-        "asked": (["OTHERWISE"], DRAWN),
+        "conditions": (["OTHERWISE"], DRAWN),
         "n": (["-n", "3"], DRAWN),
         "out": (["-o", "OTHER.png"], DRAWN),
         "seed": (["--seed", "7"], DRAWN),
@@ -79,7 +79,7 @@ TABLE: dict[str, dict[str, tuple[list[str], list[str]] | str]] = {
     "score": {
         "json": (["--json"], SCORED),
         "seed": (["--seed", "7"], [name for name in SCORED if name not in SEEDLESS]),
-        "ship": (["--ship"], list(CHAINS)),  # a run too: see test_zoo; a model that is shipped already comes from none
+        "release": (["--release"], list(CHAINS)),  # a run too: see test_zoo; a model that is shipped already comes from none
         "device": (NOWHERE, []),
     },
     "lab": {},

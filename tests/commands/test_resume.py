@@ -129,10 +129,10 @@ def test_a_card_counts_the_steps_that_were_taken(tmp_path, monkeypatch):
     model = trained.load(out, "cpu")
     monkeypatch.setattr(trained, "ASSETS", tmp_path)
     monkeypatch.setattr(evaluation, "score", lambda model, seed: {})
-    assert "planned_steps" not in evaluation.ship(model)
+    assert "planned_steps" not in evaluation.release(model)
     for planned in (5000, None):  # it was stopped; or stopped before the first of its minutes were timed
         model.made = replace(model.made, steps=planned)
-        evaluation.ship(model)
+        evaluation.release(model)
         card = json.loads((tmp_path / "digits-classifier.json").read_text())
         assert card["steps"] == 3 and card["pictures"] == 3 * 128 and card["planned_steps"] == planned
 

@@ -285,7 +285,7 @@ models/evaluation/texts.py
     steps=50, method="ddim", clip=True) => steps=50, method="ddim")
 models/evaluation/edits.py
   models/test_wiring_cards.py::test_what_is_filled_in_is_half_of_a_picture_of_each_part_and_blank_paper_is_the_yardstick
-    pictures.where(known > 0, 1.0) => pictures
+    pictures.where(mask > 0, 1.0) => pictures
     steps=25, scale=3.0 => steps=25
     first + rows, [chosen => rows, [chosen
     shapes.draw(COUNT, g, 16, part) => shapes.draw(COUNT, g, 16)
@@ -386,10 +386,10 @@ models/kinds.py
     enlarge(small)), None), seed, steps, method, noise) => enlarge(small)), None), seed, steps, "ddim", noise)
     enlarge(small)), None), seed, steps, method, noise) => enlarge(small)), None), 0, steps, method, noise)
   networks/test_caption.py::test_an_upsampler_draws_beside_the_small_picture
-    beside(self.net, enlarge(small)) => beside(self.net, enlarge(small * 0))
+    with_channels(self.net, enlarge(small)) => with_channels(self.net, enlarge(small * 0))
   sampling/test_editing.py::test_a_model_edits_in_batches_and_draws_where_nothing_is_known
-    inpaint(self.net, pictures, known, self.schedule) => inpaint(self.net, pictures, 0 * known, self.schedule)
-    [tokens, pictures, known], self._led(tokens, scale), seed, => [tokens, pictures, known], self._led(tokens, scale), 0,
+    inpaint(self.net, pictures, mask, self.schedule) => inpaint(self.net, pictures, 0 * mask, self.schedule)
+    [tokens, pictures, mask], self._led(tokens, scale), seed, => [tokens, pictures, mask], self._led(tokens, scale), 0,
 models/trained.py
   models/test_wiring_drawing.py::test_a_run_s_averaged_weights_are_loaded_ready_to_use
     net.eval().requires_grad_(False) => net.requires_grad_(False)

@@ -83,7 +83,7 @@ CALLS = {
     "oracle.FiniteData.x0_mean": (DATA.x0_mean, {"x_t": VECTORS, "t": T, "schedule": SCHEDULE}),
     "guidance.guided.eps": (guided(zero, 2.0, 0), {"x_t": X, "t": T, "cond": T}),
     "guidance.clip_guided.eps": (clip_guided(zero, NOISY, TOKENS, SCHEDULE, 1.0), {"x_t": X, "t": T}),
-    "editing.inpaint": (editing.inpaint, {"model": EDITOR, "pictures": X, "known": MASK, "schedule": SCHEDULE}),
+    "editing.inpaint": (editing.inpaint, {"model": EDITOR, "pictures": X, "mask": MASK, "schedule": SCHEDULE}),
     "editing.inpaint.eps": (editing.inpaint(EDITOR, X, MASK, SCHEDULE), {"x_t": X, "t": T}),
     "editing.invert": (editing.invert, {"model": zero, "x0": X, "schedule": SCHEDULE}),
     "samplers.ddpm_step": (ddpm_step, {"x_t": X, "eps_hat": X, "t": 3, "t_next": 2, "schedule": SCHEDULE, "z": X}),
@@ -100,8 +100,8 @@ CALLS = {
     "classifier.Classifier.forward": (Classifier(8, 3, 2, 4), {"x": X}),
     "caption.Caption.forward": (CAPTION, {"cond": ROWS, "batch": 2}),
     "unet.UNet.forward": (NET, {"x_t": X, "t": T}),
-    "channels.beside": (channels.beside, {"model": EDITOR, "extra": torch.cat([X, MASK], 1)}),
-    "channels.beside.eps": (channels.beside(EDITOR, torch.cat([X, MASK], 1)), {"x_t": X, "t": T}),
+    "channels.with_channels": (channels.with_channels, {"model": EDITOR, "extra": torch.cat([X, MASK], 1)}),
+    "channels.with_channels.eps": (channels.with_channels(EDITOR, torch.cat([X, MASK], 1)), {"x_t": X, "t": T}),
     "clip.ImageEncoder.forward": (ImageEncoder(8, 3, 4, 8, 1, 1, 10, "gelu", False), {"pictures": X}),
     "clip.CLIP.encode_image": (SEES.encode_image, {"pictures": X}),
     "clip.CLIP.forward": (SEES, {"pictures": X, "tokens": TOKENS}),
@@ -118,7 +118,7 @@ CALLS = {
     "batches.to_bytes": (batches.to_bytes, {"pictures": X}),
     "batches.shifted": (batches.shifted, {"pictures": X, "most": 1}),
     "channels.enlarge": (channels.enlarge, {"small": X}),
-    "channels.erased": (channels.erased, {"pictures": X, "known": MASK}),
+    "channels.erased": (channels.erased, {"pictures": X, "mask": MASK}),
     "losses.eps_loss": (lambda x0: eps_loss(SCHEDULE)(zero, (x0,)), {"x0": X}),
     "losses.v_loss": (lambda x0: v_loss(SCHEDULE)(zero, (x0,)), {"x0": X}),
     "losses.x0_loss": (lambda x0: x0_loss(SCHEDULE)(zero, (x0,)), {"x0": X}),
@@ -180,7 +180,7 @@ def tensors_of(name) -> list[str]:
 def test_integers_are_refused_in_one_sentence(name, unchecked):
     function, arguments = CALLS[name]
     function(**arguments)
-    for arg in set(tensors_of(name)) - {"table", "known"}:
+    for arg in set(tensors_of(name)) - {"table", "mask"}:
         for dtype in (torch.uint8, torch.int64, torch.bool, torch.complex64):
             other = arguments[arg].to(dtype)
             with pytest.raises(TypeError, match=rf"must hold floating-point numbers, not {dtype}: convert a picture"):

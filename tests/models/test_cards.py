@@ -128,7 +128,7 @@ def of_emoji(model: DrawingModel) -> dict[str, torch.Tensor]:
 
 def of_halves(model: DrawingModel) -> dict[str, torch.Tensor]:
     g = torch.Generator().manual_seed(7)
-    captions, own, pictures = chains.asked(model.recipe.data, "seen", FEW)
+    captions, own, pictures = chains.examples(model.recipe.data, "seen", FEW)
     filled = model.edit(pictures, edits.halves(FEW, g), captions, seed=0, steps=25, scale=3.0)
     return {"filled": texts.right(model.recipe.data, filled, own)}
 
@@ -154,7 +154,7 @@ def test_a_few_drawn_pictures_are_right_as_often_as_the_card_says(name):
 @pytest.mark.parametrize("name", presets.CHAINS)
 def test_a_cell_of_a_chain_s_table_is_what_a_few_pictures_give(name):
     chain = load_chain(name, "cpu")
-    captions, own, pictures = chains.asked(chain.data, "seen", FEW)
+    captions, own, pictures = chains.examples(chain.data, "seen", FEW)
     drawn = chains.table_cell(chain, "prior", False, captions, pictures, seed=1)
     assert near(texts.right(chain.data, drawn, own), chain.card["scores"]["prior_seen"])
 
@@ -162,7 +162,7 @@ def test_a_cell_of_a_chain_s_table_is_what_a_few_pictures_give(name):
 @pytest.mark.parametrize("name", ["prior-shapes", "prior-emoji"])
 def test_what_a_prior_imagines_is_as_close_to_the_picture_as_its_card_says(name):
     prior, clip = trained.shipped(name), trained.shipped(presets.preset(name).clip)
-    captions, _, pictures = chains.asked(prior.recipe.data, "seen", 20)
+    captions, _, pictures = chains.examples(prior.recipe.data, "seen", 20)
     image = clip.encode(pictures)
     cosine = torch.cosine_similarity(imagine(prior, clip, captions, candidates=1), image)
     assert float(cosine.mean()) == pytest.approx(prior.card["scores"]["cosine"], abs=0.03)

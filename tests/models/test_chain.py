@@ -166,7 +166,7 @@ def test_the_table_has_a_meaning_for_each_number_and_the_same_noise_in_each_colu
     monkeypatch.setattr(Chain, "decode", decode)
     found = evaluation.score(chain)
     assert found.keys() == chains.MEANING.keys() and seeds == ([0, 1] * 7 + [0]) * 2
-    said, _, pictures = chains.asked(chain.data, "seen", 2)
+    said, _, pictures = chains.examples(chain.data, "seen", 2)
     wanted = chain.encode_text(said), chain.imagine(said, seed=0), chain.encode(pictures), torch.zeros(2, 64)
     for i, embedding in zip((0, 4, 8, 12), wanted, strict=True):
         assert torch.allclose(given[i][0], embedding) and given[i][1] == said

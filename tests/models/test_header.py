@@ -205,7 +205,7 @@ def test_a_run_of_an_earlier_version_is_drawn_from_and_does_not_go_on(shapes, tm
     weights.save(tmp_path / zoo.CHECKPOINT, tensors, old)
     assert zoo.load(tmp_path, "cpu").draw(["a red circle"], steps=1).shape == (1, 3, 16, 16)
     assert "earlier version" in said(capsys, "train", "glide-shapes", "--resume", "--out", tmp_path, *CPU)
-    assert "is not from a run" in said(capsys, "score", tmp_path, "--ship", *CPU)
+    assert "is not from a run" in said(capsys, "score", tmp_path, "--release", *CPU)
 
 
 def test_every_command_reads_the_header(shapes, tmp_path, capsys, monkeypatch):
@@ -221,7 +221,7 @@ def test_every_command_reads_the_header(shapes, tmp_path, capsys, monkeypatch):
         run, out = copy(shapes, tmp_path / f"run{i}", change), tmp_path / "a.png"
         for command in (
             ["sample", run, "-o", out],
-            ["score", run, "--ship"],
+            ["score", run, "--release"],
             ["train", "glide-shapes", "--resume", "--out", run],
         ):
             assert words in said(capsys, *command, *CPU)

@@ -106,7 +106,7 @@ def test_an_upsampler_is_measured_by_held_out_emoji_against_bicubic():
 def test_what_a_chain_is_asked_belongs_together(monkeypatch, data):
     few = a_few(monkeypatch)
     for part, among in (("seen", range(90)), ("heldout", range(90, 110))):
-        said, own, pictures = chains.asked(data, part, 10)
+        said, own, pictures = chains.examples(data, part, 10)
         if data == "emoji":
             assert (
                 set(own.tolist()) <= set(among) and said == [few.names[i] for i in own] and torch.equal(pictures, few.images[own])
@@ -170,10 +170,10 @@ def test_a_card_and_its_file_hold_what_was_trained_and_what_was_scored(tmp_path,
     training = Training(7, 0.1, minutes=9.0, weight_decay=0.25, seed=3)
     model = made("prior-emoji", words=("x",), clip_weights="abc", training=training)
     with pytest.raises(ValueError, match="prior-emoji is not from a run"):
-        evaluation.ship(model, 5)
+        evaluation.release(model, 5)
     model.made = header.Made("this one", "train it", 11, 11, 90.0)
     before = model.net.requires_grad_(False).weight.clone()
-    card = evaluation.ship(model, 5)
+    card = evaluation.release(model, 5)
     (seed, weight), (tensors, stored) = scored[0], weights.load(tmp_path / "assets" / "prior-emoji.safetensors")
     assert seed == 5 and torch.equal(weight, before.bfloat16().float()) and torch.equal(tensors["weight"].float(), weight)
     assert {t.dtype for t in tensors.values()} == {torch.bfloat16}
@@ -192,5 +192,5 @@ def test_a_chain_s_card_names_the_seed_s_scores_and_the_weights_of_its_models(tm
     )
     monkeypatch.setattr(evaluation, "chains", judge)
     monkeypatch.setattr(trained, "ASSETS", tmp_path)
-    card = evaluation.ship(MadeChain("unclip-emoji"), 5)
+    card = evaluation.release(MadeChain("unclip-emoji"), 5)
     assert card["scores"] == {"gap_pairs": 5} and card["models"] == {}

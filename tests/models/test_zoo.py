@@ -102,7 +102,7 @@ def test_ship_writes_rounded_weights_and_a_card(tmp_path, monkeypatch):
     out = tmp_path / "run"
     assert cli.main(["train", "digits-classifier", "--out", str(out), "--steps", "3", "--device", "cpu"]) == 0
     monkeypatch.setattr(trained, "ASSETS", tmp_path)
-    card = evaluation.ship(trained.load(out, "cpu"))
+    card = evaluation.release(trained.load(out, "cpu"))
     assert json.loads((tmp_path / "digits-classifier.json").read_text())["steps"] == card["steps"] == 3
     assert {t.dtype for t in weights.load(tmp_path / "digits-classifier.safetensors")[0].values()} == {torch.bfloat16}
 

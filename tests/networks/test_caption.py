@@ -18,7 +18,7 @@ from ddpm_lite.models.kinds import UpsamplingModel
 from ddpm_lite.models.objective import make_loss
 from ddpm_lite.models.presets import PRESETS
 from ddpm_lite.networks.caption import Caption, Context
-from ddpm_lite.networks.channels import beside, enlarge, widen
+from ddpm_lite.networks.channels import enlarge, widen, with_channels
 from ddpm_lite.networks.tokenizer import END, PAD, START
 from ddpm_lite.networks.unet import Attention
 from ddpm_lite.training.batches import captioned, drop_words, to_bytes, upsampling
@@ -109,18 +109,18 @@ def test_an_extra_picture_is_seen_and_a_widened_network_ignores_it_at_first(g):
     wide.load_state_dict(widen(plain.state_dict(), 4))
     x, t, cond = torch.randn(2, 3, 8, 8, generator=g), torch.tensor([3, 90]), TOKENS.encode(["red", "blue"])
     extra = torch.randn(2, 4, 8, 8, generator=g)
-    torch.testing.assert_close(beside(wide, extra)(x, t, cond), plain(x, t, cond))
+    torch.testing.assert_close(with_channels(wide, extra)(x, t, cond), plain(x, t, cond))
     randomise(wide)
-    given = beside(wide, extra)
+    given = with_channels(wide, extra)
     assert torch.equal(given(x, t, cond), wide(torch.cat([x, extra], 1), t, cond))
-    assert not torch.allclose(given(x, t, cond), beside(wide, 0 * extra)(x, t, cond), atol=1e-3)
+    assert not torch.allclose(given(x, t, cond), with_channels(wide, 0 * extra)(x, t, cond), atol=1e-3)
     null = wide.caption.empty
     expected = given(x, t) + 3 * (given(x, t, cond) - given(x, t))
     torch.testing.assert_close(guided(given, 3.0, null)(x, t, cond), expected)
     *_, last = sample(guided(given, 3.0, null), x, schedule, cond=cond, steps=3, method="ddim")
     assert last.x_t.shape == x.shape
     with pytest.raises(ValueError, match="training mode"):
-        next(sample(beside(wide.train(), extra), x, schedule, cond=cond))
+        next(sample(with_channels(wide.train(), extra), x, schedule, cond=cond))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from ddpm_lite.models.kinds import InpaintingModel, UpsamplingModel
 from ddpm_lite.models.objective import make_loss
 from ddpm_lite.models.presets import PRESETS
 from ddpm_lite.models.recipe import Training
-from ddpm_lite.networks.channels import beside, erased, widen
+from ddpm_lite.networks.channels import erased, widen, with_channels
 from ddpm_lite.training.batches import erasures
 
 schedule = Schedule.cosine(100)
@@ -33,9 +33,9 @@ RECIPE = replace(
 
 def scene(n: int, g: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """n random pictures, and masks of which the first knows nothing and the last everything."""
-    known = erasures(n, 8, 8, 0.0, g)
-    known[0], known[-1] = 0, 1
-    return torch.rand(n, 3, 8, 8, generator=g) * 2 - 1, known
+    mask = erasures(n, 8, 8, 0.0, g)
+    mask[0], mask[-1] = 0, 1
+    return torch.rand(n, 3, 8, 8, generator=g) * 2 - 1, mask
 
 
 # Training.
@@ -123,16 +123,16 @@ def test_a_small_network_learns_to_fill_in(g):
     steep = Schedule.linear(100, 1e-3, 0.2)
     options = {"steps": 300, "batch_size": 128, "lr": 1e-2, "warmup": 50, "ema_decay": 0.95}
     *_, step = train(Pixels(), (pictures,), inpainting(eps_loss(steep)), generator=g, **options)
-    pictures, known = pictures[:256], torch.zeros(256, 1, 2, 2)
+    pictures, mask = pictures[:256], torch.zeros(256, 1, 2, 2)
 
     def off():
-        model = inpaint(step.run.ema, pictures, known, steep)
+        model = inpaint(step.run.ema, pictures, mask, steep)
         *_, last = sample(model, torch.randn(256, 1, 2, 2, generator=g), steep, steps=20, method="ddim", clip=True)
         return (last.x_t - pictures)[:, :, :, 1].square().mean()
 
     chance = pictures.var()  # what always answering with the mean grey is off by; another picture's grey, twice as much
     assert off() > chance
-    known[:, :, 0, 0] = 1
+    mask[:, :, 0, 0] = 1
     assert off() < 0.4 * chance
 
 
@@ -142,27 +142,27 @@ def test_a_small_network_learns_to_fill_in(g):
 @pytest.mark.parametrize("method", ["ddpm", "ddim", "dpm-solver++"])
 @pytest.mark.parametrize("scale", [1.0, 3.0])
 def test_known_pixels_come_out_as_they_went_in(method, scale, g):
-    net, (pictures, known) = randomise(UNet(**SMALL, caption=READER, extra=4)), scene(5, g)
+    net, (pictures, mask) = randomise(UNet(**SMALL, caption=READER, extra=4)), scene(5, g)
     cond, x_T = TOKENS.encode(["red circle"] * 5), torch.randn(5, 3, 8, 8, generator=g)
 
-    def drawn(pictures, known):
-        model = guided(inpaint(net, pictures, known, schedule), scale, net.caption.empty)
+    def drawn(pictures, mask):
+        model = guided(inpaint(net, pictures, mask, schedule), scale, net.caption.empty)
         fresh = seeded() if method == "ddpm" else None
         *_, last = sample(model, x_T, schedule, cond=cond, steps=8, method=method, clip=True, generator=fresh)
         return last.x_t
 
-    stays, found = known.expand_as(pictures) == 1, drawn(pictures, known)
+    stays, found = mask.expand_as(pictures) == 1, drawn(pictures, mask)
     torch.testing.assert_close(found[stays], pictures[stays], rtol=0, atol=1e-5)
     assert (found - pictures)[~stays].abs().median() > 0.1
-    assert torch.equal(found, drawn(torch.where(stays, pictures, 0.7), known == 1))  # what lies under the mask has no effect
-    assert not torch.allclose(found[~stays], drawn(-pictures, known)[~stays], atol=0.01)  # the rest of the picture has
+    assert torch.equal(found, drawn(torch.where(stays, pictures, 0.7), mask == 1))  # what lies under the mask has no effect
+    assert not torch.allclose(found[~stays], drawn(-pictures, mask)[~stays], atol=0.01)  # the rest of the picture has
 
 
 def test_with_everything_erased_a_widened_network_is_its_parent_and_with_nothing_erased_only_the_picture_counts(g):
     net, pictures = randomise(UNet(**SMALL, caption=READER, extra=4)), torch.rand(2, 3, 8, 8, generator=g) * 2 - 1
     x, t, cond = torch.randn(2, 3, 8, 8, generator=g), torch.tensor([5, 50]), TOKENS.encode(["red", "blue"])
     free = inpaint(net, pictures, torch.zeros(2, 1, 8, 8), schedule)
-    assert torch.equal(free(x, t, cond), beside(net, torch.zeros(2, 4, 8, 8))(x, t, cond))
+    assert torch.equal(free(x, t, cond), with_channels(net, torch.zeros(2, 4, 8, 8))(x, t, cond))
     whole = inpaint(net, pictures, torch.ones(2, 1, 8, 8), schedule)
     a = schedule.alpha_bar[t].float()[:, None, None, None]
     torch.testing.assert_close(a.sqrt() * pictures + (1 - a).sqrt() * whole(x, t, cond), x)
@@ -175,15 +175,15 @@ def test_with_everything_erased_a_widened_network_is_its_parent_and_with_nothing
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"known": torch.zeros(2, 8, 8)}, r"need masks of shape \(2, 1, 8, 8\), not \(2, 8, 8\)"),
-        ({"known": torch.zeros(1, 1, 8, 8)}, r"need masks of shape \(2, 1, 8, 8\), not \(1, 1, 8, 8\)"),
-        ({"known": torch.full((2, 1, 8, 8), 0.5)}, "A mask must be 1 where the picture stays and 0 elsewhere"),
+        ({"mask": torch.zeros(2, 8, 8)}, r"need masks of shape \(2, 1, 8, 8\), not \(2, 8, 8\)"),
+        ({"mask": torch.zeros(1, 1, 8, 8)}, r"need masks of shape \(2, 1, 8, 8\), not \(1, 1, 8, 8\)"),
+        ({"mask": torch.full((2, 1, 8, 8), 0.5)}, "A mask must be 1 where the picture stays and 0 elsewhere"),
         ({"model": UNet(**SMALL, extra=4)}, "training mode"),
-        ({"pictures": torch.zeros(2, 3, 4, 4), "known": torch.zeros(2, 1, 4, 4)}, "must have the same shape"),
+        ({"pictures": torch.zeros(2, 3, 4, 4), "mask": torch.zeros(2, 1, 4, 4)}, "must have the same shape"),
     ],
 )
 def test_what_does_not_fit_is_named(options, words, unchecked):
-    fine = {"model": UNet(**SMALL, extra=4).eval(), "pictures": torch.zeros(2, 3, 8, 8), "known": torch.zeros(2, 1, 8, 8)}
+    fine = {"model": UNet(**SMALL, extra=4).eval(), "pictures": torch.zeros(2, 3, 8, 8), "mask": torch.zeros(2, 1, 8, 8)}
     with pytest.raises(ValueError, match=words):
         inpaint(**{**fine, **options}, schedule=schedule)(torch.zeros(2, 3, 8, 8), torch.tensor([1, 2]))
 
@@ -194,27 +194,27 @@ def test_what_does_not_fit_is_named(options, words, unchecked):
 def test_a_model_edits_in_batches_and_draws_where_nothing_is_known(g, monkeypatch):
     monkeypatch.setattr(model_file, "AT_ONCE", 2)
     model = InpaintingModel(RECIPE, randomise(RECIPE.build()))
-    (pictures, known), asked = scene(5, g), ["red circle", "blue", "", "red", "blue square"]
-    found = model.edit(pictures, known, asked, steps=3)
-    stays = known.expand_as(pictures) == 1
+    (pictures, mask), asked = scene(5, g), ["red circle", "blue", "", "red", "blue square"]
+    found = model.edit(pictures, mask, asked, steps=3)
+    stays = mask.expand_as(pictures) == 1
     torch.testing.assert_close(found[stays], pictures[stays], rtol=0, atol=1e-5)
-    assert torch.equal(found, model.edit(pictures, known, asked, steps=3)) and found.abs().max() <= 1
+    assert torch.equal(found, model.edit(pictures, mask, asked, steps=3)) and found.abs().max() <= 1
     for change in ({"seed": 1}, {"steps": 4}, {"scale": 1.0}, {"method": "ddpm"}):
-        assert not torch.allclose(found, model.edit(pictures, known, asked, **{"steps": 3, **change}), atol=1e-3)
+        assert not torch.allclose(found, model.edit(pictures, mask, asked, **{"steps": 3, **change}), atol=1e-3)
     drawn = model.draw(asked, steps=3)
-    assert torch.equal(drawn, model.edit(pictures, 0 * known, asked, steps=3))
+    assert torch.equal(drawn, model.edit(pictures, 0 * mask, asked, steps=3))
     assert torch.equal(drawn[0], found[0]) and not torch.allclose(drawn[1], found[1], atol=1e-3)
 
 
 def test_what_cannot_be_edited_is_named(g, unchecked):
-    model, (pictures, known) = InpaintingModel(RECIPE, randomise(RECIPE.build())), scene(2, g)
+    model, (pictures, mask) = InpaintingModel(RECIPE, randomise(RECIPE.build())), scene(2, g)
     for given, words in (
-        ((pictures, known, ["red"]), r"here \(1, 3, 8, 8\), not \(2, 3, 8, 8\) with 2 masks"),
-        ((pictures[:, :, :4], known, ["red", "blue"]), r"here \(2, 3, 8, 8\), not \(2, 3, 4, 8\)"),
-        ((pictures, known[:1], ["red", "blue"]), "with 1 masks"),
-        ((127.5 * pictures + 127.5, known, ["red", "blue"]), r"pictures must lie in \[-1, 1\], but its numbers go from"),
-        ((pictures.where(pictures < 0.5, math.nan), known, ["red", "blue"]), "some of its numbers are NaN"),
-        ((pictures, known, torch.tensor([1, 2])), "give a list of strings"),
+        ((pictures, mask, ["red"]), r"here \(1, 3, 8, 8\), not \(2, 3, 8, 8\) with 2 masks"),
+        ((pictures[:, :, :4], mask, ["red", "blue"]), r"here \(2, 3, 8, 8\), not \(2, 3, 4, 8\)"),
+        ((pictures, mask[:1], ["red", "blue"]), "with 1 masks"),
+        ((127.5 * pictures + 127.5, mask, ["red", "blue"]), r"pictures must lie in \[-1, 1\], but its numbers go from"),
+        ((pictures.where(pictures < 0.5, math.nan), mask, ["red", "blue"]), "some of its numbers are NaN"),
+        ((pictures, mask, torch.tensor([1, 2])), "give a list of strings"),
     ):
         with pytest.raises(ValueError, match=words):
             model.edit(*given)

@@ -12,7 +12,7 @@ from ..unclip import Chain
 from . import chains, clips, digits, edits, priors, texts, upsampler
 from .digits import features, frechet_to_real, judge, real_halves, recognise
 
-__all__ = ["MEANING", "features", "frechet_to_real", "judge", "real_halves", "recognise", "score", "ship"]
+__all__ = ["MEANING", "features", "frechet_to_real", "judge", "real_halves", "recognise", "release", "score"]
 
 # Which file judges a model of this kind.
 JUDGES = {
@@ -57,7 +57,7 @@ def score(model: Trained | Chain, seed: int | None = None) -> dict[str, float]:
     return judging.score(model, 0 if seed is None else seed)
 
 
-def ship(model: Trained | Chain, seed: int | None = None) -> dict:
+def release(model: Trained | Chain, seed: int | None = None) -> dict:
     """Write the model into the package: its averaged weights in bf16, and its card beside them; returns the card. A chain has
     only a card, since its models are shipped separately.
 

@@ -47,7 +47,7 @@ def score(chain: Chain, seed: int = 0) -> dict[str, float]:
     """The numbers of `MEANING`; the seeds are `seed` and the four after it."""
     found: dict[str, float] = {}
     for part in ("seen", "heldout"):
-        captions, own, pictures = asked(chain.data, part, COUNT)
+        captions, own, pictures = examples(chain.data, part, COUNT)
         for source, alone in WAYS:
             rows = [table_cell(chain, source, alone, captions, pictures, seed + i) for i in range(SEEDS)]
             right = [float(texts.right(chain.data, drawn, own).double().mean()) for drawn in rows]
@@ -64,7 +64,7 @@ def made_of(chain: Chain) -> dict[str, dict[str, str]]:
     return {"models": {model.name: trained.fingerprint(model.net) for model in parts.values()}}
 
 
-def asked(data: str, part: str, n: int) -> tuple[list[str], Int[Tensor, " n"], Float[Tensor, "n 3 16 16"]]:
+def examples(data: str, part: str, n: int) -> tuple[list[str], Int[Tensor, " n"], Float[Tensor, "n 3 16 16"]]:
     """n captions of the part "seen" or "heldout", the number of the combination or emoji of each, and a real picture of each."""
     g = torch.Generator().manual_seed(3)
     if data != "emoji":
@@ -99,7 +99,7 @@ def over_seeds(rows: list[Float[Tensor, "n 3 h w"]]) -> float:
 def gap(chain: Chain) -> dict[str, float]:
     """The cosines of CLIP's embeddings within each kind and between the kinds."""
     if chain.data == "shapes":
-        captions, own, pictures = asked(chain.data, "seen", 500)
+        captions, own, pictures = examples(chain.data, "seen", 500)
     else:
         train = emoji.load(16)[0]
         captions, own, pictures = train.names, torch.arange(len(train.names)), train.images
@@ -117,7 +117,7 @@ def curves(chain: Chain) -> list[dict[str, float | str]]:
     """Against the guidance scale, for training captions: the share of right pictures and the spread over the seeds, with the
     prior's embedding and with none. In Ramesh et al. 2022, section 5.3, guidance makes pictures of one caption alike without a
     prior, but not with one, since the prior has already chosen an embedding."""
-    captions, own, pictures = asked(chain.data, "seen", COUNT)
+    captions, own, pictures = examples(chain.data, "seen", COUNT)
     rows = []
     for source in ("prior", "none"):
         for scale in SCALES:

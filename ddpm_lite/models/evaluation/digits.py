@@ -87,15 +87,15 @@ def score(model: ClassModel | ClassifierModel, seed: int = 0) -> dict[str, float
     train, held_out = digits.load()
     if isinstance(model, ClassifierModel):
         return {"accuracy": metrics.accuracy(model.predict(held_out.images), held_out.labels)}
-    asked = torch.arange(10).repeat(100)
+    labels = torch.arange(10).repeat(100)
     found = {}
     for key, steps, scale in (("recognised", 50, 2.0), ("recognised_10_steps", 10, 2.0), ("recognised_unguided", 50, 1.0)):
-        found[key] = metrics.accuracy(recognise(model.draw(asked, seed=seed, steps=steps, scale=scale)), asked)
-    unguided = model.draw(asked[:HALF], seed=seed + 1, scale=1.0)
+        found[key] = metrics.accuracy(recognise(model.draw(labels, seed=seed, steps=steps, scale=scale)), labels)
+    unguided = model.draw(labels[:HALF], seed=seed + 1, scale=1.0)
     halves, drawn = real_halves(), features(unguided)
     found["frechet"] = frechet_to_real(unguided)
     found["frechet_real"] = fmean(metrics.frechet(a, b) for a, b in halves)
-    found["frechet_null"] = frechet_to_real(model.draw(asked[:HALF], seed=seed + 1, scale=0.0))
+    found["frechet_null"] = frechet_to_real(model.draw(labels[:HALF], seed=seed + 1, scale=0.0))
     for key, others in (("", lambda b: drawn), ("_real", lambda b: b)):
         pairs = [metrics.precision_recall(a, others(b)) for a, b in halves]
         found[f"precision{key}"], found[f"recall{key}"] = fmean(p.precision for p in pairs), fmean(p.recall for p in pairs)
@@ -107,7 +107,7 @@ def score(model: ClassModel | ClassifierModel, seed: int = 0) -> dict[str, float
 def curves(model: ClassModel | ClassifierModel, seeds: int = 10) -> list[dict[str, float | str]]:
     """Quality against the number of steps (nothing for the classifier): for each method and number, the Frechet distance of
     800 unguided pictures and the share of them recognised, as mean and standard deviation over seeds."""
-    asked = torch.arange(10).repeat(HALF // 10)
+    labels = torch.arange(10).repeat(HALF // 10)
     rows: list[dict[str, float | str]] = []
     if isinstance(model, ClassifierModel):
         return rows
@@ -115,8 +115,8 @@ def curves(model: ClassModel | ClassifierModel, seeds: int = 10) -> list[dict[st
         for steps in (5, 10, 20, 50, 100):
             each = []
             for seed in range(10, 10 + seeds):
-                drawn = model.draw(asked, seed=seed, steps=steps, method=method, scale=1.0)
-                each.append((metrics.accuracy(recognise(drawn), asked), frechet_to_real(drawn)))
+                drawn = model.draw(labels, seed=seed, steps=steps, method=method, scale=1.0)
+                each.append((metrics.accuracy(recognise(drawn), labels), frechet_to_real(drawn)))
             (recognised, r_std), (frechet, f_std) = zip(
                 *(f(torch.tensor(each, dtype=torch.float64).T, dim=1).tolist() for f in (torch.mean, torch.std)), strict=True
             )

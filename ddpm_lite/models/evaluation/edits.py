@@ -23,24 +23,24 @@ def score(model: InpaintingModel, seed: int = 0) -> dict[str, float]:
         if model.recipe.data == "shapes":
             drawn = shapes.draw(COUNT, g, 16, part)
             pictures, own = drawn.images, drawn.index
-            asked = [shapes.captions(i)[0] for i in own.tolist()]
+            captions = [shapes.captions(i)[0] for i in own.tolist()]
         else:
             train, held_out = emoji.load(16)
             if part == "train":
                 chosen, first, rows = train, 0, torch.randperm(len(train.images), generator=g)[:COUNT]
             else:
                 chosen, first, rows = held_out, len(train.images), torch.arange(len(held_out.images))
-            pictures, own, asked = chosen.images[rows], first + rows, [chosen.names[i] for i in rows.tolist()]
-        known = halves(len(pictures), g)
-        filled = model.edit(pictures, known, asked, seed=seed, steps=25, scale=3.0)
+            pictures, own, captions = chosen.images[rows], first + rows, [chosen.names[i] for i in rows.tolist()]
+        mask = halves(len(pictures), g)
+        filled = model.edit(pictures, mask, captions, seed=seed, steps=25, scale=3.0)
         found[f"filled{name}"] = float(texts.right(model.recipe.data, filled, own).double().mean())
         if part == "train":
-            found["filled_blank"] = float(texts.right(model.recipe.data, pictures.where(known > 0, 1.0), own).double().mean())
+            found["filled_blank"] = float(texts.right(model.recipe.data, pictures.where(mask > 0, 1.0), own).double().mean())
     return found
 
 
 def halves(n: int, generator: torch.Generator) -> torch.Tensor:
     """Masks (n, 1, 16, 16), 1 where a picture is known: the left, right, upper or lower half, at random."""
-    known = torch.zeros(4, 1, 16, 16)
-    known[0, :, :, :8] = known[1, :, :, 8:] = known[2, :, :8] = known[3, :, 8:] = 1
-    return known[torch.randint(4, (n,), generator=generator)]
+    mask = torch.zeros(4, 1, 16, 16)
+    mask[0, :, :, :8] = mask[1, :, :, 8:] = mask[2, :, :8] = mask[3, :, 8:] = 1
+    return mask[torch.randint(4, (n,), generator=generator)]
