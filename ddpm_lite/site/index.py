@@ -59,8 +59,11 @@ def _sections(line: str, parts: list[Section], sources: dict) -> list[dict[str, 
 
 
 def _functions(line: str, parts: list[Section], sources: dict) -> list[dict[str, Any]]:
-    found = [each for each, source in sources.items() if line in source.slides and not each.page.startswith("ddpm_lite.views")]
-    return [{"html": f"<code>{each.name}</code>", "address": each.address} for each in found]
+    found: dict[int, dict[str, Any]] = {}  # what a room exports from a module that it exports too stands once
+    for each, source in sources.items():
+        if line in source.slides and not each.page.startswith("ddpm_lite.views"):
+            found.setdefault(id(each.value), {"html": f"<code>{each.name}</code>", "address": each.address})
+    return list(found.values())
 
 
 def _exercises(line: str, parts: list[Section], sources: dict) -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ from test_project import ROOT, imports, modules, part
 
 from ddpm_lite.site import citations
 from ddpm_lite.site.citations import Citation, citation
+from ddpm_lite.site.index import FOUND
+from ddpm_lite.site.lecture import LINES
 
 ROOMS = sorted({page.__name__ for page in citations.pages() if page.__name__.count(".") == 1})
 OF_THE_LECTURE = {"maths", "networks", "training", "sampling", "views"}
@@ -75,6 +77,13 @@ def test_what_stands_for_something_of_the_lecture_cites_it():
         if room in OF_THE_LECTURE and named and callable(each.value) and "." not in each.name and each[:2] not in cited:
             without.add(each.name)
     assert without == set(UNCITED)
+
+
+def test_a_function_stands_once_for_a_line():
+    sources = citations.cited()
+    for line in LINES:
+        names = [each["html"] for each in FOUND["function"](line, [], sources)]
+        assert len(set(names)) == len(names), line
 
 
 @pytest.mark.parametrize("name", ROOMS)
