@@ -125,8 +125,13 @@ TABLE: dict[str, dict[str, list[Used | Refused] | str]] = {
     "eps_loss": DENOISING,
     "v_loss": DENOISING,
     "x0_loss": DENOISING,
+    "inpaint": {"target": [Used("v"), Refused("u")]},
     "inpainting": {"everything": [Used(1.0)]},
-    "loss_floor": {"generator": [Used(SEEDED)], "drop": [Used(0.5), Refused(0.5, {"labels": None})]},
+    "loss_floor": {
+        "generator": [Used(SEEDED)],
+        "drop": [Used(0.5), Refused(0.5, {"labels": None})],
+        "target": [Used("v"), Used("x0"), Refused("u")],
+    },
     "low_discrepancy_t": {"generator": [Used(SEEDED)], "device": [Used("meta")]},
     "place": {"precision": [Used(torch.float64), Refused(torch.bfloat16, {"net": d.PointMLP})]},
     "sample": {
@@ -159,6 +164,7 @@ TABLE: dict[str, dict[str, list[Used | Refused] | str]] = {
         "compile": "test_wiring_training.py::test_compile_is_asked_for_where_it_is_wanted",
     },
     "upsampling": {"noise": [Used(1.0)]},
+    "Trained.eps": {"network": [Used(lambda x, t, cond=None: 0.5 * x)]},
     "Trained": {"card": [Used({"about": "x"})], "made": [Used("a run")]},
     "ClassModel.draw": {**DRAWN, "scale": [Used(7.0), Refused(7.0, {"asked": NULL})]},
     "TextModel.draw": {**DRAWN, **LED, "seed": [*DRAWS["seed"], *SEED_BESIDE_NOISE]},

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from .checks import require_finite, require_share
-from .gaussian import Steps, eps_from_x0, q_sample
+from .gaussian import Steps, eps_from_x0, q_sample, v_from_eps
 from .schedule import Schedule, gather, require_floating
 
 Labels = Int[Tensor, " batch"]
@@ -36,6 +36,11 @@ class _Exact:
     def eps_model(self, schedule: Schedule) -> Callable[..., Tensor]:
         """eps* with the signature of a network, model(x_t, t, cond=None): for `sample`, in a network's place."""
         return lambda x_t, t, cond=None: self.eps(x_t, t, schedule, cond)
+
+    def v_model(self, schedule: Schedule) -> Callable[..., Tensor]:
+        """v* = sqrt(alpha_bar_t) eps* - sqrt(1 - alpha_bar_t) x0*, with the signature of a network that predicts v.
+        Slide L18; Salimans & Ho 2022, section 4."""
+        return lambda x_t, t, cond=None: v_from_eps(x_t, self.eps(x_t, t, schedule, cond), t, schedule)
 
     @property
     def null(self) -> int:
@@ -202,15 +207,22 @@ def loss_floor(
     n: int,
     generator: torch.Generator | None = None,
     drop: float = 1.0,
+    target: str = "eps",
 ) -> Floor:
     """min over all functions f of E|eps - f(x_t, t, c)|^2 / D, estimated from n draws, 1 <= t <= T.
     Slide L20; Ho et al. 2020, eq. 14.
 
+    target is "eps", or "x0" or "v" in the place of eps: where x_t is known these follow from eps, so that their errors are
+    those of eps times (1 - alpha_bar_t) / alpha_bar_t and 1 / alpha_bar_t.
     drop is the share of training pictures whose label is replaced by the null label: 1 is the unconditional floor,
     0 the class-conditional one, and training with label dropout p has the floor p * unconditional + (1 - p) * conditional.
     A floor holds for the distribution it was computed on and for nothing else: read `Floor.of`. ValueError for a drop below 1
-    where there are no labels.
+    where there are no labels, and for another target.
     """
+    a = float(schedule.alpha_bar[t])
+    factors = {"eps": 1.0, "x0": (1 - a) / a, "v": 1 / a}
+    if target not in factors:
+        raise ValueError(f"There is no target {target!r}: use {', '.join(factors)}.")
     require_share(drop=drop)
     if drop < 1 and exact.labels is None:
         raise ValueError(f"drop = {drop} is the share of labels left out, but this distribution has no labels: leave it out.")
@@ -223,7 +235,7 @@ def loss_floor(
         block = 1024  # draws at a time: the memory is that of block x N numbers, not n x N
         conds = cond.split(block) if cond is not None else [None] * math.ceil(n / block)
         eps_star = torch.cat([exact.eps(x, t, schedule, c) for x, c in zip(x_t.split(block), conds, strict=True)])
-        return ((eps - eps_star) ** 2).reshape(n, -1).mean(1)
+        return factors[target] * ((eps - eps_star) ** 2).reshape(n, -1).mean(1)
 
     error = drop * squared_error(None) if drop > 0 else x0.new_zeros(n)
     if drop < 1:

@@ -83,7 +83,7 @@ class ClassModel(DrawingModel):
         if wrong := [label for label in labels.tolist() if label not in range(classes + 1)]:
             raise ValueError(f"Labels go from 0 to {classes - 1}, and {classes} means 'no condition'; {wrong[0]} does not fit.")
         scale = strength(scale, labels, classes)
-        return self._draw([labels], lambda cond: (guided(self.net, scale, classes), cond), seed, steps, method, noise)
+        return self._draw([labels], lambda cond: (guided(self.eps(), scale, classes), cond), seed, steps, method, noise)
 
 
 class TextModel(DrawingModel):
@@ -123,7 +123,7 @@ class TextModel(DrawingModel):
         """The network under guidance of this scale towards these conditions."""
         null = self._reader.empty
         scale = strength(scale, conditions, null)
-        return lambda cond: (guided(self.net, scale, null), cond)
+        return lambda cond: (guided(self.eps(), scale, null), cond)
 
 
 class DecoderModel(TextModel):
@@ -206,7 +206,7 @@ class InpaintingModel(TextModel):
         scale = strength(scale, conditions, null)
 
         def predict(cond: Tensor, pictures: Tensor, mask: Tensor) -> tuple[Callable[..., Tensor], Tensor]:
-            net = inpaint(self.net, pictures, mask, self.schedule)
+            net = inpaint(self.net, pictures, mask, self.schedule, self.target)
             return guided(net, scale, null), cond
 
         return predict
@@ -230,7 +230,11 @@ class UpsamplingModel(DrawingModel):
         if not isinstance(small, Tensor) or tuple(small.shape[1:]) != wanted:
             raise ValueError(f"{self.name} enlarges pictures: give a tensor of shape (n, {', '.join(map(str, wanted))}).")
         require_pictures(small=small)
-        return self._draw([small], lambda small: (with_channels(self.net, enlarge(small)), None), seed, steps, method, noise)
+
+        def predict(small: Tensor) -> tuple[Callable[..., Tensor], None]:
+            return self.eps(with_channels(self.net, enlarge(small))), None
+
+        return self._draw([small], predict, seed, steps, method, noise)
 
 
 class PriorModel(Trained):

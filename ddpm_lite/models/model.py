@@ -14,6 +14,7 @@ from ..networks.tokenizer import Tokenizer
 from ..networks.unet import UNet
 from ..sampling.loop import sample
 from ..sampling.noise import normal, seeds
+from ..sampling.samplers import as_eps
 from .header import Made
 from .recipe import Recipe
 
@@ -44,6 +45,18 @@ class Trained:
     def tokenizer(self) -> Tokenizer:
         """What turns captions into its tokens."""
         return self.recipe.tokenizer
+
+    def eps(self, network: Callable[..., Tensor] | None = None) -> Callable[..., Tensor]:
+        """Its network, or one made of it, as a network that predicts the noise, which is what guidance and samplers take."""
+        network = self.net if network is None else network
+        return network if self.target == "eps" else as_eps(network, self.schedule, self.target)
+
+    @property
+    def target(self) -> str:
+        """What its network predicts. ValueError where nothing is denoised."""
+        if self.recipe.target is None:
+            raise ValueError(f"{self.name} does not denoise, so its network has no target.")
+        return self.recipe.target
 
     @property
     def device(self) -> torch.device:

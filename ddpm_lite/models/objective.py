@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..networks.clip import CLIP
 from ..networks.prior import null_condition
 from ..networks.tokenizer import empty_row
 from ..training.batches import captioned, decoding, imagining, inpainting, upsampling
-from ..training.losses import class_loss, clip_loss, eps_loss, x0_loss
+from ..training.losses import LossFunction, class_loss, clip_loss, denoising_loss
 from .recipe import Recipe
 
 Objective = Callable[..., Any]
@@ -20,35 +20,41 @@ def make_loss(recipe: Recipe, clip: nn.Module | None = None) -> Objective:
     return LOSSES[recipe.kind](recipe, clip, **recipe.loss)
 
 
+def _denoising(recipe: Recipe, drop: float | None = None, null: int | Tensor | None = None) -> LossFunction:
+    """The squared error of what the recipe's network predicts."""
+    assert recipe.target is not None, "a recipe of this kind has a target"
+    return denoising_loss(recipe.target, recipe.make_schedule(), drop, null)
+
+
 def _classifier(recipe: Recipe, clip: None) -> Objective:
     return class_loss
 
 
 def _class_conditional(recipe: Recipe, clip: None) -> Objective:
-    return eps_loss(recipe.make_schedule(), null=recipe.network["num_classes"])
+    return _denoising(recipe, null=recipe.network["num_classes"])
 
 
 def _text_conditional(recipe: Recipe, clip: None, drop: float, word_drop: float) -> Objective:
-    return captioned(eps_loss(recipe.make_schedule(), drop, empty_row(recipe.length)), word_drop)
+    return captioned(_denoising(recipe, drop, empty_row(recipe.length)), word_drop)
 
 
 def _inpainting(recipe: Recipe, clip: None, drop: float, word_drop: float, everything: float) -> Objective:
-    loss = eps_loss(recipe.make_schedule(), drop, empty_row(recipe.length))
+    loss = _denoising(recipe, drop, empty_row(recipe.length))
     return captioned(inpainting(loss, everything), word_drop)
 
 
 def _decoder(recipe: Recipe, clip: CLIP, both: float, caption: float, image: float, word_drop: float) -> Objective:
-    loss = decoding(eps_loss(recipe.make_schedule()), clip, empty_row(recipe.length), both, caption, image)
+    loss = decoding(_denoising(recipe), clip, empty_row(recipe.length), both, caption, image)
     return captioned(loss, word_drop)
 
 
 def _upsampling(recipe: Recipe, clip: None, noise: float) -> Objective:
-    return captioned(upsampling(eps_loss(recipe.make_schedule()), noise))
+    return captioned(upsampling(_denoising(recipe), noise))
 
 
 def _prior(recipe: Recipe, clip: CLIP, drop: float, word_drop: float) -> Objective:
     null = null_condition(recipe.length, recipe.network["dim"])
-    return captioned(imagining(x0_loss(recipe.make_schedule(), drop, null), clip), word_drop)
+    return captioned(imagining(_denoising(recipe, drop, null), clip), word_drop)
 
 
 def _clip(recipe: Recipe, clip: None, word_drop: float, shift: int) -> Objective:

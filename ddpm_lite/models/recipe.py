@@ -22,18 +22,18 @@ class Kind(NamedTuple):
     network: type[nn.Module]
     options: tuple[str, ...] = ()  # the numbers that its loss takes
     reads: bool = False  # captions
-    target: str | None = "eps"  # what the network predicts; None where nothing is denoised
+    targets: tuple[str | None, ...] = ("eps", "v")  # what its network may predict; None where nothing is denoised
 
 
 KINDS = {
-    "classifier": Kind(Classifier, target=None),
+    "classifier": Kind(Classifier, targets=(None,)),
     "class-conditional": Kind(UNet),
     "text-conditional": Kind(UNet, ("drop", "word_drop"), reads=True),
     "inpainting": Kind(UNet, ("drop", "word_drop", "everything"), reads=True),
     "decoder": Kind(UNet, ("both", "caption", "image", "word_drop"), reads=True),
     "upsampling": Kind(UNet, ("noise",)),
-    "prior": Kind(Prior, ("drop", "word_drop"), reads=True, target="x0"),
-    "clip": Kind(CLIP, ("word_drop", "shift"), reads=True, target=None),
+    "prior": Kind(Prior, ("drop", "word_drop"), reads=True, targets=("x0",)),
+    "clip": Kind(CLIP, ("word_drop", "shift"), reads=True, targets=(None,)),
 }
 DATA = ("digits", "shape", "shapes", "emoji", "folder")
 SCHEDULES = ("linear", "cosine")
@@ -90,6 +90,7 @@ class Recipe:
     network    the keyword arguments of its network, without the size of the vocabulary, which `words` determine
     training   see `Training`
     about      what it does, in a phrase
+    target     what the network predicts: "eps", "v" (see `targets`), "x0" for a prior, None where nothing is denoised
     schedule   {"kind": "linear" or "cosine", and the arguments of that schedule}, where something is denoised, or a CLIP sees
                noisy pictures
     loss       the numbers that the loss of this kind takes: KINDS[kind].options
@@ -123,9 +124,9 @@ class Recipe:
         _require(kind is not None, "kind", self.kind)
         assert kind is not None  # for mypy, which does not see it
         _require(self.data in DATA, "data", self.data)
-        _require(self.target == kind.target, "target", self.target)
+        _require(self.target in kind.targets, "target", self.target)
         _require(isinstance(self.network, Mapping) and _wholes(self.network), "network", self.network)
-        needed = kind.target is not None or self.network.get("noisy")
+        needed = self.target is not None or self.network.get("noisy")
         _require(_fits(self.schedule) if needed else self.schedule is None, "schedule", self.schedule)
         loss = isinstance(self.loss, Mapping) and self.loss.keys() == set(kind.options)
         _require(loss and all(map(is_number, self.loss.values())), "loss", self.loss)

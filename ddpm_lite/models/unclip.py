@@ -14,7 +14,6 @@ from ..sampling.editing import invert
 from ..sampling.guidance import guided
 from ..sampling.loop import sample
 from ..sampling.noise import normal, seeds
-from ..sampling.samplers import as_eps
 from .kinds import ClipModel, DecoderModel, PriorModel, UpsamplingModel
 from .model import Trained
 from .presets import CHAINS
@@ -132,7 +131,7 @@ class Chain:
         """The noise from which the decoder, given only the embeddings, draws these pictures again by DDIM with as many steps at
         scale 1. More steps come closer: see `editing.invert`."""
         model, cond = self.decoder, self.decoder.conditions([""] * len(pictures), self.encode(pictures)).to(self.decoder.device)
-        return invert(model.net, pictures.to(model.device), model.schedule, cond=cond, steps=steps)
+        return invert(model.eps(), pictures.to(model.device), model.schedule, cond=cond, steps=steps)
 
 
 @torch.no_grad()
@@ -164,7 +163,7 @@ def imagine(
     seed %= 2**63
     own = [torch.Generator(device).manual_seed(s) for s in (seed, *seeds(candidates - 1, seed))]
     x_T = torch.cat([normal(n, prior.net.shape, generator) for generator in own])
-    eps = guided(as_eps(prior.net, prior.schedule), scale, prior.net.null)
+    eps = guided(prior.eps(), scale, prior.net.null)
     *_, last = sample(eps, x_T, prior.schedule, cond=cond, steps=steps, method="ddim")
     return closest(last.x_t.reshape(candidates, n, -1), text)
 

@@ -14,10 +14,15 @@ from ..maths.schedule import Schedule, require_floating
 from ..networks.channels import erased, with_channels
 from .guidance import refuse_training_mode
 from .loop import finite_x0_hat, timesteps
+from .samplers import as_eps
 
 
 def inpaint(
-    model: Callable[..., Tensor], pictures: Float[Tensor, "b c h w"], mask: Shaped[Tensor, "b 1 h w"], schedule: Schedule
+    model: Callable[..., Tensor],
+    pictures: Float[Tensor, "b c h w"],
+    mask: Shaped[Tensor, "b 1 h w"],
+    schedule: Schedule,
+    target: str = "eps",
 ) -> Callable[..., Tensor]:
     """A network trained with `batches.inpainting` as a model(x_t, t, cond) for `guided` and the samplers.
     Slide L24; Nichol et al. 2022, section 3.3.
@@ -28,6 +33,7 @@ def inpaint(
 
     pictures   in [-1, 1]; the pixels of the erased part have no effect
     mask       1 (or True) where the picture stays, 0 (or False) where it is drawn anew
+    target     what the network predicts: "eps", or one that `as_eps` takes
     ValueError for masks that do not fit the pictures, pictures outside of [-1, 1], a network in training mode, and an x_t of
     another shape.
     """
@@ -40,6 +46,7 @@ def inpaint(
         raise ValueError("A mask must be 1 where the picture stays and 0 elsewhere: other values have no meaning.")
     require_pictures(pictures=pictures)
     network = with_channels(model, erased(pictures, mask))
+    network = network if target == "eps" else as_eps(network, schedule, target)
 
     def eps(x_t: Float[Tensor, "n c h w"], t: Int[Tensor, " n"], cond: Tensor | None = None) -> Float[Tensor, "n c h w"]:
         times = len(x_t) // len(pictures)  # two under guidance, as in `with_channels`

@@ -21,6 +21,7 @@ X = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(1)).clamp(-1
 T = torch.tensor([5, 20, 30, 45])
 LABELS, FLAT = torch.tensor([0, 1, 1, 0]), torch.linspace(-1, 1, 8).reshape(4, 2)
 TOKENS = torch.tensor([[1, 4, 5, 2, 0, 0]] * 3 + [[1, 6, 2, 0, 0, 0]])
+MASK = (torch.arange(8) < 4).float().expand(4, 1, 8, 8)
 EMBEDDED, UPSAMPLER = 8 * torch.eye(64)[:1], "upsampler-emoji"
 
 
@@ -122,6 +123,7 @@ CALLS = {
     "eps_loss": lambda cond=LABELS, **k: lossy(d.eps_loss(S, **k), *([X] if cond is None else [X, cond])),
     "x0_loss": lambda cond=LABELS, **k: lossy(d.x0_loss(S, **k), *([X] if cond is None else [X, cond])),
     "v_loss": lambda cond=LABELS, **k: lossy(d.v_loss(S, **k), *([X] if cond is None else [X, cond])),
+    "inpaint": lambda **k: d.inpaint(lambda x, t, cond=None: stub(x[:, :3], t, cond), X, MASK, S, **k)(0.5 * X, T),
     "inpainting": lambda **k: lossy(d.inpainting(d.eps_loss(S), **k), X),
     "loss_floor": lambda labels=LABELS, **k: d.loss_floor(d.FiniteData(FLAT, labels), 30, S, 50, **k),
     "low_discrepancy_t": lambda **k: d.low_discrepancy_t(5, 50, **k),
@@ -130,6 +132,7 @@ CALLS = {
     "timesteps": lambda **k: d.timesteps(50, **k),
     "train": trained,
     "upsampling": lambda **k: lossy(d.upsampling(d.eps_loss(S), **k), X),
+    "Trained.eps": lambda **k: model("digits").eps(**k)(X[:2], T[:2]),
     "Trained": lambda **k: vars(Trained(PRESETS["digits"], d.PointMLP(2, 8, 1), **k)) | {"net": None},
     "ClassModel.draw": partial(drawn, "digits"),
     "TextModel.draw": partial(drawn, "glide-shapes"),

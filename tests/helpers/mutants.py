@@ -130,16 +130,16 @@ training/losses.py
   models/test_wiring_presets.py::test_conditions_are_dropped_at_the_preset_s_rate
     device=cond.device) < p => device=cond.device) < min(p, 0.1)
 models/objective.py
-  models/test_wiring_presets.py::test_a_picture_is_denoised_to_its_noise_and_an_embedding_to_itself
-    imagining(x0_loss(recipe.make_schedule(), => imagining(eps_loss(recipe.make_schedule(),
+  models/test_wiring_presets.py::test_a_picture_is_denoised_to_its_noise_or_velocity_and_an_embedding_to_itself
+    denoising_loss(recipe.target, => denoising_loss("eps",
   models/test_wiring_presets.py::test_conditions_are_dropped_at_the_preset_s_rate
-    x0_loss(recipe.make_schedule(), drop, null) => x0_loss(recipe.make_schedule(), 0.0, null)
-    x0_loss(recipe.make_schedule(), drop, null) => x0_loss(recipe.make_schedule(), drop)
-    x0_loss(recipe.make_schedule(), drop, null) => x0_loss(recipe.make_schedule(), null=null)
-    captioned(eps_loss(recipe.make_schedule(), drop, => captioned(eps_loss(recipe.make_schedule(), null=
-    captioned(eps_loss(recipe.make_schedule(), drop, empty_row(recipe.length)) => captioned(eps_loss(recipe.make_schedule(), drop)
-    loss = eps_loss(recipe.make_schedule(), drop, => loss = eps_loss(recipe.make_schedule(), null=
-    loss = eps_loss(recipe.make_schedule(), drop, empty_row(recipe.length)) => loss = eps_loss(recipe.make_schedule(), drop)
+    imagining(_denoising(recipe, drop, null) => imagining(_denoising(recipe, 0.0, null)
+    imagining(_denoising(recipe, drop, null) => imagining(_denoising(recipe, drop)
+    imagining(_denoising(recipe, drop, null) => imagining(_denoising(recipe, null=null)
+    captioned(_denoising(recipe, drop, => captioned(_denoising(recipe, null=
+    captioned(_denoising(recipe, drop, empty_row(recipe.length)) => captioned(_denoising(recipe, drop)
+    loss = _denoising(recipe, drop, => loss = _denoising(recipe, null=
+    loss = _denoising(recipe, drop, empty_row(recipe.length)) => loss = _denoising(recipe, drop)
   models/test_wiring_presets.py::test_words_are_dropped_at_the_preset_s_rate
     null), clip), word_drop) => null), clip))
     recipe.make_schedule()), word_drop, shift) => recipe.make_schedule()), shift=shift)
@@ -156,10 +156,10 @@ models/objective.py
     inpainting(loss, everything) => inpainting(loss)
     inpainting(loss, everything) => inpainting(loss, 0.0)
   models/test_wiring_presets.py::test_an_upsampler_sees_the_small_picture_with_the_preset_s_noise
-    upsampling(eps_loss(recipe.make_schedule()), noise) => upsampling(eps_loss(recipe.make_schedule()))
-    upsampling(eps_loss(recipe.make_schedule()), noise) => upsampling(eps_loss(recipe.make_schedule()), 0.0)
+    upsampling(_denoising(recipe), noise) => upsampling(_denoising(recipe))
+    upsampling(_denoising(recipe), noise) => upsampling(_denoising(recipe), 0.0)
   models/test_wiring_presets.py::test_a_label_is_dropped_now_and_then_and_a_classifier_learns_all
-    eps_loss(recipe.make_schedule(), null=recipe.network["num_classes"]) => eps_loss(recipe.make_schedule())
+    _denoising(recipe, null=recipe.network["num_classes"]) => _denoising(recipe)
 models/material.py
   models/test_wiring_presets.py::test_your_own_pictures_are_kept_with_their_captions_and_never_mirrored
     to_bytes(found.images), torch.zeros(n, dtype=torch.bool) => to_bytes(found.images), torch.ones(n, dtype=torch.bool)
@@ -367,14 +367,14 @@ models/kinds.py
   models/test_wiring_drawing.py::test_a_drawing_is_the_sampler_s_from_the_noise_given_under_guidance
     self._draw([tokens], self._led(tokens, scale), => self._draw([tokens], self._led(tokens, 2.0),
     [tokens], self._led(tokens, scale), seed, steps, method, noise) => [tokens], self._led(tokens, scale), seed, steps, method)
-    return lambda cond: (guided(self.net, scale, null), cond) => return lambda cond: (self.net, cond)
+    return lambda cond: (guided(self.eps(), scale, null), cond) => return lambda cond: (self.eps(), cond)
   models/test_wiring_drawing.py::test_every_picture_has_noise_of_its_own_in_every_batch
     [tokens], self._led(tokens, scale), seed, => [tokens], self._led(tokens, scale), 0,
   models/test_wiring_drawing.py::test_a_decoder_hears_each_picture_s_embedding
     if embedding is None: => if True:
   models/test_wiring_drawing.py::test_each_kind_of_drawing_takes_every_option[digits]
     scale, classes), cond), seed, steps, method, noise) => scale, classes), cond), seed, steps, method)
-    guided(self.net, scale, classes) => guided(self.net, 2.0, classes)
+    guided(self.eps(), scale, classes) => guided(self.eps(), 2.0, classes)
   models/test_wiring_drawing.py::test_each_kind_of_drawing_takes_every_option[decoder-shapes]
     [rows], self._led(rows, scale), seed, => [rows], self._led(rows, 2.0), seed,
     [rows], self._led(rows, scale), seed, => [rows], self._led(rows, scale), 0,
@@ -383,12 +383,12 @@ models/kinds.py
     nothing[:, :1]], self._led(tokens, scale), seed, => nothing[:, :1]], self._led(tokens, 2.0), seed,
     guided(net, scale, null), cond => net, cond
   models/test_wiring_drawing.py::test_each_kind_of_drawing_takes_every_option[upsampler-emoji]
-    enlarge(small)), None), seed, steps, method, noise) => enlarge(small)), None), seed, steps, "ddim", noise)
-    enlarge(small)), None), seed, steps, method, noise) => enlarge(small)), None), 0, steps, method, noise)
+    [small], predict, seed, steps, method, noise) => [small], predict, seed, steps, "ddim", noise)
+    [small], predict, seed, steps, method, noise) => [small], predict, 0, steps, method, noise)
   networks/test_caption.py::test_an_upsampler_draws_beside_the_small_picture
     with_channels(self.net, enlarge(small)) => with_channels(self.net, enlarge(small * 0))
   sampling/test_editing.py::test_a_model_edits_in_batches_and_draws_where_nothing_is_known
-    inpaint(self.net, pictures, mask, self.schedule) => inpaint(self.net, pictures, 0 * mask, self.schedule)
+    inpaint(self.net, pictures, mask, => inpaint(self.net, pictures, 0 * mask,
     [tokens, pictures, mask], self._led(tokens, scale), seed, => [tokens, pictures, mask], self._led(tokens, scale), 0,
 models/trained.py
   models/test_wiring_drawing.py::test_a_run_s_averaged_weights_are_loaded_ready_to_use
@@ -424,7 +424,7 @@ models/unclip.py
     embedding=embedding, noise=noise, **options => embedding=embedding, **options
     [""] * len(embedding) if captions is None else captions => [""] * len(embedding)
   models/test_wiring_drawing.py::test_the_prior_s_sample_is_ddim_s_under_guidance_and_the_closest_is_kept
-    prior.schedule), scale, prior.net.null) => prior.schedule), 1.0, prior.net.null)
+    guided(prior.eps(), scale, prior.net.null) => guided(prior.eps(), 1.0, prior.net.null)
     cond=cond, steps=steps, method="ddim") => cond=cond, steps=25, method="ddim")
     closest(last.x_t.reshape(candidates, n, -1), text) => last.x_t.reshape(candidates, n, -1)[0]
     repeat(candidates, 1) => repeat_interleave(candidates, 0)

@@ -144,7 +144,7 @@ BAD = {
                 {"caption": None}),
     "training": (None, {}, {"batch_size": 8}, 3),
     "about": (None, 3),
-    "target": (None, "x0", "v", 3),
+    "target": (None, "x0", "u", 3),
     "schedule": (None, "cosine", [], {}, {"kind": "cosine"}, {"kind": "from_beta", "T": 9}, {"kind": ["cosine"], "T": 9},
                  *({"kind": "cosine", "T": T} for T in ("9", 0, -5, None, 1e3, True, 10**15))),
     "loss": (None, [], {}, {"drop": 0.1}, {"drop": "much", "word_drop": 0}, {"drop": -0.1, "word_drop": 0},

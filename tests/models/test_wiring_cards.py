@@ -180,8 +180,19 @@ def test_a_card_and_its_file_hold_what_was_trained_and_what_was_scored(tmp_path,
     assert stored.keys() == {"recipe"} and Recipe.from_json(stored["recipe"]) == model.recipe
     about, data = PRESETS["prior-emoji"].about, evaluation.DATA["emoji"]
     ran = {"seed": 3, "batch_size": 7, "lr": 0.1, "weight_decay": 0.25, "command": "train it", "machine": "this one"}
-    assert card == {"name": "prior-emoji", "about": about, **ran, "steps": 11, "pictures": 77, "minutes": 1.5, "data": data,
-                    "parameters": 2, "scores": {"accuracy": 0.123456}, "curves": [{"t": 1, "recall_at_5": 0.98765}]}  # fmt: skip
+    assert card == {
+        "name": "prior-emoji",
+        "about": about,
+        **ran,
+        "steps": 11,
+        "pictures": 77,
+        "minutes": 1.5,
+        "data": data,
+        "target": "x0",
+        "parameters": 2,
+        "scores": {"accuracy": 0.123456},
+        "curves": [{"t": 1, "recall_at_5": 0.98765}],
+    }
     stored = (tmp_path / "assets" / "prior-emoji.json").read_text()
     assert '"accuracy": 0.1235' in stored and '"recall_at_5": 0.9877' in stored and stored.endswith("}\n")
 

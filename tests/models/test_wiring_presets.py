@@ -45,11 +45,11 @@ class Clip(CLIP):
 class Seen(nn.Module):
     """A network that answers 0 and keeps what it is given by the loss of a preset, in which all numbers are odd."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, target: str | None = None):
         super().__init__()
         preset, batch = PRESETS[name], []
         self.kind, self.channels = preset.kind, preset.network.get("channels", 3)
-        recipe = replace(preset, loss={k: ODD[k] for k in preset.loss})
+        recipe = replace(preset, loss={k: ODD[k] for k in preset.loss}, target=target or preset.target)
         # White paper with one dark pixel.
         self.pictures = torch.ones(N, self.channels, 8, 8)
         self.pictures[:, :, 3, 4] = -1
@@ -91,14 +91,17 @@ def share(found: torch.Tensor, expected: float) -> bool:
     return abs(float(found.double().mean()) - expected) <= 5 * math.sqrt(expected * (1 - expected) / len(found))
 
 
-@pytest.mark.parametrize("name", [name for name, preset in PRESETS.items() if KINDS[preset.kind].target])
-def test_a_picture_is_denoised_to_its_noise_and_an_embedding_to_itself(name):
-    net = seen(name)
+DENOISED = [(name, target) for name, preset in PRESETS.items() for target in KINDS[preset.kind].targets if target]
+
+
+@pytest.mark.parametrize(("name", "target"), DENOISED)
+def test_a_picture_is_denoised_to_its_noise_or_velocity_and_an_embedding_to_itself(name, target):
+    net = seen(name, target)
     x0 = torch.full((N, DIM), IMAGE * DIM**0.5) if net.kind == "prior" else net.pictures
     a = net.schedule.alpha_bar[net.t].reshape(-1, *[1] * (x0.ndim - 1))
     eps = (net.x_t - a.sqrt() * x0) / (1 - a).sqrt()
     assert abs(float(eps.std()) - 1) < 0.02 and abs(float(eps.mean())) < 0.02
-    target = x0 if net.kind == "prior" else eps
+    target = {"x0": x0, "eps": eps, "v": a.sqrt() * eps - (1 - a).sqrt() * x0}[target]
     torch.testing.assert_close(net.loss.per_item.double(), target.double().square().flatten(1).mean(1), rtol=0.01, atol=0.01)
     assert torch.equal(net.loss.bin, (net.t - 1) * 20 // net.schedule.T)
 

@@ -141,7 +141,7 @@ def by_clip(
 ) -> Float[Tensor, "n 3 16 16"]:
     """Pictures by the network without a caption, led by a noise-aware CLIP to these captions (50 DDIM steps)."""
     device = model.device
-    eps = clip_guided(model.net, clip.net, clip.tokenizer.encode(captions).to(device), model.schedule, scale)
+    eps = clip_guided(model.eps(), clip.net, clip.tokenizer.encode(captions).to(device), model.schedule, scale)
     x_T = normal(len(captions), model.net.shape, torch.Generator(device).manual_seed(seed))
     *_, last = sample(eps, x_T, model.schedule, steps=50, method="ddim", clip=True)
     return last.x_t.clamp(-1, 1).cpu()
