@@ -1,11 +1,16 @@
-"""What several commands share: the parser of each, the options of drawing, and where the notebooks are."""
+"""What several commands share: their parsers, the options of drawing, what a name stands for, and where the notebooks are."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from ..models import presets, trained
+from ..models.model import Trained
+from ..models.unclip import Chain, load_chain
 from ..sampling.samplers import SAMPLERS
 from .arguments import SEED
 
@@ -40,6 +45,18 @@ def add_writing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--notebooks", metavar="DIR", type=Path, help="the notebooks (default: notebooks, here or beside the package)"
     )
+
+
+def find(name: str, device: torch.device, known: Sequence[str]) -> Trained | Chain:
+    """What a name of the command line stands for: a shipped chain, a shipped model, or the folder of a run.
+
+    FileNotFoundError for any other name, with the known ones.
+    """
+    if name in presets.CHAINS:
+        return load_chain(name, device)
+    if name not in presets.PRESETS and not Path(name).is_dir():
+        raise FileNotFoundError(presets.unknown(name, known))
+    return trained.load(name, device)
 
 
 def notebooks(given: Path | None) -> Path:

@@ -2,31 +2,15 @@
 
 import argparse
 import io
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from PIL import Image
 
 from ..machine import distributed, files, weights
-from ..models import presets, trained
-from ..models.model import Trained
-from ..models.unclip import Chain, load_chain
 from ..views.plots import tiles
 
 MOST = 10_000  # pictures in one PNG
-
-
-def find(name: str, device: torch.device, known: Sequence[str]) -> Trained | Chain:
-    """What a name of the command line stands for: a shipped chain, a shipped model, or the folder of a run.
-
-    FileNotFoundError for any other name, with the known ones.
-    """
-    if name in presets.CHAINS:
-        return load_chain(name, device)
-    if name not in presets.PRESETS and not Path(name).is_dir():
-        raise FileNotFoundError(presets.unknown(name, known))
-    return trained.load(name, device)
 
 
 def drawing_options(args: argparse.Namespace) -> dict:

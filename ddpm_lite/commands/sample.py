@@ -12,8 +12,8 @@ from ..models.kinds import MODELS, ClassModel, TextModel, UpsamplingModel
 from ..models.model import Trained
 from ..models.unclip import Chain
 from .arguments import whole
-from .common import add_drawing, add_parser
-from .png import MOST, check_output, drawing_options, find, write_png
+from .common import add_drawing, add_parser, find
+from .png import MOST, check_output, drawing_options, write_png
 
 
 def drawing() -> list[str]:

@@ -8,8 +8,7 @@ from ..machine import distributed
 from ..machine.device import choose_device
 from ..models import evaluation, presets
 from .arguments import SEED
-from .common import add_device, add_parser
-from .png import find
+from .common import add_device, add_parser, find
 
 
 def add(commands: Any) -> None:

@@ -78,8 +78,13 @@ def require_fit(config: dict[str, Any], source: str | Path, fits: dict[str, Call
     """ValueError if the value of one of these entries does not fit."""
     for name, fit in fits.items():
         if not fit(config[name]):
-            text = repr(config[name])
-            raise refusal(source, f"{name} = {text if len(text) <= 60 else text[:60] + '...'} does not fit")
+            raise refusal(source, misfit(name, config[name]))
+
+
+def misfit(name: str, value: Any) -> str:
+    """What is said of a value that does not fit, without the end of a long one."""
+    text = repr(value)
+    return f"{name} = {text if len(text) <= 60 else text[:60] + '...'} does not fit"
 
 
 def is_whole(value: Any, least: int = 0, most: int = 2**63 - 1) -> bool:

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from ..machine.weights import is_number, is_whole, refusal, require, require_fit
+from ..machine.weights import refusal, require, require_fit
+from ..training.checkpoint import FITS as RUN
 from . import presets
 from .recipe import Recipe
 
@@ -31,9 +32,7 @@ class Made:
 FITS = {
     "machine": lambda machine: isinstance(machine, str),
     "command": lambda command: isinstance(command, str),
-    "step": is_whole,
-    "steps": lambda steps: steps is None or is_whole(steps, 1),
-    "seconds": is_number,
+    **{name: RUN[name] for name in ("step", "steps", "seconds")},
 }
 
 

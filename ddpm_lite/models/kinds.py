@@ -123,7 +123,11 @@ class TextModel(DrawingModel):
         """The network under guidance of this scale towards these conditions."""
         null = self._reader.empty
         scale = strength(scale, conditions, null)
-        return lambda cond: (guided(self.eps(), scale, null), cond)
+        return lambda cond, *given: (guided(self._network(*given), scale, null), cond)
+
+    def _network(self, *given: Tensor) -> Callable[..., Tensor]:
+        """What is guided."""
+        return self.eps()
 
 
 class DecoderModel(TextModel):
@@ -200,16 +204,10 @@ class InpaintingModel(TextModel):
             raise ValueError(f"{self.name} needs a picture and a mask for each caption, here {wanted}, not {got}.")
         return self._draw([tokens, pictures, mask], self._led(tokens, scale), seed, steps, method)
 
-    def _led(self, conditions: Tensor, scale: float | None) -> Predict:
-        """The network beside the pictures and masks, under guidance of this scale."""
-        null = self._reader.empty
-        scale = strength(scale, conditions, null)
-
-        def predict(cond: Tensor, pictures: Tensor, mask: Tensor) -> tuple[Callable[..., Tensor], Tensor]:
-            net = inpaint(self.net, pictures, mask, self.schedule, self.target)
-            return guided(net, scale, null), cond
-
-        return predict
+    def _network(self, *given: Tensor) -> Callable[..., Tensor]:
+        """What is guided: the network beside the pictures and masks that are given."""
+        pictures, mask = given
+        return inpaint(self.net, pictures, mask, self.schedule, self.target)
 
 
 class UpsamplingModel(DrawingModel):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from ..machine.weights import is_number, is_whole
+from ..machine.weights import is_number, is_whole, misfit
 from ..maths.schedule import Schedule
 from ..networks.classifier import Classifier
 from ..networks.clip import CLIP
@@ -203,8 +203,7 @@ def _record(record: type, values: dict[str, Any], name: str) -> Any:
 
 def _require(fits: bool, name: str, value: Any) -> None:
     if not fits:
-        text = repr(value)
-        raise ValueError(f"{name} = {text if len(text) <= 60 else text[:60] + '...'} does not fit.")
+        raise ValueError(f"{misfit(name, value)}.")
 
 
 def _wholes(value: Any) -> bool:

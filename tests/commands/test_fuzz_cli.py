@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from ddpm_lite import __main__ as cli
-from ddpm_lite.commands import lab, nbgrader, png, site, train, variations
+from ddpm_lite.commands import common, lab, nbgrader, site, train, variations
 from ddpm_lite.models import evaluation, material, trained
 from ddpm_lite.models.kinds import MODELS
 from ddpm_lite.models.unclip import Chain
@@ -80,7 +80,7 @@ def quick():
     """Models are loaded once; nothing is drawn, measured, trained or started."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trained, "load", cached(trained.load))
-        for module in (png, variations):
+        for module in (common, variations):
             patch.setattr(module, "load_chain", cached(module.load_chain))
         for kind in {kind for kind in MODELS.values() if hasattr(kind, "draw")}:
             patch.setattr(kind, "draw", lambda model, asked, **_: torch.zeros(len(asked), *model.net.shape))

@@ -367,7 +367,7 @@ models/kinds.py
   models/test_wiring_drawing.py::test_a_drawing_is_the_sampler_s_from_the_noise_given_under_guidance
     self._draw([tokens], self._led(tokens, scale), => self._draw([tokens], self._led(tokens, 2.0),
     [tokens], self._led(tokens, scale), seed, steps, method, noise) => [tokens], self._led(tokens, scale), seed, steps, method)
-    return lambda cond: (guided(self.eps(), scale, null), cond) => return lambda cond: (self.eps(), cond)
+    (guided(self._network(*given), scale, null), cond) => (self._network(*given), cond)
   models/test_wiring_drawing.py::test_every_picture_has_noise_of_its_own_in_every_batch
     [tokens], self._led(tokens, scale), seed, => [tokens], self._led(tokens, scale), 0,
   models/test_wiring_drawing.py::test_a_decoder_hears_each_picture_s_embedding
@@ -381,7 +381,7 @@ models/kinds.py
     rows = self.conditions(captions, embedding) => rows = self.conditions(captions)
   models/test_wiring_drawing.py::test_each_kind_of_drawing_takes_every_option[inpaint-shapes]
     nothing[:, :1]], self._led(tokens, scale), seed, => nothing[:, :1]], self._led(tokens, 2.0), seed,
-    guided(net, scale, null), cond => net, cond
+    guided(self._network(*given), scale, null) => self._network(*given)
   models/test_wiring_drawing.py::test_each_kind_of_drawing_takes_every_option[upsampler-emoji]
     [small], predict, seed, steps, method, noise) => [small], predict, seed, steps, "ddim", noise)
     [small], predict, seed, steps, method, noise) => [small], predict, 0, steps, method, noise)
