@@ -107,6 +107,7 @@ TABLE: dict[str, dict[str, list[Used | Refused] | str]] = {
         "cond_dim": [Used(3), Refused(3, TWO), Refused(3, {"caption": READER})],
         "caption": [Used(READER), Refused(READER, TWO)],
         "extra": [Used(1)],
+        "patch": [Used(2), Refused(3)],
     },
     "UNet.forward": {"cond": [Used(LABELS, TWO), Refused(LABELS)]},
     "bound_step": {"var": [Used(S.beta)]},

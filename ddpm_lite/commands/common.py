@@ -3,14 +3,18 @@
 import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
+from ..machine import distributed
 from ..models import presets, trained
-from ..models.model import Trained
+from ..models.model import DrawingModel, Trained
 from ..models.unclip import Chain, load_chain
+from ..sampling.loop import Frame
 from ..sampling.samplers import SAMPLERS
 from .arguments import SEED
 
@@ -57,6 +61,19 @@ def find(name: str, device: torch.device, known: Sequence[str]) -> Trained | Cha
     if name not in presets.PRESETS and not Path(name).is_dir():
         raise FileNotFoundError(presets.unknown(name, known))
     return trained.load(name, device)
+
+
+def show_progress(*models: Any) -> None:
+    """Let these models, and those in a chain, show a progress bar while they draw, if somebody sits at the terminal."""
+
+    def bar(frames: Iterator[Frame], count: int, name: str) -> Iterator[Frame]:
+        return iter(tqdm(frames, total=count, desc=name, unit=" steps", leave=False, disable=None))
+
+    for model in models:
+        if isinstance(model, Chain):
+            show_progress(model.decoder, model.upsampler)
+        elif isinstance(model, DrawingModel) and distributed.rank() == 0:
+            model.watch = partial(bar, name=model.name)
 
 
 def notebooks(given: Path | None) -> Path:

@@ -12,7 +12,7 @@ from ..models.kinds import MODELS, ClassModel, TextModel, UpsamplingModel
 from ..models.model import Trained
 from ..models.unclip import Chain
 from .arguments import whole
-from .common import add_drawing, add_parser, find
+from .common import add_drawing, add_parser, find, show_progress
 from .png import MOST, check_output, drawing_options, write_png
 
 
@@ -55,9 +55,11 @@ def sample(args: argparse.Namespace) -> None:
     model: Any = find(name, device, drawing())  # `_conditions` refuses one that does not draw
     options = drawing_options(args)
     conditions = _conditions(model, args.conditions, n)
+    show_progress(model)
     images = model.draw(conditions, **options)
     options.pop("scale", None)  # no upsampler has guidance
     for upsampler in (trained.load(name, device) for name in then):
+        show_progress(upsampler)
         assert isinstance(upsampler, UpsamplingModel), "presets.ALIASES names one"
         images = upsampler.draw(images, **options)
     write_png(images, args.out, columns=10)

@@ -12,7 +12,7 @@ from ..machine.device import choose_device
 from ..models import presets
 from ..models.unclip import load_chain
 from .arguments import whole
-from .common import add_drawing, add_parser
+from .common import add_drawing, add_parser, show_progress
 from .png import MOST, check_output, drawing_options, write_png
 
 
@@ -38,6 +38,7 @@ def variations(args: argparse.Namespace) -> None:
     except ValueError as error:
         raise ValueError(f"{args.picture} cannot be read: {error}.") from error
     picture = pixels / 127.5 - 1
+    show_progress(chain)
     drawn = chain.variations(picture, args.n, **drawing_options(args))[0]
     seen = torch.nn.functional.interpolate(picture, drawn.shape[2:])
     write_png(torch.cat([seen, drawn]), args.out, columns=9)

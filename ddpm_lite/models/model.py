@@ -1,6 +1,6 @@
 """A trained network with what belongs to it, and how a model draws."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..machine import distributed
 from ..maths.schedule import Schedule
 from ..networks.tokenizer import Tokenizer
 from ..networks.unet import UNet
-from ..sampling.loop import sample
+from ..sampling.loop import Frame, sample
 from ..sampling.noise import normal, seeds
 from ..sampling.samplers import as_eps
 from .header import Made
@@ -70,9 +70,12 @@ class DrawingModel(Trained):
     The i-th picture depends on the seed, on i and on what is asked for it, not on how many are drawn or how many processes of a
     torchrun share the work: each batch of 250 pictures takes its starting noise from its own generator, and DDPM takes the noise
     that it adds from one generator per picture.
+
+    watch    (frames, their number) -> frames: what the frames of each batch pass through, a progress bar for example
     """
 
     net: UNet
+    watch: Callable[[Iterator[Frame], int], Iterator[Frame]] = staticmethod(lambda frames, count: frames)
 
     def _draw(
         self,
@@ -99,7 +102,8 @@ class DrawingModel(Trained):
                     x_T = noise[i * AT_ONCE :][:AT_ONCE].to(self.device)
                 model, cond = predict(*(each.to(self.device) for each in batch))
                 own = [torch.Generator(self.device).manual_seed(s) for s in seeds(n, number)] if method == "ddpm" else None
-                *_, last = sample(model, x_T, self.schedule, cond=cond, steps=steps, method=method, clip=True, generator=own)
+                frames = sample(model, x_T, self.schedule, cond=cond, steps=steps, method=method, clip=True, generator=own)
+                *_, last = self.watch(frames, steps + 1)
                 mine[i] = last.x_t.clamp(-1, 1).cpu()
         everyone = {i: x for share in distributed.gather_all(mine) for i, x in share.items()}
         return torch.cat([everyone[i] for i in sorted(everyone)]) if everyone else torch.zeros(0, *self.net.shape)

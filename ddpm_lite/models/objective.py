@@ -17,13 +17,14 @@ Objective = Callable[..., Any]
 
 def make_loss(recipe: Recipe, clip: nn.Module | None = None) -> Objective:
     """The loss of a recipe, as `training.loop.train` takes it; clip is the CLIP whose embeddings a prior or a decoder learns."""
-    return LOSSES[recipe.kind](recipe, clip, **recipe.loss)
+    numbers = {name: number for name, number in recipe.loss.items() if name != "min_snr"}  # this one is for `_denoising`
+    return LOSSES[recipe.kind](recipe, clip, **numbers)
 
 
 def _denoising(recipe: Recipe, drop: float | None = None, null: int | Tensor | None = None) -> LossFunction:
     """The squared error of what the recipe's network predicts."""
     assert recipe.target is not None, "a recipe of this kind has a target"
-    return denoising_loss(recipe.target, recipe.make_schedule(), drop, null)
+    return denoising_loss(recipe.target, recipe.make_schedule(), drop, null, recipe.loss.get("min_snr"))
 
 
 def _classifier(recipe: Recipe, clip: None) -> Objective:

@@ -93,7 +93,8 @@ class Recipe:
     target     what the network predicts: "eps", "v" (see `targets`), "x0" for a prior, None where nothing is denoised
     schedule   {"kind": "linear" or "cosine", and the arguments of that schedule}, where something is denoised, or a CLIP sees
                noisy pictures
-    loss       the numbers that the loss of this kind takes: KINDS[kind].options
+    loss       the numbers that its loss takes: KINDS[kind].options, and where it denoises and t shall not all count the same,
+               "min_snr" (see `denoising_loss`)
     begin      the shipped model whose weights its training starts from
     clip       the shipped CLIP whose embeddings it learns, and `clip_weights` the fingerprint of that CLIP
     words      the vocabulary, where it reads captions: a preset has none before its data are read (`material.bind`)
@@ -128,7 +129,8 @@ class Recipe:
         _require(isinstance(self.network, Mapping) and _wholes(self.network), "network", self.network)
         needed = self.target is not None or self.network.get("noisy")
         _require(_fits(self.schedule) if needed else self.schedule is None, "schedule", self.schedule)
-        loss = isinstance(self.loss, Mapping) and self.loss.keys() == set(kind.options)
+        loss = isinstance(self.loss, Mapping) and self.loss.keys() - {"min_snr"} == set(kind.options)
+        loss = loss and (self.target is not None or "min_snr" not in self.loss)
         _require(loss and all(map(is_number, self.loss.values())), "loss", self.loss)
         texts = isinstance(self.words, tuple) and all(isinstance(word, str) for word in self.words)
         _require(self.words is None or (kind.reads and texts), "words", self.words)

@@ -1,9 +1,10 @@
 """Captions as numbers: a tokenizer whose vocabulary is the words of the training captions."""
 
+import difflib
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from jaxtyping import Int
@@ -11,6 +12,7 @@ from torch import Tensor
 
 PAD, START, END = 0, 1, 2  # the first three tokens; the words follow
 NAMED = 10  # words or captions that a warning names
+NEAR, LONGEST = 0.75, 40  # how much alike two words are of which one is suggested, from 0 to 1; letters of a word at most
 
 
 class _Cleaned(dict[int, str]):
@@ -81,7 +83,8 @@ class Tokenizer:
         """The tokens of each caption, on the CPU; the empty caption is start, end and padding.
 
         Words outside the vocabulary are left out, and so are words for which there is no room. One warning names them, for all
-        captions together, and another names captions of which no word is left. TypeError for one string in place of a list.
+        captions together, with the known word that is spelt most alike, and another names captions of which no word is left.
+        TypeError for one string in place of a list.
         """
         if isinstance(captions, str):
             raise TypeError(f"encode takes a list of captions: [{captions[:40]!r}] instead of {captions[:40]!r}.")
@@ -100,7 +103,8 @@ class Tokenizer:
             row[: len(tokens)] = torch.tensor(tokens)
         this = "This caption has" if len(captions) == 1 else "Some captions have"
         if unknown:
-            warnings.warn(f"{this} words that the model never saw and ignores: {_listed(unknown)}", stacklevel=2)
+            names = _listed(unknown, self._near)
+            warnings.warn(f"{this} words that the model never saw and ignores: {names}", stacklevel=2)
         if mute:
             sees = "so the model sees the empty caption ('no condition')"
             warnings.warn(f"{this} no word that the model knows, {sees}: {_listed(mute)}", stacklevel=2)
@@ -108,8 +112,14 @@ class Tokenizer:
             warnings.warn(f"{this} {longest:,} words, but the model reads only the first {room}.", stacklevel=2)
         return rows
 
+    def _near(self, word: str) -> str:
+        """What to say of an unknown word: the word of the vocabulary that is spelt most like it, if one is."""
+        near = difflib.get_close_matches(word, self.words, n=1, cutoff=NEAR) if len(word) <= LONGEST else []
+        return "".join(f" (did you mean {each!r}?)" for each in near)
 
-def _listed(names: Iterable[str]) -> str:
-    """Words or captions for a warning: the first ten, and how many more."""
+
+def _listed(names: Iterable[str], more: Callable[[str], str] = lambda name: "") -> str:
+    """Words or captions for a warning: the first ten with `more` of each, and how many others there are."""
     names = list(names)
-    return ", ".join(map(repr, names[:NAMED])) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")
+    first = ", ".join(repr(name) + more(name) for name in names[:NAMED])
+    return first + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")

@@ -121,6 +121,9 @@ class UNet(nn.Module):
     caption    captions as condition, cond = tokens (B, length): {"vocabulary", "length", "width", "depth", "heads"} of
                `caption.Caption`
     extra      channels of a picture that is given with x_t, as further channels of the input: see `with_channels`
+    patch      the side of the squares of pixels that the first layer reads, and the last writes, as the channels of one pixel:
+               64 x 64 pixels in patches of 4 cost as much as 16 x 16 (Hoogeboom et al. 2023, section 3.3). `attention` counts
+               such pixels
 
     ValueError for sizes that do not fit together, and for inputs of another shape.
     """
@@ -142,10 +145,15 @@ class UNet(nn.Module):
         cond_dim: int | None = None,
         caption: dict[str, int] | None = None,
         extra: int = 0,
+        patch: int = 1,
     ):
         super().__init__()
         if caption is not None and (num_classes is not None or cond_dim is not None):
             raise ValueError("A U-Net takes captions (caption) or labels or vectors (num_classes, cond_dim), not both.")
+        if size % patch:
+            raise ValueError(f"A {size} x {size} picture cannot be cut into patches of {patch} x {patch} pixels.")
+        self.shape, self.extra, self.patch = (channels, size, size), extra, patch
+        size //= patch
         if size % 2 ** (len(mults) - 1):
             raise ValueError(
                 f"A {size} x {size} picture cannot be halved {len(mults) - 1} times: use fewer mults or another size."
@@ -158,7 +166,6 @@ class UNet(nn.Module):
             raise ValueError(
                 f"The channels, {[width * m for m in mults]}, must be multiples of groups = {groups} and of heads = {heads}."
             )
-        self.shape, self.extra = (channels, size, size), extra
         self.null_label = num_classes
         emb_dim = 4 * width
         self.condition = Condition(width, emb_dim, num_classes, cond_dim)
@@ -174,7 +181,7 @@ class UNet(nn.Module):
             return layers
 
         # The way down. `left` lists the channels of every result that the way up will read, the last one first.
-        self.first = nn.Conv2d(channels + extra, width, 3, padding=1)
+        self.first = nn.Conv2d((channels + extra) * patch**2, width, 3, padding=1)
         self.down, left, c = nn.ModuleList(), [width], width
         for i, mult in enumerate(mults):
             for _ in range(depth):
@@ -202,7 +209,7 @@ class UNet(nn.Module):
                     layers.append(Upsample(c))
                 self.up.append(nn.ModuleList(layers))
         self.last_norm = Norm(groups, c, eps=1e-6)
-        self.last = zero(nn.Conv2d(c, channels, 3, padding=1))
+        self.last = zero(nn.Conv2d(c, channels * patch**2, 3, padding=1))
 
     def forward(
         self, x_t: Float[Tensor, "b c_in h w"], t: Int[Tensor, " b"], cond: Tensor | None = None
@@ -220,7 +227,7 @@ class UNet(nn.Module):
                 emb, context = self.caption(cond, len(t))
                 emb = emb + self.condition(t)
             emb = F.silu(emb)
-            h = self.first(x_t)
+            h = self.first(F.pixel_unshuffle(x_t, self.patch))
             left = [h]
             for layers in self.down:
                 for layer in layers.children():
@@ -232,7 +239,7 @@ class UNet(nn.Module):
                 h = torch.cat([h, left.pop()], dim=1)
                 for layer in layers.children():
                     h = layer(h, emb, context)
-            return self.last(F.silu(self.last_norm(h))).to(x_t.dtype)
+            return F.pixel_shuffle(self.last(F.silu(self.last_norm(h))), self.patch).to(x_t.dtype)
 
 
 def zero(layer: nn.Module) -> nn.Module:

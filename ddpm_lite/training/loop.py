@@ -19,6 +19,8 @@ from .checkpoint import Run
 from .losses import LossFunction
 from .pace import TIMED, Pace, Saves
 
+Rows = Callable[[int, torch.Generator], tuple[Tensor, ...]]  # draws n rows of data
+
 
 class TrainStep(NamedTuple):
     """A finished step: its number (from 1), the total (None while `minutes` is still being timed), its loss, and the run.
@@ -64,7 +66,7 @@ def check_length(steps: int | None, minutes: float | None) -> None:
 
 def train(
     model: nn.Module,
-    data: tuple[Tensor, ...],
+    data: tuple[Tensor, ...] | Rows,
     loss: LossFunction,
     *,
     generator: torch.Generator,
@@ -81,9 +83,10 @@ def train(
     config: dict | None = None,
     compile: bool = False,
 ) -> Generator[TrainStep, None, None]:
-    """Train `model` on `data`, tensors of N rows each, on the model's device; yields a TrainStep after each step.
+    """Train `model` on `data`, on the model's device; yields a TrainStep after each step.
     Slide L20; Ho et al. 2020, Algorithm 1.
 
+    data               tensors of N rows each, or a function (n, generator) -> tensors of n rows, which draws them anew
     steps or minutes   how long to train. Minutes become a number of steps once the first steps have been timed. A run that is
                        continued keeps the length that it was started with.
     warmup             steps over which the learning rate rises; with minutes at least as many as are timed
@@ -92,10 +95,10 @@ def train(
                        those of a run that was never interrupted (on a CPU with the same number of threads).
     config             extra entries for the header of the checkpoint
     AdamW with warm-up and decay, clipped gradients, an exponential moving average of the weights (`step.run.ema`).
-    Rows are drawn with replacement, so there is no epoch to remember. The model is put into training mode before every step,
-    whatever the caller has done with it in between. ValueError, at the call, for arguments that do not fit or have no effect,
-    for data that are not finite, for pictures outside [-1, 1], and for data from which the loss cannot learn;
-    FloatingPointError if the loss becomes NaN or infinite.
+    Rows of tensors are drawn with replacement, so there is no epoch to remember. The model is put into training mode before
+    every step, whatever the caller has done with it in between. ValueError, at the call, for arguments that do not fit or have
+    no effect, for data that are not finite, for pictures outside [-1, 1], and for data from which the loss cannot learn (of drawn
+    data, a first batch is looked at); FloatingPointError if the loss becomes NaN or infinite.
     """
     check_length(steps, minutes)
     if minutes is not None and warmup < TIMED:
@@ -108,20 +111,33 @@ def train(
         )
     settings = {"batch_size": batch_size, "lr": lr, "warmup": warmup, "weight_decay": weight_decay}
     settings |= {"ema_decay": ema_decay, "clip_norm": clip_norm}
-    require_training(model, data, generator, settings)
+    # Of data that are drawn, a first batch is checked, by a generator of its own.
+    some = data(batch_size, torch.Generator(generator.device).manual_seed(0)) if callable(data) else data
+    require_training(model, some, generator, settings)
     if minutes is not None:  # a run that goes on keeps the number of steps that they have become
         settings["minutes"] = minutes
     if check := getattr(loss, "check", None):
-        check(data, batch_size)
+        check(some, batch_size)
     run = Run(model, generator, steps, settings, config)
     if checkpoint is not None and Path(checkpoint).exists():
         run.load(checkpoint)
-    return _steps(run, data, loss, minutes, checkpoint, 60.0 if save_every is None else save_every, compile)
+    draw = data if callable(data) else _rows(data)
+    return _steps(run, draw, loss, minutes, checkpoint, 60.0 if save_every is None else save_every, compile)
+
+
+def _rows(data: tuple[Tensor, ...]) -> Rows:
+    """What draws rows of tensors, with replacement."""
+
+    def draw(n: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        rows = torch.randint(len(data[0]), (n,), generator=generator, device=data[0].device)
+        return tuple(d[rows] for d in data)
+
+    return draw
 
 
 def _steps(
     run: Run,
-    data: tuple[Tensor, ...],
+    draw: Rows,
     loss: LossFunction,
     minutes: float | None,
     checkpoint: str | Path | None,
@@ -129,14 +145,13 @@ def _steps(
     compile: bool,
 ) -> Generator[TrainStep, None, None]:
     """The steps of `train`, whose arguments have been checked."""
-    device, batch_size = data[0].device, int(run.settings["batch_size"])
+    device, batch_size = run.generator.device, int(run.settings["batch_size"])
     network = torch.compile(run.model) if compile else run.model
     if distributed.running():
         network = DistributedDataParallel(network, device_ids=[device] if device.type == "cuda" else None)
     pace, saves = Pace(run, minutes), Saves(run, checkpoint, save_every)
     while run.steps is None or run.step < run.steps:
-        rows = torch.randint(len(data[0]), (batch_size,), generator=run.generator, device=device)
-        value = train_step(run, network, loss, tuple(d[rows] for d in data))
+        value = train_step(run, network, loss, draw(batch_size, run.generator))
         saves.after_step(must=pace.after_step())  # a number of steps that has just become known must not be lost
         try:
             yield TrainStep(run.step, run.steps, value, run)

@@ -4,6 +4,7 @@ every network here.
 A loss may have an attribute check(data, batch_size), which raises ValueError for data from which it cannot learn.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -76,15 +77,28 @@ def v_loss(schedule: Schedule, drop: float | None = None, null: int | Tensor | N
     return denoising_loss("v", schedule, drop, null)
 
 
-def denoising_loss(target: str, schedule: Schedule, drop: float | None = None, null: int | Tensor | None = None) -> LossFunction:
+def denoising_loss(
+    target: str,
+    schedule: Schedule,
+    drop: float | None = None,
+    null: int | Tensor | None = None,
+    min_snr: float | None = None,
+) -> LossFunction:
     """The squared error of a network that sees x_t, t and c and predicts the target: "eps", "x0" or "v" (see `targets`).
-    For the arguments see `eps_loss`. Slide L20; Ho et al. 2020, Algorithm 1."""
+    Slide L20; Ho et al. 2020, Algorithm 1.
+
+    min_snr   None: each t counts the same. A number such as 5: each t counts as much as min(SNR, min_snr) would give to the
+              error of x_0, so the many t of little noise, which are easy, count less (Hang et al. 2023, eq. 8)
+    For the other arguments see `eps_loss`. ValueError for a min_snr that is not above 0.
+    """
     if target not in TARGETS:
         raise ValueError(f"There is no target {target!r}: use {', '.join(TARGETS)}.")
     if drop is not None and null is None:
         raise ValueError(f"drop = {drop} has no effect without null, the value that means 'no condition': give both.")
     drop = 0.1 if drop is None else drop
     require_share(drop=drop)
+    if min_snr is not None and not 0 < min_snr < math.inf:
+        raise ValueError(f"min_snr = {min_snr}, but it must be above 0 and finite; None lets each t count the same.")
 
     def loss(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         x0, cond = batch if len(batch) == 2 else (batch[0], None)
@@ -101,9 +115,17 @@ def denoising_loss(target: str, schedule: Schedule, drop: float | None = None, n
         predicted = model(x_t, t, cond)
         error = (TARGETS[target](x0, t, eps, schedule) - predicted) ** 2
         per_item = error.reshape(len(eps), -1).mean(1)
-        return Loss(per_item.mean(), per_item.detach(), (t - 1) * BINS // schedule.T)
+        weight = torch.ones_like(per_item) if min_snr is None else _min_snr(target, t, schedule, min_snr).to(per_item)
+        return Loss((weight * per_item).mean(), per_item.detach(), (t - 1) * BINS // schedule.T)
 
     return loss
+
+
+def _min_snr(target: str, t: Tensor, schedule: Schedule, most: float) -> Tensor:
+    """min(SNR, most), divided by what the squared error of the target is in squared errors of x_0."""
+    signal = schedule.alpha_bar.to(t.device)[t]
+    ratio = signal / (1 - signal)
+    return ratio.clamp(max=most) / {"eps": ratio, "x0": torch.ones_like(ratio), "v": ratio + 1}[target]
 
 
 def look_at(**pictures: Tensor) -> None:

@@ -8,8 +8,10 @@ import torch
 from torch import nn
 
 from ddpm_lite import __main__ as cli
+from ddpm_lite.commands import common
 from ddpm_lite.models import material, presets, trained
 from ddpm_lite.models.recipe import Recipe
+from ddpm_lite.models.unclip import load_chain
 
 
 @pytest.fixture
@@ -52,6 +54,17 @@ def test_a_training_is_made_of_what_the_preset_and_the_command_say(asked, tmp_pa
     expected_weights = recipe.build(seed).state_dict()
     assert all(torch.equal(v, expected_weights[k]) for k, v in asked["model"].state_dict().items())
     assert all(map(torch.equal, asked["data"], material.training_data(recipe)))
+
+
+def test_a_progress_bar_goes_with_everything_that_draws(monkeypatch):
+    made = []
+    monkeypatch.setattr(common, "tqdm", lambda frames, **options: (made.append((options["desc"], options["total"])), frames)[1])
+    chain = load_chain("unclip-shapes", "cpu")
+    glide = trained.load("glide-shapes", "cpu")
+    common.show_progress(chain, glide)
+    chain.draw(["a red circle"], steps=2)
+    glide.draw(["a red circle"], steps=3)
+    assert made == [("decoder-shapes", 3), ("glide-shapes", 4)]
 
 
 def test_a_prior_learns_the_embeddings_of_its_own_clip(asked, tmp_path, monkeypatch):

@@ -34,11 +34,17 @@ training/loop.py
     "weight_decay": weight_decay} => "weight_decay": 0.0}
     "weight_decay": weight_decay} => "weight_decay": 0.01}
   training/test_wiring_training.py::test_the_loop_is_the_one_written_by_hand[{}]
-    torch.randint(len(data[0]), (batch_size,) => torch.randint(min(len(data[0]), 64), (batch_size,)
+    torch.randint(len(data[0]), (n,) => torch.randint(min(len(data[0]), 64), (n,)
     tuple(d[rows] for d in data) => tuple(d[rows.roll(i)] for i, d in enumerate(data))
     result = loss(network, batch, run.generator) => result = loss(network, batch, torch.Generator())
   training/test_wiring_training.py::test_the_loop_is_the_one_written_by_hand[{'batch_size': 5}]
-    torch.randint(len(data[0]), (batch_size,) => torch.randint(len(data[0]), (16,)
+    draw(batch_size, run.generator)) => draw(16, run.generator))
+  training/test_wiring_training.py::test_data_that_are_drawn_train_as_the_same_rows_of_tensors
+    draw = data if callable(data) else _rows(data) => draw = _rows(some)
+    some = data(batch_size, torch.Generator(generator.device).manual_seed(0)) if => some = data(batch_size, generator) if
+  training/test_wiring_training.py::test_drawn_data_are_looked_at_before_the_first_step
+    require_training(model, some, generator, settings) => require_training(model, (torch.zeros(9),), generator, settings)
+    check(some, batch_size) => check((torch.arange(9), torch.arange(9)), batch_size)
   training/test_wiring_training.py::test_compile_is_asked_for_where_it_is_wanted
     torch.compile(run.model) if compile else run.model => run.model
     torch.compile(run.model) if compile else run.model => torch.compile(run.model)
@@ -132,6 +138,8 @@ training/losses.py
 models/objective.py
   models/test_wiring_presets.py::test_a_picture_is_denoised_to_its_noise_or_velocity_and_an_embedding_to_itself
     denoising_loss(recipe.target, => denoising_loss("eps",
+  models/test_wiring_presets.py::test_the_min_snr_of_a_recipe_weighs_its_loss_and_is_refused_where_nothing_is_denoised
+    null, recipe.loss.get("min_snr")) => null)
   models/test_wiring_presets.py::test_conditions_are_dropped_at_the_preset_s_rate
     imagining(_denoising(recipe, drop, null) => imagining(_denoising(recipe, 0.0, null)
     imagining(_denoising(recipe, drop, null) => imagining(_denoising(recipe, drop)

@@ -124,6 +124,20 @@ def test_a_drawing_is_the_sampler_s_from_the_noise_given_under_guidance(model, m
         torch.testing.assert_close(drawn, last.x_t.clamp(-1, 1), rtol=1e-3, atol=1e-3)
 
 
+def test_a_watcher_sees_each_frame_of_each_batch_and_changes_nothing(model, monkeypatch):
+    monkeypatch.setattr(model_file, "AT_ONCE", 2)
+    alone, seen = model.draw(ASKED, steps=4), []
+
+    def watch(frames, count):
+        for frame in frames:
+            seen.append((frame.t, count))
+            yield frame
+
+    monkeypatch.setattr(model, "watch", watch)
+    assert torch.equal(model.draw(ASKED, steps=4), alone)
+    assert seen == [(t, 5) for t in (*timesteps(model.schedule.T, 4), 0)] * 3  # five captions, two at a time
+
+
 class Turned(nn.Module):
     """A network's answer, the noise, as the velocity that says the same."""
 

@@ -17,6 +17,7 @@ from ddpm_lite.models.objective import make_loss
 from ddpm_lite.models.recipe import KINDS, Pictures
 from ddpm_lite.networks.tokenizer import END, empty_row
 from ddpm_lite.training.batches import to_bytes
+from ddpm_lite.training.losses import denoising_loss
 
 N, DIM, IMAGE, TEXT = 2000, 64, 0.5, -0.25
 # Other numbers than any preset has, and than any default is: what is taken from elsewhere shows.
@@ -253,3 +254,19 @@ def test_the_schedule_has_all_the_arguments_of_the_preset():
     linear, cosine = {"kind": "linear", "T": 50, "beta_1": 0.01, "beta_T": 0.5}, {"kind": "cosine", "T": 9, "s": 0.1}
     for schedule, made in ((linear, Schedule.linear(50, 0.01, 0.5)), (cosine, Schedule.cosine(9, 0.1))):
         assert torch.equal(replace(PRESETS["digits"], schedule=schedule).make_schedule().beta, made.beta)
+
+
+def test_the_min_snr_of_a_recipe_weighs_its_loss_and_is_refused_where_nothing_is_denoised():
+    data = torch.rand(9, 1, 8, 8) * 2 - 1, torch.arange(9)
+
+    def loss_of(numbers):
+        recipe = replace(PRESETS["digits"], target="v", loss=numbers)
+        return make_loss(recipe)(lambda x, t, c: 0 * x, data, torch.Generator().manual_seed(0)).value
+
+    schedule = PRESETS["digits"].make_schedule()
+    expected = denoising_loss("v", schedule, null=10, min_snr=0.5)
+    assert torch.equal(loss_of({"min_snr": 0.5}), expected(lambda x, t, c: 0 * x, data, torch.Generator().manual_seed(0)).value)
+    assert loss_of({"min_snr": 0.5}) < loss_of({})
+    clip = PRESETS["clip-shapes"]
+    with pytest.raises(ValueError, match="loss = .*min_snr.* does not fit"):
+        replace(clip, loss={**clip.loss, "min_snr": 5.0})

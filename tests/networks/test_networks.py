@@ -122,6 +122,22 @@ def test_time_and_condition_reach_the_output_and_none_is_the_null_condition(make
         torch.testing.assert_close(net(x, t), net(x, t, null))
 
 
+def test_a_network_of_patches_is_one_of_smaller_pictures_with_more_channels(g):
+    """Each square of 2 x 2 pixels is a pixel with four times the channels, in the order of rows, columns."""
+    patched = randomise(UNet(**SMALL | {"size": 16, "extra": 2}, patch=2))
+    plain = UNet(**SMALL | {"channels": 4, "extra": 8}).eval()
+    plain.load_state_dict(patched.state_dict())
+    x, t = torch.randn(2, 3, 16, 16, generator=g), torch.tensor([3, 70])
+    small = torch.stack([x[:, c, i::2, j::2] for c in range(3) for i in range(2) for j in range(2)], 1)
+    with torch.no_grad():
+        found, expected = patched(x, t), plain(small, t)
+    for i in range(2):
+        for j in range(2):
+            torch.testing.assert_close(found[:, 0, i::2, j::2], expected[:, 2 * i + j])
+    with pytest.raises(ValueError, match="A 16 x 16 picture cannot be cut into patches of 3 x 3 pixels"):
+        UNet(**SMALL | {"size": 16}, patch=3)
+
+
 def test_items_of_a_batch_do_not_mix(g):
     net, x, t = randomise(UNet(**SMALL)), torch.randn(4, 1, 8, 8, generator=g), torch.tensor([1, 2, 3, 4])
     torch.testing.assert_close(net(x, t)[1:3], net(x[1:3], t[1:3]))

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import time
 import unicodedata
 import warnings
 
@@ -120,6 +121,19 @@ def test_unknown_words_are_named_once_and_ignored(tokenizer):
     ]
     assert torch.equal(found, tokenizer.encode(["a red"])) and torch.equal(several[1], found[0])
     assert torch.equal(several[2:], tokenizer.encode([""]))
+
+
+def test_a_word_that_is_spelt_like_a_known_one_is_suggested():
+    tokenizer = Tokenizer(["elephant", "foxes", "purple", "red"], 12)
+    with pytest.warns(UserWarning) as caught:
+        tokenizer.encode(["a purpel elefant", "fox zzz"])
+    said = "'a', 'purpel' (did you mean 'purple'?), 'elefant' (did you mean 'elephant'?), 'fox' (did you mean 'foxes'?), 'zzz'"
+    assert str(caught[0].message) == f"Some captions have words that the model never saw and ignores: {said}"
+    start = time.perf_counter()
+    with pytest.warns(UserWarning) as caught:
+        tokenizer.encode(["red " + "elephant" * 10_000])
+    assert len(caught) == 1 and "did you mean" not in str(caught[0].message)
+    assert time.perf_counter() - start < 1
 
 
 @pytest.mark.parametrize("caption", ["🐱", "!?", "\u200b", "…", "❤️ 👩\u200d💻"])

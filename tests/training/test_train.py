@@ -33,7 +33,7 @@ from ddpm_lite.machine import weights
 from ddpm_lite.training import pace
 from ddpm_lite.training.checkpoint import BINS
 from ddpm_lite.training.loop import learning_rate
-from ddpm_lite.training.losses import x0_loss
+from ddpm_lite.training.losses import denoising_loss, x0_loss
 from ddpm_lite.training.pace import TIMED
 
 schedule = Schedule.linear(100)
@@ -90,6 +90,36 @@ def test_the_best_possible_network_has_the_floor_as_its_loss():
     floors = [loss_floor(exact, t, schedule, 2000, seeded(2)) for t in range(1, 101)]
     error = math.sqrt(float(result.per_item.var()) / 20_000 + sum(f.std_error**2 for f in floors) / 100**2)
     assert float(result.value) == pytest.approx(sum(f.value for f in floors) / 100, abs=4 * error)
+
+
+@pytest.mark.parametrize("most", [5.0, 1e9])
+def test_min_snr_counts_each_t_alike_whatever_the_target(most):
+    """A perfect network but for an error e in x_0: its loss is the mean of min(SNR, most) e^2 for all three targets."""
+    x0 = torch.rand(400, 3, generator=seeded(2), dtype=torch.float64) * 2 - 1
+    e = torch.randn(400, 3, generator=seeded(4), dtype=torch.float64)
+    seen = {}
+
+    def model_of(target):
+        def model(x_t, t, cond):
+            seen["snr"] = schedule.alpha_bar[t] / (1 - schedule.alpha_bar[t])
+            a = schedule.alpha_bar[t][:, None]
+            x0_hat = x0 + e
+            eps_hat = (x_t - a.sqrt() * x0_hat) / (1 - a).sqrt()
+            return {"eps": eps_hat, "x0": x0_hat, "v": a.sqrt() * eps_hat - (1 - a).sqrt() * x0_hat}[target]
+
+        return model
+
+    for target in ("eps", "x0", "v"):
+        found = denoising_loss(target, schedule, min_snr=most)(model_of(target), (x0,), seeded(3)).value
+        torch.testing.assert_close(found, (seen["snr"].clamp(max=most) * e.square().mean(1)).mean())
+    plain = denoising_loss("v", schedule)(model_of("v"), (x0,), seeded(3)).value
+    torch.testing.assert_close(plain, ((seen["snr"] + 1) * e.square().mean(1)).mean())
+
+
+@pytest.mark.parametrize("most", [0.0, -1.0, math.inf, math.nan])
+def test_a_min_snr_that_means_nothing_is_refused(most):
+    with pytest.raises(ValueError, match=r"min_snr = .*, but it must be above 0 and finite"):
+        denoising_loss("v", schedule, min_snr=most)
 
 
 def test_labels_are_dropped_at_the_stated_rate():

@@ -194,6 +194,38 @@ def test_statistics_of_the_network_are_copied_and_not_averaged():
     assert run.model[1].num_batches_tracked == 3 and not torch.equal(run.ema[0].weight, run.model[0].weight)
 
 
+def drawn(n, generator):
+    """Rows as `train` takes them from tensors, drawn by a function."""
+    rows = torch.randint(len(DATA[0]), (n,), generator=generator)
+    return tuple(d[rows] for d in DATA)
+
+
+def test_data_that_are_drawn_train_as_the_same_rows_of_tensors(tmp_path):
+    whole, tensors = run_to_end(data=drawn), run_to_end()
+    assert torch.equal(whole.model[0].weight, tensors.model[0].weight)
+    begun = train(net(), drawn, squares, generator=seeded(), steps=STEPS, batch_size=16, lr=1e-2, checkpoint=tmp_path / "a")
+    for step in begun:
+        if step.step == 7:
+            begun.close()
+    resumed = run_to_end(data=drawn, checkpoint=tmp_path / "a")
+    assert torch.equal(resumed.model[0].weight, whole.model[0].weight)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (lambda n, generator: (torch.full((n, 3), torch.nan), torch.zeros(n, 2)), "must be finite"),
+        (lambda n, generator: (torch.zeros(n, 3), torch.zeros(n + 1, 2)), "same number of rows"),
+        (lambda n, generator: (), "at least one"),
+    ],
+)
+def test_drawn_data_are_looked_at_before_the_first_step(rows, said):
+    with pytest.raises(ValueError, match=said):
+        train(net(), rows, squares, generator=seeded(), steps=3)
+    with pytest.raises(ValueError, match="All labels are the same"):
+        train(net(), lambda n, generator: (torch.zeros(n, 3), torch.zeros(n)), class_loss, generator=seeded(), steps=3)
+
+
 def test_compile_is_asked_for_where_it_is_wanted(monkeypatch):
     compiled = []
     monkeypatch.setattr(torch, "compile", lambda model: compiled.append(model) or model)
