@@ -268,5 +268,5 @@ def test_the_min_snr_of_a_recipe_weighs_its_loss_and_is_refused_where_nothing_is
     assert torch.equal(loss_of({"min_snr": 0.5}), expected(lambda x, t, c: 0 * x, data, torch.Generator().manual_seed(0)).value)
     assert loss_of({"min_snr": 0.5}) < loss_of({})
     clip = PRESETS["clip-shapes"]
-    with pytest.raises(ValueError, match="loss = .*min_snr.* does not fit"):
+    with pytest.raises(ValueError, match=r"loss = .*min_snr.* does not fit"):
         replace(clip, loss={**clip.loss, "min_snr": 5.0})
