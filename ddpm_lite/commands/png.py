@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from ..data.tiles import tiles
 from ..machine import distributed, files, weights
-from ..views.plots import tiles
 
 MOST = 10_000  # pictures in one PNG
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from ..machine.weights import refusal, require, require_fit
 from ..training.checkpoint import FITS as RUN
@@ -61,13 +62,22 @@ def read_recipe(config: dict[str, Any], source: str | Path) -> Recipe:
     if _form(recipe.network, free) != _form(preset.network, free):
         raise refusal(source, f"network = {str(dict(recipe.network))[:60]}... does not fit {recipe.name}")
     try:
-        with torch.device("meta"):  # the shapes alone, which take no memory
+        with torch.device("meta"), _Unfilled():  # the shapes alone, which take no memory
             recipe.build()
         if recipe.schedule is not None:
             recipe.make_schedule()
     except Exception as error:  # arguments that do not fit each other fail in all ways
         raise refusal(source, str(error)) from error
     return recipe
+
+
+class _Unfilled(TorchFunctionMode):
+    """Leaves out torch's initialisers: on `meta` they have no effect, but import torch's compiler, which takes a second."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def _completed(config: dict[str, Any], source: str | Path) -> dict[str, Any]:

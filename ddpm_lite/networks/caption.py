@@ -57,7 +57,8 @@ class Caption(nn.Module):
         if image:
             self.vector, self.places = nn.Linear(image, dim, bias=False), nn.Linear(image, PLACES * width, bias=False)
             nn.init.zeros_(self.vector.weight)
-            empty = torch.cat([empty.float(), torch.zeros(image)])
+            words, empty = empty, torch.zeros(length + image)
+            empty[:length] = words
         self.register_buffer("empty", empty, persistent=False)
 
     def forward(self, cond: Shaped[Tensor, "b n"] | None, batch: int) -> tuple[Float[Tensor, "b dim"], Context]:

@@ -82,7 +82,9 @@ def conditions(tokens: Int[Tensor, "n length"], embedding: Float[Tensor, "n dim"
 def null_condition(length: int, dim: int) -> Float[Tensor, " {length+dim}"]:
     """The cond that means "no condition": the empty caption and no embedding.
     Slides L26, L27; Ramesh et al. 2022, sections 2.1 and 2.2."""
-    return conditions(empty_row(length)[None], torch.zeros(1, dim))[0]
+    row = torch.zeros(length + dim)
+    row[:length] = empty_row(length)
+    return row
 
 
 def closest(candidates: Float[Tensor, "k n dim"], text: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:

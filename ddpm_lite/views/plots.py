@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 import torch
 from IPython.display import display
 from jaxtyping import Float
@@ -16,8 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from ..maths.checks import require_finite
-from ..maths.schedule import require_floating
+from ..data.tiles import tiles
 from .narrow import boxes_parts, chain_parts, narrowed, restack, strip_parts, table_parts
 
 # Okabe & Ito's eight colours, told apart with any colour vision; styles keep lines apart without colour.
@@ -73,21 +71,6 @@ def show(fig: Figure, caption: str) -> None:
     """Display a figure in a notebook with its caption underneath."""
     for data, metadata in bundles(fig, caption):
         display(data, raw=True, metadata=metadata)
-
-
-def tiles(images: Float[Tensor, "n c h w"], columns: int, zoom: int = 1, gap: int = 1) -> np.ndarray:
-    """Pictures in [-1, 1] side by side on white, as one uint8 array (H, W, 3); grey ones as dark ink on white paper."""
-    require_floating(images=images)
-    require_finite(images=images)
-    n, c, h, w = images.shape
-    ink = -images if c == 1 else images
-    pixels = ((ink.clamp(-1, 1) + 1) * 127.5).round().byte().expand(n, 3, h, w).permute(0, 2, 3, 1).cpu().numpy()
-    rows = -(-n // columns)
-    sheet = np.full((rows * (h + gap) + gap, columns * (w + gap) + gap, 3), 255, dtype=np.uint8)
-    for i, picture in enumerate(pixels):
-        top, left = gap + i // columns * (h + gap), gap + i % columns * (w + gap)
-        sheet[top : top + h, left : left + w] = picture
-    return sheet.repeat(zoom, axis=0).repeat(zoom, axis=1)
 
 
 def show_strip(ax: Axes, rows: dict[str, Float[Tensor, "n c h w"]], below: Sequence[str], columns: int = 0) -> Axes:

@@ -200,3 +200,18 @@ def test_ctrl_c_saves_and_resume_goes_on(tmp_path):
     process.communicate(timeout=60)
     config = weights.load(tmp_path / trained.CHECKPOINT)[1]
     assert config["step"] > step and config["steps"] == 2000  # how long was said once, and kept
+
+
+def test_the_command_line_and_the_shipped_models_load_without_the_compiler_and_figures():
+    """Each of them takes a second to import, which is half of what a drawing takes."""
+    code = """if True:
+        import sys
+        import ddpm_lite.__main__
+        from ddpm_lite import load
+        from ddpm_lite.models import trained
+        for file in trained.ASSETS.glob("*.safetensors"):
+            load(file.stem, "cpu")
+        print(*{"torch._dynamo", "torch._inductor", "matplotlib", "ipywidgets", "sklearn"} & sys.modules.keys())
+    """
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (found.stdout.strip(), found.stderr) == ("", "")
