@@ -110,7 +110,7 @@ class Upsample(nn.Conv2d):
 
 class UNet(nn.Module):
     """eps_theta(x_t, t, c) for pictures (B, channels, size, size), t (B,) steps, c a condition or None.
-    Slides L19, L24, L25; Ho et al. 2020, appendix B.
+    Slides L19, L24, L25; Ho et al. 2020, appendix B; Hoogeboom et al. 2023, section 3.3.
 
     width      channels at full size; level i has width * mults[i]
     depth      residual blocks per level on the way down (one more on the way up)
@@ -122,8 +122,7 @@ class UNet(nn.Module):
                `caption.Caption`
     extra      channels of a picture that is given with x_t, as further channels of the input: see `with_channels`
     patch      the side of the squares of pixels that the first layer reads, and the last writes, as the channels of one pixel:
-               64 x 64 pixels in patches of 4 cost as much as 16 x 16 (Hoogeboom et al. 2023, section 3.3). `attention` counts
-               such pixels
+               64 x 64 pixels in patches of 4 cost as much as 16 x 16. `attention` counts such pixels
 
     ValueError for sizes that do not fit together, and for inputs of another shape.
     """

@@ -85,10 +85,10 @@ def denoising_loss(
     min_snr: float | None = None,
 ) -> LossFunction:
     """The squared error of a network that sees x_t, t and c and predicts the target: "eps", "x0" or "v" (see `targets`).
-    Slide L20; Ho et al. 2020, Algorithm 1.
+    Slide L20; Ho et al. 2020, Algorithm 1; Hang et al. 2023, eq. 8.
 
     min_snr   None: each t counts the same. A number such as 5: each t counts as much as min(SNR, min_snr) would give to the
-              error of x_0, so the many t of little noise, which are easy, count less (Hang et al. 2023, eq. 8)
+              error of x_0, so the many t of little noise, which are easy, count less
     For the other arguments see `eps_loss`. ValueError for a min_snr that is not above 0.
     """
     if target not in TARGETS:
