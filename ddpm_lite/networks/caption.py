@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..maths.checks import require_labels
 from ..maths.schedule import require_floating
+from .prior import null_condition
 from .tokenizer import PAD, empty_row
 from .transformer import Transformer
 
@@ -57,8 +58,7 @@ class Caption(nn.Module):
         if image:
             self.vector, self.places = nn.Linear(image, dim, bias=False), nn.Linear(image, PLACES * width, bias=False)
             nn.init.zeros_(self.vector.weight)
-            words, empty = empty, torch.zeros(length + image)
-            empty[:length] = words
+            empty = null_condition(length, image)
         self.register_buffer("empty", empty, persistent=False)
 
     def forward(self, cond: Shaped[Tensor, "b n"] | None, batch: int) -> tuple[Float[Tensor, "b dim"], Context]:

@@ -121,8 +121,7 @@ class UNet(nn.Module):
     caption    captions as condition, cond = tokens (B, length): {"vocabulary", "length", "width", "depth", "heads"} of
                `caption.Caption`
     extra      channels of a picture that is given with x_t, as further channels of the input: see `with_channels`
-    patch      the side of the squares of pixels that the first layer reads, and the last writes, as the channels of one pixel:
-               64 x 64 pixels in patches of 4 cost as much as 16 x 16. `attention` counts such pixels
+    patch      the side of the squares of pixels that count as one pixel inside, with all their channels; also for `attention`
 
     ValueError for sizes that do not fit together, and for inputs of another shape.
     """

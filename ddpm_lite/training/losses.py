@@ -115,8 +115,8 @@ def denoising_loss(
         predicted = model(x_t, t, cond)
         error = (TARGETS[target](x0, t, eps, schedule) - predicted) ** 2
         per_item = error.reshape(len(eps), -1).mean(1)
-        weight = torch.ones_like(per_item) if min_snr is None else _min_snr(target, t, schedule, min_snr).to(per_item)
-        return Loss((weight * per_item).mean(), per_item.detach(), (t - 1) * BINS // schedule.T)
+        weighted = per_item if min_snr is None else _min_snr(target, t, schedule, min_snr).to(per_item) * per_item
+        return Loss(weighted.mean(), per_item.detach(), (t - 1) * BINS // schedule.T)
 
     return loss
 
