@@ -171,6 +171,7 @@ def _tables(g):
         "The partners stand on the diagonal. A check: if all logits are equal, the loss is ln n.",
     ],
     package=(package_clip_loss,),
+    trained="logits",
 )
 def clip_loss(logits):
     """The logarithms of all probabilities, once along the rows and once along the columns; the partners' stand on the

@@ -5,9 +5,10 @@ import torch
 from ..maths import gaussian
 from ..maths.schedule import Schedule
 from .kit.asking import Prediction
+from .kit.drawing import schedule as drawn
 from .kit.exercise import write
 
-SCHEDULE, COARSE = Schedule.linear(1000), Schedule.linear(20, 0.02, 0.5)
+SCHEDULE = Schedule.linear(1000)
 
 
 def _normal(g, *shape):
@@ -24,11 +25,11 @@ def _betas(g):
         return (torch.rand(T, generator=g, dtype=torch.float64) * 0.5 + 0.01,)
 
     return [
-        ("the lecture's schedule", SCHEDULE.beta[1:]),
-        ("large steps", COARSE.beta[1:]),
+        ("many small steps", 1e-4 * (1 + 2 * torch.rand(300, generator=g, dtype=torch.float64))),
+        ("large steps", drawn(g, 20).beta[1:]),
         ("steps of any size", *beta(7)),
         ("steps of any size", *beta(40)),
-        ("a falling schedule", COARSE.beta[1:].flip(0)),
+        ("a falling schedule", drawn(g, 25).beta[1:].sort(descending=True).values),
         ("two steps", *beta(2)),
         ("a single step", *beta(1)),
     ]
@@ -128,15 +129,15 @@ variance = Prediction(
 def _films(g):
     """x0, eps, the steps to show and the schedule."""
     cases = []
-    for label, shape, visit, schedule in (
-        ("a picture", (1, 8, 8), [0, 5, 12, 20], COARSE),
-        ("a colour picture", (3, 4, 5), [1, 100, 500, 900, 1000], SCHEDULE),
-        ("a batch", (4, 1, 6, 6), [2, 6, 15, 17], COARSE),
-        ("a point", (2,), [3, 13], COARSE),
-        ("as many steps as pixels", (1, 4, 4), [1, 4, 9, 16], COARSE),
-        ("a single step", (1, 8, 8), [7], COARSE),
+    for label, shape, visit, T in (
+        ("a picture", (1, 8, 8), [0, 5, 12, 20], 20),
+        ("a colour picture", (3, 4, 5), [1, 100, 500, 900, 1000], 1000),
+        ("a batch", (4, 1, 6, 6), [2, 6, 15, 17], 18),
+        ("a point", (2,), [3, 13], 30),
+        ("as many steps as pixels", (1, 4, 4), [1, 4, 9, 16], 25),
+        ("a single step", (1, 8, 8), [7], 12),
     ):
-        cases.append((label, _normal(g, *shape), _normal(g, *shape), visit, schedule))
+        cases.append((label, _normal(g, *shape), _normal(g, *shape), visit, drawn(g, T)))
     return cases
 
 
@@ -235,16 +236,16 @@ def alpha_instead_of_alpha_bar(x0, eps, visit, schedule):
 def _guesses(g):
     """x_t, eps_hat, t and the schedule."""
     cases = []
-    for label, shape, t, schedule in (
-        ("pictures", (4, 1, 8, 8), 500, SCHEDULE),
-        ("pictures", (6, 1, 6, 6), 11, COARSE),
-        ("colour pictures", (3, 3, 5, 4), 7, COARSE),
-        ("points", (5, 2), 100, SCHEDULE),
-        ("a batch of one", (1, 1, 8, 8), 14, COARSE),
-        ("the first step", (4, 2), 1, COARSE),
-        ("the last step", (4, 1, 8, 8), 20, COARSE),
+    for label, shape, t, T in (
+        ("pictures", (4, 1, 8, 8), 500, 1000),
+        ("pictures", (6, 1, 6, 6), 11, 24),
+        ("colour pictures", (3, 3, 5, 4), 7, 15),
+        ("points", (5, 2), 100, 120),
+        ("a batch of one", (1, 1, 8, 8), 14, 30),
+        ("the first step", (4, 2), 1, 18),
+        ("the last step", (4, 1, 8, 8), 20, 20),
     ):
-        cases.append((label, _normal(g, *shape), _normal(g, *shape), t, schedule))
+        cases.append((label, _normal(g, *shape), _normal(g, *shape), t, drawn(g, T)))
     return cases
 
 
@@ -328,16 +329,16 @@ def weights_swapped_going_back(x_t, eps_hat, t, schedule):
 def _later(g):
     """x_s, s, t, eps and the schedule."""
     cases = []
-    for label, shape, s, t, schedule in (
-        ("pictures", (4, 1, 8, 8), 200, 400, SCHEDULE),
-        ("pictures", (6, 1, 6, 6), 3, 17, COARSE),
-        ("colour pictures", (3, 3, 5, 4), 8, 11, COARSE),
-        ("points", (5, 2), 100, 900, SCHEDULE),
-        ("a batch of one", (1, 1, 8, 8), 5, 15, COARSE),
-        ("a single step", (4, 2), 12, 13, COARSE),
-        ("from the clean picture", (4, 1, 8, 8), 0, 9, COARSE),
+    for label, shape, s, t, T in (
+        ("pictures", (4, 1, 8, 8), 200, 400, 1000),
+        ("pictures", (6, 1, 6, 6), 3, 17, 20),
+        ("colour pictures", (3, 3, 5, 4), 8, 11, 26),
+        ("points", (5, 2), 100, 130, 150),
+        ("a batch of one", (1, 1, 8, 8), 5, 15, 18),
+        ("a single step", (4, 2), 12, 13, 30),
+        ("from the clean picture", (4, 1, 8, 8), 0, 9, 14),
     ):
-        cases.append((label, _normal(g, *shape), s, t, _normal(g, *shape), schedule))
+        cases.append((label, _normal(g, *shape), s, t, _normal(g, *shape), drawn(g, T)))
     return cases
 
 
@@ -430,19 +431,19 @@ def last_step_only(x_s, s, t, eps, schedule):
 def _noised(g):
     """x0, t for each item, eps and the schedule: pictures, points, a batch of one, the ends of the schedule."""
     cases = []
-    for label, shape in (
-        ("pictures", (4, 1, 8, 8)),
-        ("as many pictures as pixels in a row", (6, 1, 6, 6)),
-        ("colour pictures", (3, 3, 4, 6)),
-        ("points", (5, 2)),
-        ("a batch of one", (1, 1, 8, 8)),
+    for label, shape, T in (
+        ("pictures", (4, 1, 8, 8), 1000),
+        ("as many pictures as pixels in a row", (6, 1, 6, 6), 20),
+        ("colour pictures", (3, 3, 4, 6), 50),
+        ("points", (5, 2), 150),
+        ("a batch of one", (1, 1, 8, 8), 30),
     ):
         for _ in range(2):
-            t = torch.randint(1, 1001, (shape[0],), generator=g)
+            t = torch.randint(1, T + 1, (shape[0],), generator=g)
             x0 = torch.rand(shape, generator=g, dtype=torch.float64) * 2 - 1
-            cases.append((label, x0, t, _normal(g, *shape), SCHEDULE))
-    ends = torch.tensor([0, 1, 1000, 999])
-    return [*cases, ("the ends of the schedule", _normal(g, 4, 1, 5, 5), ends, _normal(g, 4, 1, 5, 5), SCHEDULE)]
+            cases.append((label, x0, t, _normal(g, *shape), drawn(g, T)))
+    ends = torch.tensor([0, 1, 40, 39])
+    return [*cases, ("the ends of the schedule", _normal(g, 4, 1, 5, 5), ends, _normal(g, 4, 1, 5, 5), drawn(g, 40))]
 
 
 @write(

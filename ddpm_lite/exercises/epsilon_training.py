@@ -1,14 +1,13 @@
 """The exercises of notebook 04: the loss, its exact minimum, and what goes wrong around it."""
 
 import torch
+from torch import nn
 
-from ..maths import gaussian, oracle
-from ..maths.schedule import Schedule
+from ..maths import oracle
 from ..training.losses import eps_loss as package_eps_loss
 from ..training.losses import low_discrepancy_t as package_low_discrepancy_t
+from .kit.drawing import schedule as drawn
 from .kit.exercise import write
-
-SCHEDULE, COARSE = Schedule.linear(1000), Schedule.linear(20, 0.02, 0.5)
 
 
 def _normal(g, *shape):
@@ -22,24 +21,30 @@ def _of(table, x):
 # in section 4.3, after (14) is printed
 
 
-def _stand_in(x_t, t):
-    """Stands in for a network: its answer depends on both of its inputs."""
-    return torch.sin(x_t) * (1 - _of(t, x_t) / 2000)
+class _StandIn(nn.Module):
+    """Stands in for a network with weights: its answer depends on both of its inputs."""
+
+    def __init__(self, g):
+        super().__init__()
+        self.weights = nn.Parameter(0.5 + torch.rand(2, generator=g, dtype=torch.float64), requires_grad=False)
+
+    def forward(self, x_t, t):
+        return self.weights[0] * torch.sin(x_t) * (1 - self.weights[1] * _of(t, x_t) / 2000)
 
 
 def _batches(g):
     """eps_model, x0, t, eps and the schedule: pictures, points, a batch of one."""
     cases = []
-    for label, shape, schedule in (
-        ("pictures", (4, 1, 8, 8), SCHEDULE),
-        ("pictures", (6, 1, 6, 6), SCHEDULE),
-        ("colour pictures", (3, 3, 4, 5), SCHEDULE),
-        ("points", (5, 2), COARSE),
-        ("points", (2, 2), SCHEDULE),
-        ("a batch of one", (1, 1, 8, 8), SCHEDULE),
+    for label, shape, T in (
+        ("pictures", (4, 1, 8, 8), 1000),
+        ("pictures", (6, 1, 6, 6), 400),
+        ("colour pictures", (3, 3, 4, 5), 150),
+        ("points", (5, 2), 20),
+        ("points", (2, 2), 600),
+        ("a batch of one", (1, 1, 8, 8), 50),
     ):
-        t = torch.randint(1, schedule.T + 1, (shape[0],), generator=g)
-        cases.append((label, _stand_in, _normal(g, *shape), t, _normal(g, *shape), schedule))
+        t = torch.randint(1, T + 1, (shape[0],), generator=g)
+        cases.append((label, _StandIn(g), _normal(g, *shape), t, _normal(g, *shape), drawn(g, T)))
     return cases
 
 
@@ -56,7 +61,8 @@ def _batches(g):
         "alpha_bar at t has the shape (B,). To multiply (B, C, H, W) it needs the shape (B, 1, 1, 1).",
         "The network predicts the noise, so its answer is compared with eps.",
     ],
-    package=(package_eps_loss, gaussian.q_sample),
+    package=(package_eps_loss,),
+    trained="eps_model",
 )
 def eps_loss(eps_model, x0, t, eps, schedule):
     """The network sees the noisy picture and the step, never the clean picture or the noise. Its answer is compared with
@@ -272,22 +278,27 @@ def remainder_taken_too_late(n, T, shift):
 # after the loss of the autoencoder in section 4.6
 
 
-def _denoise(corrupted):
-    """Stands in for an autoencoder."""
-    return torch.tanh(0.8 * corrupted) + 0.1
+class _Denoiser:
+    """Stands in for an autoencoder, another one in each case."""
+
+    def __init__(self, g):
+        self.scale, self.shift = torch.rand(2, generator=g, dtype=torch.float64).tolist()
+
+    def __call__(self, corrupted):
+        return torch.tanh((0.5 + self.scale) * corrupted) + 0.2 * self.shift
 
 
 def _noisy(g):
     """x_t, t, the autoencoder and the schedule."""
     cases = []
-    for label, shape, steps in (
-        ("pictures", (4, 1, 8, 8), (300, 20)),
-        ("colour pictures", (3, 3, 4, 5), (500,)),
-        ("points", (5, 2), (150, 600)),
-        ("a batch of one", (1, 1, 8, 8), (100,)),
-        ("faint noise", (4, 1, 8, 8), (2,)),
+    for label, shape, T, steps in (
+        ("pictures", (4, 1, 8, 8), 1000, (300, 20)),
+        ("colour pictures", (3, 3, 4, 5), 600, (500,)),
+        ("points", (5, 2), 800, (150, 600)),
+        ("a batch of one", (1, 1, 8, 8), 200, (100,)),
+        ("faint noise", (4, 1, 8, 8), 500, (2,)),
     ):
-        cases += [(label, _normal(g, *shape), t, _denoise, SCHEDULE) for t in steps]
+        cases += [(label, _normal(g, *shape), t, _Denoiser(g), drawn(g, T)) for t in steps]
     return cases
 
 
@@ -304,7 +315,6 @@ def _noisy(g):
         "A guess of x0 gives one of the noise: solve the closed form for eps.",
         "v is the mixture of section 4.5, with the two guesses in place of eps and x0.",
     ],
-    package=(gaussian.eps_from_x0, gaussian.v_from_eps),
 )
 def three_names(x_t, t, denoise, schedule):
     """x_t / sqrt(alpha_bar_t) = x_0 + sigma_t eps is just what the autoencoder was trained on. With x_t given, a guess of
@@ -407,19 +417,20 @@ def three_in_other_order(x_t, t, denoise, schedule):
 def _few_points(g):
     """x_t, t, the points that are all the data, and the schedule; near to the points, so that several of them fit."""
     cases = []
-    for label, batch, k, d, t in (
-        ("three points", 5, 3, 2, 200),
-        ("three points", 4, 3, 2, 400),
-        ("three points in space", 3, 3, 3, 300),
-        ("other numbers of points", 6, 7, 2, 250),
-        ("a batch of one", 1, 3, 2, 350),
-        ("strong noise", 5, 3, 2, 900),
-        ("points on a line", 6, 4, 1, 300),
+    for label, batch, k, d, t, T in (
+        ("three points", 5, 3, 2, 80, 1000),
+        ("three points", 4, 3, 2, 25, 200),
+        ("three points in space", 3, 3, 3, 12, 80),
+        ("other numbers of points", 6, 7, 2, 60, 600),
+        ("a batch of one", 1, 3, 2, 9, 60),
+        ("strong noise", 5, 3, 2, 18, 20),
+        ("points on a line", 6, 4, 1, 50, 300),
     ):
-        a = SCHEDULE.alpha_bar[t]
+        schedule = drawn(g, T)
+        a = schedule.alpha_bar[t]
         points = _normal(g, k, d)
         nearby = points[torch.randint(k, (batch,), generator=g)]
-        cases.append((label, a.sqrt() * nearby + (1 - a).sqrt() * _normal(g, batch, d), t, points, SCHEDULE))
+        cases.append((label, a.sqrt() * nearby + (1 - a).sqrt() * _normal(g, batch, d), t, points, schedule))
     return cases
 
 
@@ -436,7 +447,7 @@ def _few_points(g):
         "The logarithm of that density is minus a squared distance, divided by twice a variance. The distance to what?",
         "softmax makes weights that add up to 1 from logarithms. x_t[:, None] against points gives one row for each x_t.",
     ],
-    package=(oracle.FiniteData.x0_mean, oracle.FiniteData.eps, oracle.GaussianMixture.x0_mean),
+    package=(oracle.FiniteData.x0_mean, oracle.GaussianMixture.x0_mean),
 )
 def x0_mean(x_t, t, points, schedule):
     """A point explains x_t well if sqrt(alpha_bar_t) times the point lies near x_t, as measured by the noise's variance 1
@@ -546,19 +557,19 @@ def average_of_shrunken_points(x_t, t, points, schedule):
 def _labels(g):
     """labels, a uniform number for each, the probability and the null label."""
     cases = []
-    for label, n, p in (
-        ("a tenth", 40, 0.1),
-        ("a tenth", 25, 0.1),
-        ("a fifth", 30, 0.2),
-        ("a half", 16, 0.5),
-        ("a batch of one", 1, 0.3),
-        ("a batch of one", 1, 0.95),
-        ("the ends, p = 0 and p = 1", 8, 0.0),
-        ("the ends, p = 0 and p = 1", 8, 1.0),
+    for label, n, p, null in (
+        ("a tenth", 40, 0.1, 10),
+        ("a tenth", 25, 0.1, 7),
+        ("a fifth", 30, 0.2, 26),
+        ("a half", 16, 0.5, 3),
+        ("a batch of one", 1, 0.3, 12),
+        ("a batch of one", 1, 0.95, 5),
+        ("the ends, p = 0 and p = 1", 8, 0.0, 10),
+        ("the ends, p = 0 and p = 1", 8, 1.0, 4),
     ):
         u = torch.rand(n, generator=g, dtype=torch.float64)
         u[0] = 0.0 if p == 0 else u[0]  # not below p, exactly
-        cases.append((label, torch.randint(10, (n,), generator=g), u, p, 10))
+        cases.append((label, torch.randint(null, (n,), generator=g), u, p, null))
     return cases
 
 
@@ -627,20 +638,25 @@ def no_label_dropped(labels, u, p, null):
 # at the end of section 4.8
 
 
-def _gradient(weights):
-    """Of a loss whose minimum lies at 1, a little bent."""
-    return (weights - 1) + 0.3 * torch.sin(3 * weights)
+class _Gradient:
+    """Of a loss, another one in each case, a little bent."""
+
+    def __init__(self, g):
+        self.minimum, self.bend = torch.rand(2, generator=g, dtype=torch.float64).tolist()
+
+    def __call__(self, weights):
+        return weights - self.minimum - 0.5 + 0.4 * self.bend * torch.sin(3 * weights)
 
 
 def _runs(g):
     """First weights, the gradient, steps, learning rate and decay."""
     return [
-        ("many steps", _normal(g, 6), _gradient, 12, 0.3, 0.9),
-        ("many steps", _normal(g, 4), _gradient, 9, 0.1, 0.99),
-        ("a matrix of weights", _normal(g, 3, 5), _gradient, 5, 0.2, 0.8),
-        ("a single weight", _normal(g, 1), _gradient, 4, 0.4, 0.5),
-        ("two steps", _normal(g, 5), _gradient, 2, 0.2, 0.9),
-        ("a single step", _normal(g, 5), _gradient, 1, 0.2, 0.7),
+        ("many steps", _normal(g, 6), _Gradient(g), 12, 0.3, 0.9),
+        ("many steps", _normal(g, 4), _Gradient(g), 9, 0.1, 0.99),
+        ("a matrix of weights", _normal(g, 3, 5), _Gradient(g), 5, 0.2, 0.8),
+        ("a single weight", _normal(g, 1), _Gradient(g), 4, 0.4, 0.5),
+        ("two steps", _normal(g, 5), _Gradient(g), 2, 0.2, 0.9),
+        ("a single step", _normal(g, 5), _Gradient(g), 1, 0.2, 0.7),
     ]
 
 

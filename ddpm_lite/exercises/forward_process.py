@@ -5,11 +5,9 @@ import math
 import torch
 
 from ..maths import gaussian
-from ..maths.schedule import Schedule
 from .kit.asking import Answer
+from .kit.drawing import schedule as drawn
 from .kit.exercise import write
-
-SCHEDULE, COARSE = Schedule.linear(1000), Schedule.linear(20, 0.02, 0.5)
 
 
 def _normal(g, *shape):
@@ -22,17 +20,17 @@ def _normal(g, *shape):
 def _steps(g):
     """x_{t-1}, t, eps and the schedule."""
     cases = []
-    for label, shape, t, schedule in (
-        ("pictures", (4, 1, 8, 8), 500, SCHEDULE),
-        ("pictures", (6, 1, 6, 6), 7, COARSE),
-        ("colour pictures", (3, 3, 5, 4), 13, COARSE),
-        ("points", (5, 2), 900, SCHEDULE),
-        ("points", (2, 2), 10, COARSE),
-        ("a batch of one", (1, 1, 8, 8), 3, COARSE),
-        ("the first step", (4, 1, 8, 8), 1, COARSE),
-        ("the last step", (4, 2), 20, COARSE),
+    for label, shape, t, T in (
+        ("pictures", (4, 1, 8, 8), 500, 1000),
+        ("pictures", (6, 1, 6, 6), 7, 18),
+        ("colour pictures", (3, 3, 5, 4), 13, 25),
+        ("points", (5, 2), 140, 150),
+        ("points", (2, 2), 10, 12),
+        ("a batch of one", (1, 1, 8, 8), 3, 40),
+        ("the first step", (4, 1, 8, 8), 1, 15),
+        ("the last step", (4, 2), 20, 20),
     ):
-        cases.append((label, _normal(g, *shape), t, _normal(g, *shape), schedule))
+        cases.append((label, _normal(g, *shape), t, _normal(g, *shape), drawn(g, T)))
     return cases
 
 
@@ -241,7 +239,7 @@ cosine = Answer(
 def _ends(g):
     """T, beta_1 and beta_T."""
     return [
-        ("the lecture's ends", 1000, 1e-4, 0.02),
+        ("many steps", 150, 1e-4, 0.02),
         ("few steps", 10, 0.01, 0.4),
         ("few steps", 5, 0.02, 0.5),
         ("two steps", 2, 0.1, 0.3),
@@ -333,15 +331,15 @@ def ends_swapped(T, beta_1, beta_T):
 def _short_walks(g):
     """x0, the noise of each step (entry 0 belongs to none) and the schedule."""
     cases = []
-    for label, shape, schedule in (
-        ("pictures", (4, 1, 8, 8), Schedule.linear(5, 0.1, 0.5)),
-        ("colour pictures", (2, 3, 5, 4), COARSE),
-        ("points", (5, 2), Schedule.linear(8, 0.02, 0.4)),
-        ("as many points as steps", (4, 4), Schedule.linear(4, 0.2, 0.6)),
-        ("many numbers", (30,), Schedule.linear(10, 0.02, 0.5)),
-        ("a single step", (3, 1, 6, 6), Schedule.linear(1, 0.3, 0.3)),
+    for label, shape, T in (
+        ("pictures", (4, 1, 8, 8), 5),
+        ("colour pictures", (2, 3, 5, 4), 20),
+        ("points", (5, 2), 8),
+        ("as many points as steps", (4, 4), 4),
+        ("many numbers", (30,), 10),
+        ("a single step", (3, 1, 6, 6), 1),
     ):
-        cases.append((label, _normal(g, *shape), _normal(g, schedule.T + 1, *shape), schedule))
+        cases.append((label, _normal(g, *shape), _normal(g, T + 1, *shape), drawn(g, T)))
     return cases
 
 
@@ -430,11 +428,11 @@ def _spreads(g):
         return torch.rand(T, generator=g, dtype=torch.float64) * 0.4 + 0.02
 
     return [
-        ("data of variance 1", SCHEDULE.beta[1:], 1.0),
+        ("data of variance 1", drawn(g, 150).beta[1:], 1.0),
         ("data of variance 1", beta(8), 1.0),
         ("narrow data", beta(6), 0.25),
         ("wide data", beta(7), 4.0),
-        ("wide data", COARSE.beta[1:], 9.0),
+        ("wide data", drawn(g, 20).beta[1:], 9.0),
         ("a single step", beta(1), 0.5),
     ]
 

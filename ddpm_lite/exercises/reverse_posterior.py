@@ -8,9 +8,10 @@ from ..data import points
 from ..maths import gaussian
 from ..maths.schedule import Schedule
 from .kit.asking import Prediction
+from .kit.drawing import schedule as drawn
 from .kit.exercise import write
 
-SCHEDULE, COARSE, SHORT = Schedule.linear(1000), Schedule.linear(20, 0.02, 0.5), Schedule.linear(4, 0.2, 0.5)
+SCHEDULE = Schedule.linear(1000)
 
 
 def _normal(g, *shape):
@@ -20,16 +21,21 @@ def _normal(g, *shape):
 # after section 3.1
 
 
+def _grid(g):
+    """Places from about -4 to about 4, as far apart in one draw as in none other."""
+    left, right = (4 + torch.rand(2, generator=g, dtype=torch.float64)).tolist()
+    return torch.linspace(-left, right, int(torch.randint(60, 100, (), generator=g)), dtype=torch.float64)
+
+
 def _places(g):
     """A grid of places, where we stand, t, the mixture and the schedule."""
-    grid = torch.linspace(-4, 4, 81, dtype=torch.float64)
     kinds = (
-        ("three humps", points.three_humps(), COARSE, (3, 6, 13, 20)),
-        ("two humps", points.two_humps(), COARSE, (5, 10)),
-        ("the first step", points.three_humps(), COARSE, (1,)),
-        ("small steps", points.two_humps(), SCHEDULE, (400,)),
+        ("three humps", points.three_humps(), 20, (3, 6, 13, 20)),
+        ("two humps", points.two_humps(), 14, (5, 10)),
+        ("the first step", points.three_humps(), 9, (1,)),
+        ("small steps", points.two_humps(), 1000, (400,)),
     )
-    return [(label, grid, _normal(g), t, data, s) for label, data, s, ts in kinds for t in ts]
+    return [(label, _grid(g), _normal(g), t, data, drawn(g, T)) for label, data, T, ts in kinds for t in ts]
 
 
 def back_density(x, x_t, t, data, schedule):
@@ -129,16 +135,16 @@ posterior_weight = Prediction(
 def _pairs(g):
     """x0, x_t, t for each item (2 <= t <= T) and the schedule: pictures, points, a batch of one."""
     cases = []
-    for label, shape, schedule in (
-        ("pictures", (4, 1, 8, 8), COARSE),
-        ("pictures", (6, 1, 6, 6), COARSE),
-        ("colour pictures", (3, 3, 4, 5), SCHEDULE),
-        ("points", (5, 2), COARSE),
-        ("points", (2, 2), COARSE),
-        ("a batch of one", (1, 1, 8, 8), COARSE),
+    for label, shape, T in (
+        ("pictures", (4, 1, 8, 8), 20),
+        ("pictures", (6, 1, 6, 6), 12),
+        ("colour pictures", (3, 3, 4, 5), 1000),
+        ("points", (5, 2), 30),
+        ("points", (2, 2), 8),
+        ("a batch of one", (1, 1, 8, 8), 15),
     ):
-        t = torch.randint(2, schedule.T + 1, (shape[0],), generator=g)
-        cases.append((label, _normal(g, *shape), _normal(g, *shape), t, schedule))
+        t = torch.randint(2, T + 1, (shape[0],), generator=g)
+        cases.append((label, _normal(g, *shape), _normal(g, *shape), t, drawn(g, T)))
     return cases
 
 
@@ -155,7 +161,7 @@ def _pairs(g):
         "B collects what stands before -2 x_{t-1}: something times x_t from the first square, times x0 from the second.",
         "Each number has the shape (B,). To multiply (B, C, H, W) it needs the shape (B, 1, 1, 1).",
     ],
-    package=(gaussian.posterior, gaussian.posterior_mean_from_eps),
+    package=(gaussian.posterior,),
 )
 def posterior_mean(x0, x_t, t, schedule):
     """Each factor of the product pulls towards its own place, the more strongly the smaller its variance: the step pulls
@@ -242,14 +248,14 @@ def parts_subtracted(x0, x_t, t, schedule):
 def _steps_back(g):
     """x0, x_t, t, z and the schedule, also at t = 1."""
     cases = []
-    for label, shape, schedule, steps in (
-        ("pictures", (4, 1, 8, 8), COARSE, (2, 11)),
-        ("colour pictures", (3, 3, 4, 5), COARSE, (20,)),
-        ("points", (5, 2), COARSE, (3, 16)),
-        ("a batch of one", (1, 1, 8, 8), COARSE, (7,)),
-        ("the last step", (4, 1, 8, 8), SHORT, (1,)),
+    for label, shape, T, steps in (
+        ("pictures", (4, 1, 8, 8), 20, (2, 11)),
+        ("colour pictures", (3, 3, 4, 5), 20, (20,)),
+        ("points", (5, 2), 18, (3, 16)),
+        ("a batch of one", (1, 1, 8, 8), 12, (7,)),
+        ("the last step", (4, 1, 8, 8), 4, (1,)),
     ):
-        cases += [(label, _normal(g, *shape), _normal(g, *shape), t, _normal(g, *shape), schedule) for t in steps]
+        cases += [(label, _normal(g, *shape), _normal(g, *shape), t, _normal(g, *shape), drawn(g, T)) for t in steps]
     return cases
 
 
@@ -274,7 +280,7 @@ def step_back(x0, x_t, t, z, schedule):
         "At t = 1 the weight of x_t and the variance should be 0, and they are. So look at the third number.",
         "alpha_bar_t divided by alpha_t is something you know: the product without its last factor.",
     ],
-    package=(gaussian.posterior, gaussian.posterior_mean_from_eps),
+    package=(gaussian.posterior,),
 )
 def step_back(x0, x_t, t, z, schedule):
     """The weight of x_0 comes from where the walk was likely to be at t - 1, so it holds sqrt(alpha_bar_{t-1}). The other
@@ -346,12 +352,12 @@ def _betas(g):
         return torch.rand(T, generator=g, dtype=torch.float64) * 0.4 + 0.02
 
     return [
-        ("data of variance 1", SCHEDULE.beta[1:], 1.0),
+        ("data of variance 1", drawn(g, 150).beta[1:], 1.0),
         ("data of variance 1", beta(8), 1.0),
         ("a single point", beta(6), 0.0),
         ("narrow data", beta(5), 0.25),
         ("wide data", beta(7), 4.0),
-        ("wide data", COARSE.beta[1:], 9.0),
+        ("wide data", drawn(g, 20).beta[1:], 9.0),
         ("a single step", beta(1), 0.5),
     ]
 
@@ -477,12 +483,18 @@ def _chains(g):
         ("a long chain", 3, 6),
     ):
         var = torch.rand(T + 1, generator=g, dtype=torch.float64) * 0.5 + 0.2
-        cases.append((label, _normal(g, batch, T + 1), _step_mean, var))
+        cases.append((label, _normal(g, batch, T + 1), _StepMean(g), var))
     return cases
 
 
-def _step_mean(x_t, t):
-    return 0.7 * x_t + 0.1 * t
+class _StepMean:
+    """The mean of a step back, of another slope and another shift in each case."""
+
+    def __init__(self, g):
+        self.slope, self.shift = (0.3 + torch.rand(2, generator=g, dtype=torch.float64)).tolist()
+
+    def __call__(self, x_t, t):
+        return self.slope * x_t + self.shift * t / 5
 
 
 @write(

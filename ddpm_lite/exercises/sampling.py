@@ -5,14 +5,11 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from ..maths import gaussian
-from ..maths.schedule import Schedule
 from ..sampling.loop import timesteps
 from ..sampling.samplers import ddim_step as package_ddim_step
 from ..sampling.samplers import ddpm_step as package_ddpm_step
+from .kit.drawing import schedule as drawn
 from .kit.exercise import write
-
-SCHEDULE, COARSE = Schedule.linear(1000), Schedule.linear(20, 0.02, 0.5)
 
 
 def _normal(g, *shape):
@@ -25,14 +22,14 @@ def _normal(g, *shape):
 def _at_t(g):
     """x_t, eps_hat, t, z and the schedule."""
     cases = []
-    for label, shape, schedule, steps in (
-        ("pictures", (4, 1, 8, 8), COARSE, (17, 6)),
-        ("colour pictures", (3, 3, 4, 5), SCHEDULE, (40,)),
-        ("points", (5, 2), COARSE, (2, 13)),
-        ("a batch of one", (1, 1, 8, 8), COARSE, (11,)),
-        ("the last step", (4, 1, 8, 8), COARSE, (1,)),
+    for label, shape, T, steps in (
+        ("pictures", (4, 1, 8, 8), 20, (17, 6)),
+        ("colour pictures", (3, 3, 4, 5), 150, (40,)),
+        ("points", (5, 2), 15, (2, 13)),
+        ("a batch of one", (1, 1, 8, 8), 12, (11,)),
+        ("the last step", (4, 1, 8, 8), 18, (1,)),
     ):
-        cases += [(label, _normal(g, *shape), _normal(g, *shape), t, _normal(g, *shape), schedule) for t in steps]
+        cases += [(label, _normal(g, *shape), _normal(g, *shape), t, _normal(g, *shape), drawn(g, T)) for t in steps]
     return cases
 
 
@@ -48,7 +45,7 @@ def _at_t(g):
         "Three parts, as the braces under the formula say: take a little noise away, undo the shrinking, add fresh noise.",
         "z is scaled by a standard deviation, and beta-tilde is sigma squared. Which index has the step before?",
     ],
-    package=(package_ddpm_step, gaussian.posterior_mean_from_eps, gaussian.posterior),
+    package=(package_ddpm_step,),
 )
 def ddpm_step(x_t, eps_hat, t, z, schedule):
     """The mean takes away the part of the noise that step t has added, as far as eps_hat knows it, and undoes the
@@ -150,13 +147,13 @@ def divided_without_root(x_t, eps_hat, t, z, schedule):
 def _strides(g):
     """The number of steps and the schedule; T is a multiple of it."""
     return [
-        ("a few steps", 10, SCHEDULE),
-        ("a few steps", 8, SCHEDULE),
-        ("many steps", 50, SCHEDULE),
-        ("a short schedule", 5, COARSE),
-        ("a short schedule", 4, COARSE),
-        ("all steps", 20, COARSE),
-        ("a single step", 1, COARSE),
+        ("a few steps", 10, drawn(g, 1000)),
+        ("a few steps", 8, drawn(g, 200)),
+        ("many steps", 50, drawn(g, 600)),
+        ("a short schedule", 5, drawn(g, 20)),
+        ("a short schedule", 4, drawn(g, 12)),
+        ("all steps", 16, drawn(g, 16)),
+        ("a single step", 1, drawn(g, 30)),
     ]
 
 
@@ -297,9 +294,14 @@ def stride_equals_step_count(steps, schedule):
 # at the end of section 5.4
 
 
-def _eps_model(x_t, t):
-    """Stands in for a network: its answer depends on both of its inputs."""
-    return torch.tanh(x_t) * (0.4 + 0.02 * t)
+class _EpsModel:
+    """Stands in for a network, another one in each case: its answer depends on both of its inputs."""
+
+    def __init__(self, g):
+        self.scale = (0.5 + torch.rand((), generator=g, dtype=torch.float64)).item()
+
+    def __call__(self, x_t, t):
+        return torch.tanh(self.scale * x_t) * (0.4 + 0.02 * t)
 
 
 def _walks(g):
@@ -313,7 +315,7 @@ def _walks(g):
         ("a batch of one", (1, 1, 6, 6), 4),
         ("points", (4, 2), 1),
     ):
-        cases.append((label, _eps_model, _normal(g, *shape), _normal(g, T + 1, *shape), Schedule.linear(T, 0.05, 0.4)))
+        cases.append((label, _EpsModel(g), _normal(g, *shape), _normal(g, T + 1, *shape), drawn(g, T)))
     return cases
 
 
@@ -461,16 +463,16 @@ def network_told_step_before(eps_model, x_T, z, schedule):
 def _dials(g):
     """x_t, eps_hat, t, s, eta, z and the schedule."""
     cases = []
-    for label, shape, t, s, eta, schedule in (
-        ("eta = 0 (DDIM)", (4, 1, 8, 8), 800, 600, 0.0, SCHEDULE),
-        ("eta = 0 (DDIM)", (5, 2), 12, 7, 0.0, COARSE),
-        ("eta = 1 (DDPM)", (4, 1, 8, 8), 9, 8, 1.0, COARSE),
-        ("eta = 1 (DDPM)", (5, 2), 15, 9, 1.0, COARSE),
-        ("eta in between", (1, 1, 8, 8), 18, 10, 0.5, COARSE),
-        ("eta in between", (3, 3, 4, 5), 300, 200, 0.3, SCHEDULE),
-        ("a step to s = 0", (4, 2), 4, 0, 0.8, COARSE),
+    for label, shape, t, s, eta, T in (
+        ("eta = 0 (DDIM)", (4, 1, 8, 8), 800, 600, 0.0, 1000),
+        ("eta = 0 (DDIM)", (5, 2), 12, 7, 0.0, 15),
+        ("eta = 1 (DDPM)", (4, 1, 8, 8), 9, 8, 1.0, 20),
+        ("eta = 1 (DDPM)", (5, 2), 15, 9, 1.0, 18),
+        ("eta in between", (1, 1, 8, 8), 18, 10, 0.5, 24),
+        ("eta in between", (3, 3, 4, 5), 300, 200, 0.3, 400),
+        ("a step to s = 0", (4, 2), 4, 0, 0.8, 12),
     ):
-        cases.append((label, _normal(g, *shape), _normal(g, *shape), t, s, eta, _normal(g, *shape), schedule))
+        cases.append((label, _normal(g, *shape), _normal(g, *shape), t, s, eta, _normal(g, *shape), drawn(g, T)))
     return cases
 
 
@@ -486,7 +488,7 @@ def _dials(g):
         "The two noises share the variance 1 - alpha_bar_s: the fresh one gets sigma squared of it, the old one the rest.",
         "Two checks: with eta = 0 the noise z has no effect, and at s = 0 the result is x0_hat.",
     ],
-    package=(package_ddim_step, gaussian.x0_from_eps),
+    package=(package_ddim_step,),
 )
 def ddim_step(x_t, eps_hat, t, s, eta, z, schedule):
     """Back to the guess of the picture, then forward to step s, along noise whose variance is 1 - alpha_bar_s in all. Of
@@ -647,7 +649,7 @@ def _nets(g):
         ("a network that was loaded", 5, 3, [1000, 300, 0], False),
         ("a network that was loaded", 3, 2, [600, 0], False),
     ):
-        cases.append((label, _Net(_normal(g, d, d), training), _normal(g, batch, d), visit, SCHEDULE))
+        cases.append((label, _Net(_normal(g, d, d), training), _normal(g, batch, d), visit, drawn(g, visit[0])))
     return cases
 
 

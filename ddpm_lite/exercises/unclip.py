@@ -4,15 +4,12 @@ import math
 
 import torch
 
-from ..maths import gaussian
-from ..maths.schedule import Schedule
 from ..networks.prior import closest as package_closest
 from ..networks.prior import slerp as package_slerp
 from ..sampling.editing import invert
 from ..sampling.samplers import ddim_step
+from .kit.drawing import schedule as drawn
 from .kit.exercise import write
-
-SCHEDULE, COARSE = Schedule.linear(1000), Schedule.linear(20, 0.02, 0.5)
 
 
 def _normal(g, *shape):
@@ -386,16 +383,16 @@ def best_of_all_embeddings(candidates, text):
 def _upward(g):
     """x, eps_hat, t, t_next and the schedule."""
     cases = []
-    for label, shape, t, t_next, schedule in (
-        ("pictures", (4, 3, 6, 6), 6, 17, COARSE),
-        ("pictures", (2, 3, 4, 5), 300, 640, SCHEDULE),
-        ("a batch of one", (1, 1, 8, 8), 2, 9, COARSE),
-        ("embeddings", (5, 8), 12, 13, COARSE),
-        ("embeddings", (3, 6), 40, 80, SCHEDULE),
-        ("the step from t = 0", (3, 1, 6, 6), 0, 5, COARSE),
-        ("the step to t_next = T", (3, 4), 15, 20, COARSE),
+    for label, shape, t, t_next, T in (
+        ("pictures", (4, 3, 6, 6), 6, 17, 20),
+        ("pictures", (2, 3, 4, 5), 300, 640, 1000),
+        ("a batch of one", (1, 1, 8, 8), 2, 9, 14),
+        ("embeddings", (5, 8), 12, 13, 30),
+        ("embeddings", (3, 6), 40, 80, 150),
+        ("the step from t = 0", (3, 1, 6, 6), 0, 5, 12),
+        ("the step to t_next = T", (3, 4), 15, 20, 20),
     ):
-        cases.append((label, _normal(g, *shape), _normal(g, *shape), t, t_next, schedule))
+        cases.append((label, _normal(g, *shape), _normal(g, *shape), t, t_next, drawn(g, T)))
     return cases
 
 
@@ -413,7 +410,7 @@ def _upward(g):
         "In the second, write the closed form once more, for t_next. What is its picture, and what its noise?",
         "A check: from t = 0 the guess is x itself, because alpha_bar_0 = 1.",
     ],
-    package=(invert, ddim_step, gaussian.x0_from_eps, gaussian.q_sample),
+    package=(invert, ddim_step),
 )
 def step_up(x, eps_hat, t, t_next, schedule):
     """Both lines are the closed form: once solved for the picture at step t, once written for step t_next. DDIM draws

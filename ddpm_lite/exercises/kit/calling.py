@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from .comparing import plain, same
-from .explaining import is_stub, misfit, unwrapped, where
+from .explaining import by_name, is_stub, misfit, unwrapped, where
+from .keeping import kept
 
 SECONDS = 10.0  # for all cases together
 
@@ -37,18 +38,30 @@ class Called:
     says: str = ""
 
 
-def call(function: Callable, inputs: Sequence[tuple], watched: dict[CodeType, str], names: Sequence[str]) -> Called:
+def call(
+    function: Callable,
+    inputs: Sequence[tuple | list],
+    watched: dict[CodeType, str],
+    names: Sequence[str],
+    result: Callable[[Any, list], Any] = lambda value, arguments: plain(value),
+) -> Called:
     """function(*arguments) for each of the inputs, twice, in a thread that is stopped after some seconds.
 
     watched  code that must not run inside, the package's own answer, with its name
-    names    of the parameters, for the sentences
+    names    of the parameters: for the sentences, and to call a function whose parameters are keyword-only
+    result   of what the function returned, and of its arguments: what is kept
     What it prints comes out once, shortened. Its warnings are silenced: Python gives some only once, so a sentence that
     held them would change from one check to the next, and what they are about (NaN, a cast) the comparison says too.
     """
     if says := misfit(function, names, len(inputs[0])):
         return Called([], "stopped", says)
-    trial, printed = _Trial(function, inputs, watched), _Printed()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), warnings.catch_warnings():
+    trial, printed = _Trial(function, inputs, watched, names, result), _Printed()
+    with (
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(printed),
+        warnings.catch_warnings(),
+        kept({} if trial.space is None else trial.space),
+    ):
         warnings.simplefilter("ignore")
         thread = threading.Thread(target=trial.run, args=(printed,), daemon=True)
         try:
@@ -79,8 +92,16 @@ def call(function: Callable, inputs: Sequence[tuple], watched: dict[CodeType, st
 class _Trial:
     """The calls, in a thread of their own, and what was seen while they ran."""
 
-    def __init__(self, function: Callable, inputs: Sequence[tuple], watched: dict[CodeType, str]):
-        self.function, self.inputs = function, inputs
+    def __init__(
+        self,
+        function: Callable,
+        inputs: Sequence[tuple | list],
+        watched: dict[CodeType, str],
+        names: Sequence[str],
+        result: Callable[[Any, list], Any],
+    ):
+        self.function, self.inputs, self.result = function, inputs, result
+        self.keywords = names if by_name(function, names) else None
         self.watched = {id(code): name for code, name in watched.items()}  # code is equal where it reads the same
         self.space = getattr(unwrapped(function), "__globals__", None)
         self.given: list[list] = []
@@ -106,11 +127,14 @@ class _Trial:
 
     def _once(self, arguments: list) -> object:
         try:
-            value = self.function(*arguments)
+            if self.keywords is None:
+                value = self.function(*arguments)
+            else:
+                value = self.function(**dict(zip(self.keywords, arguments, strict=True)))
             if not self.results and (value is None or value is ...):
                 self.unattempted = True
                 self.says = "It returned None. If you have written it, a return is missing. " if value is None else ""
-            return plain(value)
+            return self.result(value, arguments)
         except BaseException as error:  # also SystemExit, of which only this thread would hear
             self.unattempted = not self.results and is_stub(error)
             return Fault(where(error, self.function, arguments))
@@ -158,6 +182,9 @@ class _Printed(io.TextIOBase):
 
     def __init__(self) -> None:
         self.kept, self.lines, self.listening = "", 0, True
+
+    def close(self) -> None:
+        """Nothing: an answer that closes its output prints on."""
 
     def write(self, text: str) -> int:
         if self.listening:

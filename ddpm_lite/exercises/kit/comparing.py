@@ -1,6 +1,7 @@
 """Comparing an answer with the reference: is it the same numbers, and if not, what is the first difference?"""
 
 import math
+from dataclasses import dataclass
 from numbers import Number
 from typing import Any
 
@@ -10,27 +11,40 @@ from torch import Tensor
 
 # How far an answer may lie from the reference, relative to it and to its typical size, by the precision it came in.
 # Lower precision may have been used on the way to any of them: a float64 result may hold what was a float32 number.
-TOLERANCE = {torch.float64: 1e-5, torch.float32: 1e-4, torch.float16: 4e-3, torch.bfloat16: 1.6e-2}
+# In 16 bits the last rounding alone is allowed for: what was computed in them is not as exact.
+TOLERANCE = {torch.float64: 1e-5, torch.float32: 1e-4, torch.float16: 1e-3, torch.bfloat16: 8e-3}
+WHOLE = {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
+COMPARED = {*TOLERANCE, *WHOLE, torch.complex64, torch.complex128}  # dtypes
 LARGEST = 10**7  # numbers in a tensor: no answer has as many
 
 
-def plain(value: object) -> Any:
+@dataclass(frozen=True)
+class Unreadable:
+    """Takes the place of what looks like numbers, but cannot be compared; `what` it is, with its article."""
+
+    what: str
+
+
+def plain(value: object, seen: dict[int, Any] | None = None) -> Any:
     """A result as it is compared: numbers as a tensor of its own, on the CPU; several values one by one, in a tuple or list.
 
-    Anything else is left as it is. Of a tensor that is far too large, or has no values, shape and dtype are kept (meta).
+    Anything else is left as it is, or is Unreadable. Of a tensor that is far too large, or has no values, shape and dtype are
+    kept (meta). `seen` are the lists and tuples that the value stands in, by their id.
     """
+    seen = {} if seen is None else seen
+    if id(value) in seen:
+        return seen[id(value)]
     try:
         if isinstance(value, Tensor):
-            value = value.detach()
-            if value.is_meta or value.numel() > LARGEST:
-                return value.to("meta")
-            return (value if value.layout == torch.strided else value.to_dense()).cpu().clone()
-        if isinstance(value, tuple):
-            return tuple(plain(item) for item in value)
-        if isinstance(value, list):
-            items = [plain(item) for item in value]
+            return _plain_tensor(value)
+        if isinstance(value, tuple | list):
+            seen[id(value)] = Unreadable(f"a {type(value).__name__} that contains itself")
+            items = [plain(item, seen) for item in value]
             kinds = {(i.shape, i.dtype if i.ndim else None) if isinstance(i, Tensor) else () for i in items}
-            return torch.stack(items) if len(kinds) == 1 and () not in kinds else items
+            stacked = isinstance(value, list) and len(kinds) == 1 and () not in kinds
+            found = tuple(items) if isinstance(value, tuple) else torch.stack(items) if stacked else items
+            seen[id(value)] = found
+            return found
         array = np.array(value, order="C")
         if array.dtype == object and isinstance(value, Number):
             array = np.array(float(value))  # type: ignore[arg-type]  # a fraction, or a whole number of many digits
@@ -38,7 +52,21 @@ def plain(value: object) -> Any:
             array = array.astype(np.float64)
         return torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
     except Exception:  # an object that resists is not a number, whatever it raises
-        return value
+        return Unreadable("a tensor that cannot be read") if isinstance(value, Tensor) else value
+
+
+def _plain_tensor(value: Tensor) -> Tensor | Unreadable:
+    with torch._C.DisableTorchFunctionSubclass():  # a subclass may do anything in its place
+        if value.is_nested:
+            return Unreadable("a nested tensor")
+        if value.is_quantized or value.dtype not in COMPARED:
+            return Unreadable(f"a tensor of dtype {_dtype(value)}, which holds too few digits or none: convert it to float32")
+        value = value.detach()
+        if value.is_meta or value.numel() > LARGEST:
+            return value.to("meta")
+        value = (value if value.layout == torch.strided else value.to_dense()).cpu().clone()
+        value.flatten()[:1].tolist()  # of a tensor that left its torch.vmap, nothing can be read
+    return value if type(value) is Tensor else value.as_subclass(Tensor)
 
 
 def difference(got: Any, want: Any) -> str | None:
@@ -92,6 +120,8 @@ def same(got: object, want: object) -> bool:
 
 def kind(value: object) -> str:
     """What a value is, with its article: "a dict", "an int"."""
+    if isinstance(value, Unreadable):
+        return value.what
     name = type(value).__name__
     return "None" if value is None else f"{'an' if name[0] in 'aeiouAEIOU' or name == 'ndarray' else 'a'} {name}"
 

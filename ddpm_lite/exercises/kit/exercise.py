@@ -4,7 +4,7 @@ import ast
 import inspect
 import io
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stdout
 from functools import cached_property
 from typing import Any, ClassVar
@@ -34,22 +34,25 @@ class Exercise:
         self.number, self.title, self.line = number, title, line
         self.question, self.hints = inspect.cleandoc(question), list(hints)
         self.state, self.hints_seen, self.solution_seen = "not attempted", 0, False
-        if number in Exercise.all:
-            raise ValueError(f"There are two exercises {number}.")
+        before = Exercise.all.get(number)
+        if before is not None and before.title != title:
+            raise ValueError(f"There are two exercises {number}, '{before.title}' and '{title}': give one another number.")
         Exercise.all[number] = self
 
     def check(self, answer: object) -> Report:
         """What is right or wrong with the answer. Never raises, so that the notebook goes on."""
-        self.state, says = self._judge(answer)
+        self.state, says = self._judged(answer)
         return Report(f"Exercise {self.number}", self.state, says)
 
     def points(self, answer: object) -> float:
         """The share of the points that the answer earns, from 0 to 1: for grading."""
         with redirect_stdout(io.StringIO()):  # what the answer prints is not part of its points
-            return STATES[self._judge(answer)[0]][2]
+            return STATES[self._judged(answer)[0]][2]
 
     def hint(self) -> Text:
         """One more hint at each call; after the last one, that there is no more, and the last one again."""
+        if not self.hints:
+            return Text(f"Exercise {self.number}", "This exercise has no hints; solution() shows one way.")
         count, more = len(self.hints), self.hints_seen < len(self.hints)
         self.hints_seen = min(self.hints_seen + 1, count)
         says = self.hints[self.hints_seen - 1]
@@ -58,6 +61,14 @@ class Exercise:
 
     def _judge(self, answer: object) -> tuple[str, str]:
         raise NotImplementedError
+
+    def _judged(self, answer: object) -> tuple[str, str]:
+        """`_judge`, also of an object that raises as soon as it is looked at."""
+        try:
+            return self._judge(answer)
+        except (Exception, SystemExit) as error:
+            says = f"The answer cannot be examined: it raised {type(error).__name__} when it was looked at. Return plain numbers."
+            return "stopped", says
 
     def __repr__(self) -> str:
         return (
@@ -74,7 +85,8 @@ class Write(Exercise):
     cases(generator) -> [(label, *arguments), ...]: the inputs to try; those of one label are one kind of input, so that
     an answer that fails only for points, or only for a batch of one, is told so
     given      for finding a fault: the faulty function, as it stands in the stub
-    package    the package's own functions that are the answer: to call them is not to write them
+    package    the package's own functions that are the answer: to call them is not to write them; all others may be used
+    trained    the argument that is trained with the answer, a network or a tensor: the answer must have its gradient, too
     """
 
     def __init__(
@@ -84,13 +96,16 @@ class Write(Exercise):
         *,
         given: Callable | None = None,
         package: Iterable[Callable] = (),
+        trained: str = "",
         **about: Any,
     ):
         super().__init__(**about)
-        self.reference, self.given = reference, given
+        answers = [inspect.unwrap(function) for function in package]
+        self.question += " " + _allowed(answers)
+        self.reference, self.given, self.trained = reference, given, trained
         self.misconceptions: list[tuple[str, Callable]] = []
         self._cases, self._known = cases, dict[Callable, list]()
-        self._watched = {code: code.co_qualname for code in (inspect.unwrap(f).__code__ for f in (reference, *package))}
+        self._watched = {code: code.co_qualname for code in (f.__code__ for f in (inspect.unwrap(reference), *answers))}
         self.names = list(inspect.signature(reference).parameters)
 
     def wrong(self, says: str) -> Callable:
@@ -123,11 +138,30 @@ class Write(Exercise):
         wants = self._results(self.reference)
         found = [r.says if isinstance(r, Fault) else difference(r, want) for r, want in zip(called.results, wants, strict=True)]
         if not any(found):
+            if self.trained and (says := self._untrained(answer)):
+                return "wrong", says
             return "right", f"Compared with the reference in {len(found)} random cases: {', '.join(dict.fromkeys(self._labels))}."
         for says, function in self.misconceptions:
             if self._equals(function, called.results):
                 return "misconception", says
         return self._first_difference(found, called.results, wants)
+
+    def _untrained(self, answer: Callable) -> str | None:
+        """What is wrong with the gradient of an answer whose numbers are right."""
+        k, inputs = self.names.index(self.trained), [fresh(arguments) for arguments in self._inputs]
+        for arguments in inputs:
+            arguments[k].requires_grad_(True)
+        called = call(answer, inputs, self._watched, self.names, lambda value, arguments: gradient(value, arguments[k]))
+        if called.state or not all(isinstance(found, torch.Tensor) for found in called.results):
+            return (
+                f"The number is right, but it is cut off from {self.trained}, so nothing can be trained with it. Compute it "
+                "with torch from beginning to end, without no_grad, detach(), item() and NumPy."
+            )
+        with torch.enable_grad():
+            wants = [gradient(self.reference(*arguments), arguments[k]) for arguments in map(fresh, inputs)]
+        if any(map(difference, called.results, wants)):
+            return f"The number is right, but not its gradient at {self.trained}: is a part of it detached?"
+        return None
 
     def _first_difference(self, found: list[str | None], results: list, wants: list) -> tuple[str, str]:
         """Where it is right, and the first case in which it is not."""
@@ -184,6 +218,21 @@ class Write(Exercise):
 def write(cases: Callable, **about: Any) -> Callable[[Callable], Write]:
     """Decorator that makes an exercise of its reference, `my_...`; its docstring is the explanation of the solution."""
     return lambda reference: Write(reference, cases, **about)
+
+
+def _allowed(package: Sequence[Callable]) -> str:
+    """What of the package an answer may use, in words."""
+    names = " and ".join(f"`{function.__qualname__}`" for function in package)
+    return "All functions of the package may be used" + (f", except {names}: that is what you write here." if names else ".")
+
+
+def gradient(value: object, of: torch.Tensor | torch.nn.Module) -> torch.Tensor | None:
+    """d value / d of, as one row of numbers; None where the value does not depend on it."""
+    leaves = list(of.parameters()) if isinstance(of, torch.nn.Module) else [of]
+    if not isinstance(value, torch.Tensor) or not value.requires_grad:
+        return None
+    found = torch.autograd.grad(value, leaves, allow_unused=True)
+    return None if any(part is None for part in found) else torch.cat([part.flatten() for part in found])
 
 
 def _source(function: Callable) -> str:

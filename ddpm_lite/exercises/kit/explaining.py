@@ -6,6 +6,7 @@ import inspect
 import linecache
 import textwrap
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -14,27 +15,50 @@ def misfit(function: Callable, names: Sequence[str], count: int) -> str | None:
     """What is wrong with its parameters, before it is called with so many arguments."""
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        return None  # a builtin without a signature: it will say itself what is wrong
+    except Exception:
+        return None  # a builtin without a signature, or an object that resists: it will say itself what is wrong
     mine = list(signature.parameters)
     try:
         signature.bind(*range(count))
     except TypeError:
+        if by_name(function, names):
+            return None
         return f"It is called with ({', '.join(names)}), but your function takes ({', '.join(mine)})."
     if mine != list(names) and sorted(mine) == sorted(names):
         return f"The arguments come in the order ({', '.join(names)}); your function takes them as ({', '.join(mine)})."
     return None
 
 
-def unwrapped(function: Callable) -> Callable:
-    """The function itself: what a partial calls, a network's forward, an object's __call__."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    if isinstance(function, nn.Module):
-        function = function.forward
-    elif not hasattr(function, "__code__"):
-        function = type(function).__call__
-    return getattr(function, "__func__", function)  # of a bound method
+def by_name(function: Callable, names: Sequence[str]) -> bool:
+    """Whether it can be called by keywords of these names, and not with the arguments in a row."""
+    try:
+        signature = inspect.signature(function)
+        signature.bind(**dict.fromkeys(names))
+    except Exception:
+        return False
+    try:
+        signature.bind(*names)
+    except TypeError:
+        return True
+    return False
+
+
+def unwrapped(function: Any) -> Any:
+    """The function itself: what a partial calls, what a decorator wraps, a network's forward, an object's __call__."""
+    for _ in range(20):  # one in the other; an object may give itself for all of them
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif isinstance(function, nn.Module):
+            function = function.forward
+        elif hasattr(function, "__func__"):  # a bound method
+            function = function.__func__
+        elif hasattr(function, "__wrapped__"):
+            function = function.__wrapped__
+        elif hasattr(function, "__code__"):
+            break
+        else:
+            function = type(function).__call__
+    return function
 
 
 def is_stub(error: BaseException) -> bool:

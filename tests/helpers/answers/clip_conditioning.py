@@ -49,12 +49,6 @@ def _loss_one_by_one(logits):
     return total / (2 * len(logits))
 
 
-def _loss_in_numpy(logits):
-    e = np.exp(logits.numpy())
-    partner = np.diag(e)
-    return -(np.log(partner / e.sum(0)) + np.log(partner / e.sum(1))).mean() / 2
-
-
 def _loss_in_float32(logits):
     logits, partner = logits.float(), torch.eye(len(logits))
     return -((logits.log_softmax(0) + logits.log_softmax(1)) * partner).sum() / len(logits) / 2
@@ -131,7 +125,7 @@ def _guided_in_float32(eps_null, eps_cond, scale):
 
 FORMS = {
     "6.1": [_logits_of_torch, _logits_one_by_one, _lengths_divided_at_the_end, _logits_in_numpy, _logits_in_float32],
-    "6.2": [_loss_of_torch, _loss_one_by_one, _loss_in_numpy, _loss_in_float32],
+    "6.2": [_loss_of_torch, _loss_one_by_one, _loss_in_float32],
     "6.3": [_both_normalised, _the_nearest_on_the_sphere, _by_probability, _choice_in_numpy],
     "6.4": [_the_other_way_round, _row_by_row, _written_into_a_copy, _captions_in_numpy],
     "6.5": [_from_the_caption_on, _weights_of_both, _by_lerp, _guided_in_numpy, _guided_in_float32],

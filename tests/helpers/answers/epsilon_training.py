@@ -29,12 +29,6 @@ def _loss_of_torch(eps_model, x0, t, eps, schedule):
     return torch.nn.functional.mse_loss(eps_model(a**0.5 * x0 + (1 - a) ** 0.5 * eps, t), eps)
 
 
-def _loss_in_numpy(eps_model, x0, t, eps, schedule):
-    a = schedule.alpha_bar.numpy()[t.numpy()].reshape((-1,) + (1,) * (x0.ndim - 1))
-    x_t = np.sqrt(a) * x0.numpy() + np.sqrt(1 - a) * eps.numpy()
-    return np.mean((eps_model(torch.from_numpy(x_t), t).numpy() - eps.numpy()) ** 2)
-
-
 def _loss_in_float32(eps_model, x0, t, eps, schedule):
     a = _shaped(schedule.alpha_bar[t], x0)
     x_t = (a.sqrt() * x0 + (1 - a).sqrt() * eps).float()
@@ -172,7 +166,7 @@ def _average_in_float32(weights, gradient, steps, lr, decay):
 
 
 FORMS = {
-    "4.1": [_loss_one_by_one, _loss_of_torch, _loss_in_numpy, _loss_in_float32],
+    "4.1": [_loss_one_by_one, _loss_of_torch, _loss_in_float32],
     "4.2": [_t_in_numpy, _t_in_a_loop, _t_in_whole_numbers],
     "4.3": [_names_the_other_way, _names_by_sigma, _names_in_numpy, _names_in_float32],
     "4.4": [_mean_by_densities, _mean_one_by_one, _mean_in_numpy, _mean_in_float32],
