@@ -49,8 +49,8 @@ def _encoded(g):
     title="Each picture against each caption",
     line="L23",
     question="`my_clip_logits(image_features, text_features, logit_scale)` returns the logits, shape `(n_images, n_captions)`: "
-    "the cosine of the angle between each picture's feature and each caption's, times the exponential of `logit_scale`, a "
-    "tensor of one number. `image_features` is `(n_images, D)`, `text_features` `(n_captions, D)`; their lengths are not yet 1.",
+    "the cosine of the angle between a picture's feature and a caption's, times the exponential of `logit_scale`, one "
+    "number. `image_features` is `(n_images, D)`, `text_features` `(n_captions, D)`; their lengths are not yet 1.",
     hints=[
         "The cosine of two vectors is their inner product, after each has been divided by its own length.",
         "A length for each row: .norm with the axis that holds the D numbers, and keepdim=True so that it can divide them.",

@@ -403,8 +403,8 @@ def _upward(g):
     line="L27",
     question="`my_step_up(x, eps_hat, t, t_next, schedule)` takes a step of DDIM with $\\eta=0$ the other way, from `t` up to "
     "`t_next`: back to the guess $\\hat x_0$, then forward to step `t_next` with the noise `eps_hat` that the network saw. `x` "
-    "and `eps_hat` have the same shape; `t` and `t_next` are one number each for the batch, with 0 ≤ `t` < `t_next` ≤ $T$. "
-    "`schedule.alpha_bar[t]` is a number; `.alpha_bar[0]` is 1.",
+    "and `eps_hat` have one shape; `t` and `t_next` are one number each, with 0 ≤ `t` < `t_next` ≤ $T$. "
+    "`schedule.alpha_bar[0]` is 1.",
     hints=[
         "Two lines. In the first, solve the closed form of x_t for the picture, with eps_hat as the noise.",
         "In the second, write the closed form once more, for t_next. What is its picture, and what its noise?",

@@ -161,8 +161,8 @@ def test_the_same_answer_is_right_in_twelve_forms(exercise):
 
 
 def test_what_of_the_package_may_be_used_is_said_everywhere():
-    assert all("All functions of the package may be used" in exercise.question for exercise in WRITTEN)
-    assert closed_form.q_sample.question.endswith("except `q_sample`: that is what you write here.")
+    assert all("The package may be used" in exercise.question for exercise in WRITTEN)
+    assert closed_form.q_sample.question.endswith("The package may be used, except `q_sample`.")
 
 
 def doubled(before: dict, make):

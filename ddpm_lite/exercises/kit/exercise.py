@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from ...maths.schedule import Schedule
 from .calling import Fault, call, fresh
 from .comparing import difference, kind, plain, same
+from .explaining import in_words, shape
 from .report import STATES, Report, Text
 
 NOT_YET = "The rest of the notebook does not need it. hint() gives a hint, solution() shows one way."
@@ -168,15 +168,15 @@ class Write(Exercise):
         first, good = next(i for i, says in enumerate(found) if says), [i for i, says in enumerate(found) if not says]
         wrong = {label for label, says in zip(self._labels, found, strict=True) if says}
         right = [label for label in dict.fromkeys(self._labels) if label not in wrong]
-        says = f"With {_inputs(self.names, self._inputs[first])}:\n{found[first]}"
+        says = f"With {in_words(self.names, self._inputs[first])}:\n{found[first]}"
         raised = isinstance(results[first], Fault)
         state = "stopped" if raised else "wrong"
         if right:  # at an end, say, where a term is 0: that alone is not half of it
             state = "partly" if len(right) >= len(wrong) else state
             return state, f"It is right for {', '.join(right)}, but not for {self._labels[first]}.\n{says}"
-        sizes = [list(map(_shape, arguments)) for arguments in self._inputs]
-        if (raised or _shape(results[first]) != _shape(wants[first])) and good and sizes[first] not in [sizes[i] for i in good]:
-            example = _inputs(self.names, self._inputs[good[0]])
+        sizes = [list(map(shape, arguments)) for arguments in self._inputs]
+        if (raised or shape(results[first]) != shape(wants[first])) and good and sizes[first] not in [sizes[i] for i in good]:
+            example = in_words(self.names, self._inputs[good[0]])
             return state, f"It is right with {example}. Is one of its sizes written into the code?\n{says}"
         return state, says
 
@@ -223,7 +223,7 @@ def write(cases: Callable, **about: Any) -> Callable[[Callable], Write]:
 def _allowed(package: Sequence[Callable]) -> str:
     """What of the package an answer may use, in words."""
     names = " and ".join(f"`{function.__qualname__}`" for function in package)
-    return "All functions of the package may be used" + (f", except {names}: that is what you write here." if names else ".")
+    return "The package may be used" + (f", except {names}." if names else ".")
 
 
 def gradient(value: object, of: torch.Tensor | torch.nn.Module) -> torch.Tensor | None:
@@ -245,22 +245,3 @@ def _source(function: Callable) -> str:
         doc = node.body[0]
         del lines[doc.lineno - 1 : doc.end_lineno]
     return "\n".join(lines[node.lineno - 1 :]).rstrip().replace(f"def {node.name}(", f"def my_{node.name}(", 1)
-
-
-def _shape(value: object) -> tuple | None:
-    return tuple(value.shape) if isinstance(value, torch.Tensor) else None
-
-
-def _inputs(names: Iterable[str], arguments: Iterable) -> str:
-    """The inputs of a case in words: small numbers as they are, tensors by their shape."""
-    words = []
-    for name, value in zip(names, arguments, strict=False):
-        if isinstance(value, torch.Tensor) and value.numel() > 4:
-            words.append(f"{name} of shape {tuple(value.shape)}")
-        elif isinstance(value, torch.Tensor):
-            words.append(f"{name} = {[round(v, 4) for v in value.flatten().tolist()]}")
-        elif isinstance(value, int | float | str | list):
-            words.append(f"{name} = {value:.6g}" if isinstance(value, float) else f"{name} = {value}")
-        elif isinstance(value, Schedule):
-            words.append(f"{name}.T = {value.T}")
-    return ", ".join(words)

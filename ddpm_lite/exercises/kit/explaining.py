@@ -5,10 +5,12 @@ import functools
 import inspect
 import linecache
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from torch import Tensor, nn
+
+from ...maths.schedule import Schedule
 
 
 def misfit(function: Callable, names: Sequence[str], count: int) -> str | None:
@@ -105,3 +107,23 @@ def _shapes(arguments: Sequence) -> str:
                 item = (*one, *(1,) * (len(many) - 1))
                 return f" Numbers for each item, of shape {one}, must become {item} to multiply a tensor of shape {many}."
     return ""
+
+
+def shape(value: object) -> tuple | None:
+    """The shape of a tensor; None of anything else."""
+    return tuple(value.shape) if isinstance(value, Tensor) else None
+
+
+def in_words(names: Iterable[str], arguments: Iterable) -> str:
+    """The inputs of a case in words: small numbers as they are, tensors by their shape."""
+    words = []
+    for name, value in zip(names, arguments, strict=False):
+        if isinstance(value, Tensor) and value.numel() > 4:
+            words.append(f"{name} of shape {tuple(value.shape)}")
+        elif isinstance(value, Tensor):
+            words.append(f"{name} = {[round(v, 4) for v in value.flatten().tolist()]}")
+        elif isinstance(value, int | float | str | list):
+            words.append(f"{name} = {value:.6g}" if isinstance(value, float) else f"{name} = {value}")
+        elif isinstance(value, Schedule):
+            words.append(f"{name}.T = {value.T}")
+    return ", ".join(words)

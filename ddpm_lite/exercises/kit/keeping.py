@@ -63,6 +63,9 @@ def _put_back(before: list[tuple[Any, dict[str, Any]]], environment: dict[str, s
         for name, value in had.items():
             if callable(value) and has.get(name) is not value:
                 setattr(where, name, value)
+        if isinstance(where, type):  # a method that it inherits is hidden by one of its own
+            for name in set(has) - set(had):
+                delattr(where, name)
     if dict(os.environ) != environment:
         os.environ.clear()
         os.environ.update(environment)
