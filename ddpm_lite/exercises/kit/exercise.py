@@ -13,6 +13,7 @@ import torch
 
 from .calling import Fault, call, fresh
 from .comparing import difference, kind, plain, same
+from .describing import describe
 from .explaining import in_words, shape
 from .report import STATES, Report, Text
 
@@ -170,6 +171,9 @@ class Write(Exercise):
         right = [label for label in dict.fromkeys(self._labels) if label not in wrong]
         says = f"With {in_words(self.names, self._inputs[first])}:\n{found[first]}"
         raised = isinstance(results[first], Fault)
+        if not any(isinstance(result, Fault) for result in results):
+            seen = describe(results, wants, self.names, list(map(fresh, self._inputs)), self.reference)
+            says = f"{seen}\n{says}" if seen else says
         state = "stopped" if raised else "wrong"
         if right:  # at an end, say, where a term is 0: that alone is not half of it
             state = "partly" if len(right) >= len(wrong) else state
