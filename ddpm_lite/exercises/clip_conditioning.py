@@ -142,6 +142,13 @@ def softmax_of_logits(image_features, text_features, logit_scale):
     return (logit_scale.exp() * _cosines(image_features, text_features)).softmax(1)
 
 
+@clip_logits.wrong(
+    "The cosines are divided by logit_scale. It is the logarithm of 1 / temperature: take its exponential, and multiply."
+)
+def divided_by_the_logarithm(image_features, text_features, logit_scale):
+    return _cosines(image_features, text_features) / logit_scale
+
+
 # in section 6.2, before CLIP is trained
 
 
@@ -277,6 +284,14 @@ def sigmoid_for_each_pair(logits):
     return torch.nn.functional.binary_cross_entropy_with_logits(logits, partners)
 
 
+@clip_loss.wrong(
+    "The partners are shifted by one: picture i is compared with caption i + 1. They stand on the diagonal, at the labels 0 to "
+    "n - 1."
+)
+def labels_shifted(logits):
+    return _both(logits, lambda x: -x.log_softmax(1).roll(-1, 1).diag().mean())
+
+
 # in section 6.3, before captions never seen are asked for
 
 
@@ -382,6 +397,13 @@ def normalised_down_the_batch(image_features, text_features):
 @zero_shot.wrong("The captions are divided by their squared length, so now the short ones win too often: the root is missing.")
 def captions_by_squared_length(image_features, text_features):
     return (image_features @ (text_features / _length(text_features) ** 2).T).argmax(1)
+
+
+@zero_shot.wrong(
+    "The captions are counted from 1. In Python the first has the number 0, so that text_features[0] is its feature."
+)
+def counted_from_one(image_features, text_features):
+    return _cosines(image_features, text_features).argmax(1) + 1
 
 
 # in section 6.4, before the network is trained with and without captions

@@ -323,6 +323,12 @@ def weights_swapped_going_back(x_t, eps_hat, t, schedule):
     return (x_t - a.sqrt() * eps_hat) / (1 - a).sqrt()
 
 
+@x0_hat.wrong("Both roots are missing: the noise has the factor sqrt(1 - alpha_bar_t) in x_t, the picture sqrt(alpha_bar_t).")
+def both_roots_missing_going_back(x_t, eps_hat, t, schedule):
+    a = schedule.alpha_bar[t]
+    return (x_t - (1 - a) * eps_hat) / a
+
+
 # at the end of section 2.5, before the formula of section 2.6
 
 
@@ -425,6 +431,12 @@ def last_step_only(x_s, s, t, eps, schedule):
     return _jump(schedule.alpha[t], x_s, eps)
 
 
+@further.wrong("Both roots are missing: what is kept and 1 minus it are shares of the variance, and their roots multiply.")
+def further_both_roots_missing(x_s, s, t, eps, schedule):
+    kept = schedule.alpha_bar[t] / schedule.alpha_bar[s]
+    return kept * x_s + (1 - kept) * eps
+
+
 # in section 2.7, before the batch
 
 
@@ -515,3 +527,20 @@ def one_step_short(x0, t, eps, schedule):
 def step_of_first_item(x0, t, eps, schedule):
     a = schedule.alpha_bar[t[0]]
     return a.sqrt() * x0 + (1 - a).sqrt() * eps
+
+
+@q_sample.wrong(
+    "The noise is taken away. That has the same distribution, as noise has no preferred sign, but the exercise asks for "
+    "this eps, and a network is later asked for it: add it."
+)
+def noise_taken_away(x0, t, eps, schedule):
+    a = _of(schedule.alpha_bar[t], x0)
+    return a.sqrt() * x0 - (1 - a).sqrt() * eps
+
+
+@q_sample.wrong(
+    "That is the mixture printed on the slide of the loss (L19): its two weights are swapped, and alpha_bar_t lacks its root."
+)
+def mixture_printed_on_the_slide(x0, t, eps, schedule):
+    a = _of(schedule.alpha_bar[t], x0)
+    return (1 - a).sqrt() * x0 + a * eps

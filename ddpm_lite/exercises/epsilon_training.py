@@ -155,6 +155,23 @@ def summed_over_everything(eps_model, x0, t, eps, schedule):
     return ((eps - eps_model(_mixed(x0, t, eps, schedule), t)) ** 2).sum()
 
 
+@eps_loss.wrong("Both roots are missing: alpha_bar_t and 1 - alpha_bar_t are shares of the variance, and pictures have its root.")
+def mixture_without_roots(eps_model, x0, t, eps, schedule):
+    a = _of(schedule.alpha_bar[t], x0)
+    return ((eps - eps_model(a * x0 + (1 - a) * eps, t)) ** 2).mean()
+
+
+@eps_loss.wrong("That is one step, with alpha_t. To be at step t all steps count: alpha_bar_t, their product.")
+def mixture_of_a_single_step(eps_model, x0, t, eps, schedule):
+    a = _of(schedule.alpha[t], x0)
+    return ((eps - eps_model(a.sqrt() * x0 + (1 - a).sqrt() * eps, t)) ** 2).mean()
+
+
+@eps_loss.wrong("All items are mixed for the step of the first one. Each has its own: alpha_bar[t] holds one number for each.")
+def one_step_for_all_items(eps_model, x0, t, eps, schedule):
+    return ((eps - eps_model(_mixed(x0, t[:1].expand(len(t)), eps, schedule), t)) ** 2).mean()
+
+
 # at the end of section 4.4
 
 

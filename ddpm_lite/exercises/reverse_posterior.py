@@ -110,6 +110,14 @@ def densities_instead_of_weights(x, x_t, t, data, schedule):
     return (log_likelihood + log_prior).softmax(0) / (x[1] - x[0])
 
 
+@back_density.wrong(
+    "The prior is missing: these are the likelihoods of x_t alone. Bayes' rule multiplies them with how often a walk is there "
+    "after t - 1 steps."
+)
+def prior_missing(x, x_t, t, data, schedule):
+    return (-((x_t - schedule.alpha[t].sqrt() * x) ** 2) / (2 * schedule.beta[t])).softmax(0)
+
+
 # in section 3.2, before the square is completed
 
 posterior_weight = Prediction(
@@ -242,6 +250,15 @@ def parts_subtracted(x0, x_t, t, schedule):
     return (alpha.sqrt() / beta * x_t - before.sqrt() / (1 - before) * x0) / A
 
 
+@posterior_mean.wrong(
+    "That is the form of the textbooks, with 1 - alpha_bar_t below, but with alpha_bar_t in both numerators: where the walk "
+    "was at t - 1 is meant, so alpha_bar_{t-1} belongs there."
+)
+def textbook_form_one_step_late(x0, x_t, t, schedule):
+    alpha, beta, a = (_of(table[t], x0) for table in (schedule.alpha, schedule.beta, schedule.alpha_bar))
+    return a.sqrt() * beta / (1 - a) * x0 + alpha.sqrt() * x_t
+
+
 # at the end of section 3.2
 
 
@@ -340,6 +357,15 @@ def only_last_step_fixed(x0, x_t, t, z, schedule):
 def fresh_noise_gone(x0, x_t, t, z, schedule):
     a, alpha, beta, before = schedule.alpha_bar[t], schedule.alpha[t], schedule.beta[t], schedule.alpha_bar[t - 1]
     return before.sqrt() * beta / (1 - a) * x0 + alpha.sqrt() * (1 - before) / (1 - a) * x_t
+
+
+@step_back.wrong(
+    "The weight of x_0 is fixed, but now the noise has the variance beta_t. With x_0 known less is left open: beta_t times "
+    "(1 - alpha_bar_{t-1}) / (1 - alpha_bar_t), as it stood."
+)
+def beta_as_the_variance(x0, x_t, t, z, schedule):
+    a, alpha, beta, before = schedule.alpha_bar[t], schedule.alpha[t], schedule.beta[t], schedule.alpha_bar[t - 1]
+    return before.sqrt() * beta / (1 - a) * x0 + alpha.sqrt() * (1 - before) / (1 - a) * x_t + beta.sqrt() * z
 
 
 # at the end of section 3.5
@@ -583,3 +609,8 @@ def constants_missing(path, step_mean, step_var):
     T = path.shape[1] - 1
     steps = [-((path[:, t - 1] - step_mean(path[:, t], t)) ** 2) / (2 * step_var[t]) for t in range(1, T + 1)]
     return sum(steps) - path[:, T] ** 2 / 2
+
+
+@log_path.wrong("The sign is reversed: a log density is asked for, not its negative, the surprise.")
+def sign_reversed(path, step_mean, step_var):
+    return -_terms(path, step_mean, step_var.sqrt()).sum(0)

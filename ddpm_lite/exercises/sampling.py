@@ -291,6 +291,13 @@ def stride_equals_step_count(steps, schedule):
     return visit, 1 - a[:-1] / a[1:]
 
 
+@strided.wrong("Both tables are right, but they come in the other order: first the numbers of the steps, then their betas.")
+def two_tables_exchanged(steps, schedule):
+    visit = _visit(steps, schedule)
+    a = schedule.alpha_bar[visit]
+    return 1 - a[:-1] / a[1:], visit
+
+
 # at the end of section 5.4
 
 
@@ -454,6 +461,22 @@ def network_told_step_before(eps_model, x_T, z, schedule):
     x = x_T
     for t in range(schedule.T, 0, -1):
         x = _mean(x, eps_model(x, t - 1), t, schedule) + (schedule.beta[t].sqrt() * z[t] if t > 1 else 0)
+    return x
+
+
+@walk_back.wrong("The loop runs upwards, from t = 1 to T. x_T is noise of step T, so the walk begins there and goes down to 1.")
+def loop_runs_upwards(eps_model, x_T, z, schedule):
+    x = x_T
+    for t in range(1, schedule.T + 1):
+        x = _mean(x, eps_model(x, t), t, schedule) + (schedule.beta[t].sqrt() * z[t] if t > 1 else 0)
+    return x
+
+
+@walk_back.wrong("The noise of step t is z[t], as z has T + 1 entries, and that of step 0 is not used; here it is z[t - 1].")
+def noise_of_the_step_before(eps_model, x_T, z, schedule):
+    x = x_T
+    for t in range(schedule.T, 0, -1):
+        x = _mean(x, eps_model(x, t), t, schedule) + (schedule.beta[t].sqrt() * z[t - 1] if t > 1 else 0)
     return x
 
 
