@@ -406,6 +406,17 @@ def counted_from_one(image_features, text_features):
     return _cosines(image_features, text_features).argmax(1) + 1
 
 
+@zero_shot.wrong("That marks the best caption by a 1 in a row of zeros. The exercise asks for its number.")
+def best_caption_marked_by_one(image_features, text_features):
+    best = _cosines(image_features, text_features).argmax(1)
+    return torch.nn.functional.one_hot(best, len(text_features))
+
+
+@zero_shot.wrong("These are the two best captions of each picture. The exercise asks for the best alone: one number for each.")
+def two_best_captions(image_features, text_features):
+    return _cosines(image_features, text_features).topk(min(2, len(text_features))).indices
+
+
 # in section 6.4, before the network is trained with and without captions
 
 

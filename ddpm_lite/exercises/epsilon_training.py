@@ -29,7 +29,9 @@ class _StandIn(nn.Module):
         self.weights = nn.Parameter(0.5 + torch.rand(2, generator=g, dtype=torch.float64), requires_grad=False)
 
     def forward(self, x_t, t):
-        return self.weights[0] * torch.sin(x_t) * (1 - self.weights[1] * _of(t, x_t) / 2000)
+        if x_t.ndim < 2:
+            raise TypeError("the network takes the noisy pictures first, then their steps t")
+        return self.weights[0] * torch.sin(x_t) * (1 + self.weights[1] * _of(t, x_t).double().sin())  # t - 1 is far from t
 
 
 def _batches(g):
@@ -170,6 +172,13 @@ def mixture_of_a_single_step(eps_model, x0, t, eps, schedule):
 @eps_loss.wrong("All items are mixed for the step of the first one. Each has its own: alpha_bar[t] holds one number for each.")
 def one_step_for_all_items(eps_model, x0, t, eps, schedule):
     return ((eps - eps_model(_mixed(x0, t[:1].expand(len(t)), eps, schedule), t)) ** 2).mean()
+
+
+@eps_loss.wrong(
+    "The network is told t - 1, but the picture has met the noise of t steps: tell it the step that it was mixed for."
+)
+def network_told_the_step_before(eps_model, x0, t, eps, schedule):
+    return ((eps - eps_model(_mixed(x0, t, eps, schedule), t - 1)) ** 2).mean()
 
 
 # at the end of section 4.4
@@ -566,6 +575,14 @@ def enlarged_noise_ignored(x_t, t, points, schedule):
 def average_of_shrunken_points(x_t, t, points, schedule):
     a = schedule.alpha_bar[t]
     return (-_squares(x_t, a.sqrt() * points) / (2 * (1 - a))).softmax(1) @ (a.sqrt() * points)
+
+
+@x0_mean.wrong(
+    "These are the weights of the three points, one row for each x_t. The best guess is the points' average with them."
+)
+def weights_returned(x_t, t, points, schedule):
+    a = schedule.alpha_bar[t]
+    return (-_squares(x_t, a.sqrt() * points) / (2 * (1 - a))).softmax(1)
 
 
 # in section 4.8, where a tenth of the classes is withheld

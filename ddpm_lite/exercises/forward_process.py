@@ -113,7 +113,7 @@ def _walks(g):
         ("colour pictures", (2, 3, 5, 4), 3, 0.3),
         ("points", (5, 2), 8, 0.1),
         ("as many steps as points", (4, 4), 4, 0.2),
-        ("a single step", (3, 1, 6, 6), 1, 0.5),
+        ("a single step", (3, 1, 6, 6), 1, 0.4),
         ("many steps", (7,), 40, 0.05),
     ):
         cases.append((label, _normal(g, *shape), beta, _normal(g, n, *shape)))

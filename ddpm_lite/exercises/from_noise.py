@@ -131,7 +131,7 @@ def _mixed(g):
     cases = []
     for label, shape, p, var in (
         ("pictures", (4, 1, 8, 8), 0.05, 0.4),
-        ("colour pictures", (2, 3, 5, 4), 0.5, 2.0),
+        ("colour pictures", (2, 3, 5, 4), 0.6, 2.0),
         ("points", (5, 2), 0.3, 9.0),
         ("data of variance 1", (6, 1, 6, 6), 0.2, 1.0),
         ("a batch of one", (1, 1, 8, 8), 0.9, 0.25),
@@ -238,7 +238,7 @@ def _pictures(g):
             ("pictures", (6, 1, 6, 6), 0.4),
             ("colour pictures", (3, 3, 5, 4), 0.2),
             ("points", (5, 2), 0.3),
-            ("a batch of one", (1, 1, 8, 8), 0.5),
+            ("a batch of one", (1, 1, 8, 8), 0.6),
             ("numbers", (30,), 0.1),
         )
     ):

@@ -187,6 +187,8 @@ def _wrong_shape(got: tuple, want: tuple) -> str:
         return says + (" Was something summed or averaged, or an axis lost?" if len(got) < len(want) else "")
     if len(got) == len(want) and not any(w == 1 < g for g, w in zip(got, want, strict=True)):
         return says
+    if len(want) == 1 and got != 2 * want:
+        return says + " One number for each item is wanted, without another axis."
     says += " Most likely two shapes were stretched against each other by broadcasting: "
     if len(want) == 1:
         return says + "where a shape (n, 1) meets (n,), each entry meets every other."

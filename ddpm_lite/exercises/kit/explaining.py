@@ -4,6 +4,7 @@ import dis
 import functools
 import inspect
 import linecache
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -85,7 +86,7 @@ def where(error: BaseException, function: Callable, arguments: Sequence) -> str:
     says = f"Your code raised {type(error).__name__}: {message or 'without a message'}"
     says = says if says.endswith((".", "!", "?")) else says + "."
     if "must match the size of tensor" in message or "could not be broadcast" in message:
-        says += _shapes(arguments)
+        says += _shapes(arguments, set(map(int, re.findall(r"\d+", message))))
     code, line = getattr(unwrapped(function), "__code__", None), None
     trace = error.__traceback__
     while trace is not None and code is not None:
@@ -98,12 +99,12 @@ def where(error: BaseException, function: Callable, arguments: Sequence) -> str:
     return f"{says} The error is in line {line} of the cell{': `' + text + '`' if text else '.'}"
 
 
-def _shapes(arguments: Sequence) -> str:
-    """What to do where numbers for each item met the items."""
+def _shapes(arguments: Sequence, sizes: set[int]) -> str:
+    """What to do where numbers for each item met the items; `sizes` are the numbers in the error."""
     shapes = [tuple(a.shape) for a in arguments if isinstance(a, Tensor)]
     for one in shapes:
         for many in shapes:
-            if len(one) == 1 < len(many) and one[0] == many[0]:
+            if len(one) == 1 < len(many) and one[0] == many[0] and {one[0], many[-1]} <= sizes:
                 item = (*one, *(1,) * (len(many) - 1))
                 return f" Numbers for each item, of shape {one}, must become {item} to multiply a tensor of shape {many}."
     return ""
