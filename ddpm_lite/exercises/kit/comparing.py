@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 # How far an answer may lie from the reference, relative to it and to its typical size, by the precision it came in.
 # Lower precision may have been used on the way to any of them: a float64 result may hold what was a float32 number.
@@ -98,7 +98,7 @@ def difference(got: Any, want: Any) -> str | None:
         first = tuple((~got.isfinite()).nonzero()[0].tolist())
         what = "NaN" if got[first].isnan() else "infinite"
         return f"Its result is {what}{_at(first)}. Look for a division by zero, a root of a negative number or a log of zero."
-    wrong = ~_near(got, want)
+    wrong = ~near(got, want)
     return _wrong_numbers(got, want, wrong) if wrong.any() else None
 
 
@@ -115,7 +115,16 @@ def same(got: object, want: object) -> bool:
     if got.is_meta:
         return True
     odd = ~want.isfinite()
-    return bool((odd == ~got.isfinite()).all() and (_near(got, want) | odd).all())
+    return bool((odd == ~got.isfinite()).all() and (near(got, want) | odd).all())
+
+
+def gradient(value: object, of: Tensor | nn.Module) -> Tensor | None:
+    """d value / d of, as one row of numbers; None where the value does not depend on it."""
+    leaves = list(of.parameters()) if isinstance(of, nn.Module) else [of]
+    if not isinstance(value, Tensor) or not value.requires_grad:
+        return None
+    found = torch.autograd.grad(value, leaves, allow_unused=True)
+    return None if any(part is None for part in found) else torch.cat([part.flatten() for part in found])
 
 
 def kind(value: object) -> str:
@@ -133,7 +142,7 @@ def _several(got: object, count: int) -> Any:
     return got
 
 
-def _near(got: Tensor, want: Tensor, times: float = 1.0) -> Tensor:
+def near(got: Tensor, want: Tensor, times: float = 1.0) -> Tensor:
     """Where two tensors of one shape agree, as exactly as the precision of the first allows. NaN agrees with nothing."""
     if got.is_complex():
         return (got - want).abs() <= TOLERANCE[torch.float64] * want.abs()
@@ -153,7 +162,7 @@ def _wrong_numbers(got: Tensor, want: Tensor, wrong: Tensor) -> str:
         says += f"; {int(wrong.sum())} of {want.numel()} values differ, by up to {apart:.3g}"
         says += f" ({_dtype(got)}, shape {tuple(got.shape)})"
     says += "."
-    if want.is_floating_point() and _near(got.double(), want, times=100).all():
+    if want.is_floating_point() and near(got.double(), want, times=100).all():
         says += " All are close, but not as close as rounding leaves them: is one of your numbers rounded, or a small one added?"
     return says
 

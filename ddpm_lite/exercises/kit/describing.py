@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...maths.schedule import Schedule
-from .comparing import same
+from .comparing import near, same
 from .exchanging import from_other_inputs
 
 # What may have been done to the whole result.
@@ -66,13 +66,12 @@ def _parts(results: Sequence, wants: Sequence) -> tuple[str, list[Tensor], list[
 
 
 def _near(a: Tensor, b: Tensor) -> bool:
-    """Whether two tensors of one shape agree, up to what 32 bits leave."""
-    size = max(float(b.square().mean().sqrt()), 1e-5) if b.numel() else 1.0
-    return bool(((a - b).abs() <= 1e-4 * (b.abs() + size)).all())
+    """Whether two tensors agree, up to what 32 bits leave. Where the second is not finite, nothing agrees with it."""
+    return a.shape == b.shape and bool((near(a.float(), b) & b.isfinite()).all())
 
 
 def _all_near(gots: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
-    return all(a.shape == b.shape and _near(a, b) for a, b in zip(gots, others, strict=True))
+    return all(map(_near, gots, others))
 
 
 def _as_a_whole(gots: list, wants: list, names: Sequence[str], inputs: Sequence) -> str | None:
@@ -121,8 +120,8 @@ def _factor(gots: list, wants: list, names: Sequence[str], inputs: Sequence) -> 
 
 def _offset(gots: list, wants: list, names: Sequence[str], inputs: Sequence) -> str | None:
     away = [got - want for got, want in zip(gots, wants, strict=True)]
-    level = [each.flatten(1).mean(1).reshape(-1, *[1] * (each.ndim - 1)) if each.ndim > 1 else each.mean() for each in away]
-    if all(_near(each, mean.expand_as(each)) for each, mean in zip(away, level, strict=True)) and gots[0].numel() > 1:
+    level = [_projection(each, torch.ones_like(each)) for each in away]
+    if gots[0].numel() > 1 and _all_near(away, [mean.expand_as(each) for each, mean in zip(away, level, strict=True)]):
         return _called(level, names, inputs, "Each number is too large by {}.") or (
             "All numbers of an item are wrong by the same amount: look for a number that is added or left out."
         )
@@ -198,7 +197,7 @@ def _called(values: list[Tensor], names: Sequence[str], inputs: Sequence, says: 
             for slip, change in CHANGES.items():
                 for more, root in (("", 1.0), ("the root of ", 0.5), ("1 / ", -1.0), ("1 / the root of ", -0.5)):
                     others = [change(each[name]) ** root for each in known]
-                    if all(_near(value, other) for value, other in zip(values, others, strict=True)):
+                    if _all_near(values, others):
                         return says.format(more + slip.format(name))
     return None
 

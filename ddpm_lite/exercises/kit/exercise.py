@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 
 from .calling import Fault, call, fresh
-from .comparing import difference, kind, plain, same
+from .comparing import difference, gradient, kind, plain, same
 from .describing import describe
 from .explaining import in_words, shape
 from .report import STATES, Report, Text
@@ -228,15 +228,6 @@ def _allowed(package: Sequence[Callable]) -> str:
     """What of the package an answer may use, in words."""
     names = " and ".join(f"`{function.__qualname__}`" for function in package)
     return "The package may be used" + (f", except {names}." if names else ".")
-
-
-def gradient(value: object, of: torch.Tensor | torch.nn.Module) -> torch.Tensor | None:
-    """d value / d of, as one row of numbers; None where the value does not depend on it."""
-    leaves = list(of.parameters()) if isinstance(of, torch.nn.Module) else [of]
-    if not isinstance(value, torch.Tensor) or not value.requires_grad:
-        return None
-    found = torch.autograd.grad(value, leaves, allow_unused=True)
-    return None if any(part is None for part in found) else torch.cat([part.flatten() for part in found])
 
 
 def _source(function: Callable) -> str:
