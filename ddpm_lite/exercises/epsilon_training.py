@@ -30,7 +30,7 @@ class _StandIn(nn.Module):
 
     def forward(self, x_t, t):
         if x_t.ndim < 2:
-            raise TypeError("the network takes the noisy pictures first, then their steps t")
+            raise TypeError("the network takes the noisy pictures first, then their steps t.")
         return self.weights[0] * torch.sin(x_t) * (1 + self.weights[1] * _of(t, x_t).double().sin())  # t - 1 is far from t
 
 
