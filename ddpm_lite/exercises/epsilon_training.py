@@ -805,3 +805,109 @@ def average_begins_too_late(weights, gradient, steps, lr, decay):
         weights = weights - lr * gradient(weights)
         average = decay * average + (1 - decay) * weights
     return average
+
+
+# at the end of section 4.8
+
+
+class _Draws:
+    """Where random numbers come from: of one seed, uniform in [0, 1) or normal, in any shape."""
+
+    def __init__(self, g):
+        self.generator = torch.Generator().manual_seed(int(torch.randint(10**6, (), generator=g)))
+
+    def uniform(self, shape):
+        return torch.rand(shape, generator=self.generator, dtype=torch.float64)
+
+    def normal(self, shape):
+        return torch.randn(shape, generator=self.generator, dtype=torch.float64)
+
+
+def _first_batches(g):
+    """eps_model, x0, t, the schedule and where random numbers come from."""
+    return [(label, net, x0, t, schedule, _Draws(g)) for label, net, x0, t, _, schedule in _batches(g)]
+
+
+def batch_loss(eps_model, x0, t, schedule, random):
+    eps = random.uniform(x0.shape)
+    return ((eps - eps_model(x0, t)) ** 2).mean()
+
+
+@write(
+    _first_batches,
+    number="4.7",
+    title="Find two faults: a training step",
+    line="L20",
+    given=batch_loss,
+    question="`my_batch_loss` should draw noise and return the loss (14) of a batch, averaged over batch and pixels. `x0` is "
+    "`(B, C, H, W)` or `(B, D)`, `t` is `(B,)`; `eps_model(x, t)` returns the shape of `x`. `random.uniform(shape)` and "
+    "`random.normal(shape)` draw numbers; draw once. Both faults are found in published courses, and with either of them the "
+    "loss falls. Fix them.",
+    hints=[
+        "Which distribution has the noise of Algorithm 1, and which one is drawn here? Look at its mean.",
+        "Which picture does the network see? Could it tell the noise from that one?",
+        "The schedule is not used yet: the closed form of notebook 02 needs alpha_bar at t, in the shape (B, 1, 1, 1).",
+    ],
+    trained="eps_model",
+)
+def batch_loss(eps_model, x0, t, schedule, random):
+    """Nothing raised an error. Uniform numbers in [0, 1) have mean 1/2 and a twelfth of the variance, so the walk back, which
+    starts from Gaussian noise, starts where the network has never been. And a network that sees the picture without noise
+    cannot know the noise: the best it can do is to answer the mean."""
+    eps = random.normal(x0.shape)
+    a = schedule.alpha_bar[t].reshape(-1, *[1] * (x0.ndim - 1))
+    x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
+    return ((eps - eps_model(x_t, t)) ** 2).mean()
+
+
+def _with(draw, seen=lambda x0, t, eps, schedule: _mixed(x0, t, eps, schedule)):
+    """The loss of a batch, with noise drawn in this way, of a network that sees this."""
+
+    def loss(eps_model, x0, t, schedule, random):
+        eps = draw(random, x0.shape)
+        return ((eps - eps_model(seen(x0, t, eps, schedule), t)) ** 2).mean()
+
+    return loss
+
+
+def _uniform(random, shape):
+    return random.uniform(shape)
+
+
+def _gaussian(random, shape):
+    return random.normal(shape)
+
+
+_CLEAN = "The noise is right now. But the network still sees the clean picture, and there is no noise to predict in that."
+_HALF = "The network sees x_t now. But the noise is still uniform in [0, 1), with mean 1/2: Algorithm 1 draws it from N(0, I)."
+_ROUND = "This noise has mean 0, but it is still uniform: no number of it is far from 0. Algorithm 1 draws it from N(0, I)."
+_SHOWN = "The network is shown the noise that it should predict: the loss could become 0, and nothing be learnt. It sees x_t."
+for _name, _says, _loss in (
+    ("only_the_noise_mended", _CLEAN, _with(_gaussian, lambda x0, t, eps, schedule: x0)),
+    ("only_the_input_mended", _HALF, _with(_uniform)),
+    ("uniform_around_zero", _ROUND, _with(lambda random, shape: 2 * random.uniform(shape) - 1)),
+    ("uniform_of_variance_one", _ROUND, _with(lambda random, shape: 12**0.5 * (random.uniform(shape) - 0.5))),
+    ("network_sees_the_noise", _SHOWN, _with(_gaussian, lambda x0, t, eps, schedule: eps)),
+):
+    _loss.__name__ = _name
+    batch_loss.wrong(_says)(_loss)
+
+
+@batch_loss.wrong(
+    "Noise is drawn twice: what is mixed in is not what the answer is compared with, so nothing can be learnt. Draw it once."
+)
+def noise_drawn_twice(eps_model, x0, t, schedule, random):
+    mixed_in, compared = random.normal(x0.shape), random.normal(x0.shape)
+    return ((compared - eps_model(_mixed(x0, t, mixed_in, schedule), t)) ** 2).mean()
+
+
+@batch_loss.wrong("The weights are swapped: at t = 1 nearly all of the picture is left, so sqrt(alpha_bar_t) belongs to x0.")
+def weights_of_the_batch_swapped(eps_model, x0, t, schedule, random):
+    eps, a = random.normal(x0.shape), _of(schedule.alpha_bar[t], x0)
+    return ((eps - eps_model((1 - a).sqrt() * x0 + a.sqrt() * eps, t)) ** 2).mean()
+
+
+@batch_loss.wrong("The noise is added to the whole picture. The closed form shrinks the picture by sqrt(alpha_bar_t) first.")
+def picture_of_the_batch_not_shrunk(eps_model, x0, t, schedule, random):
+    eps, a = random.normal(x0.shape), _of(schedule.alpha_bar[t], x0)
+    return ((eps - eps_model(x0 + (1 - a).sqrt() * eps, t)) ** 2).mean()

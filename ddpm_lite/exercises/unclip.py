@@ -3,6 +3,7 @@
 import math
 
 import torch
+from torch import nn
 
 from ..networks.prior import closest as package_closest
 from ..networks.prior import slerp as package_slerp
@@ -377,6 +378,251 @@ def best_of_all_embeddings(candidates, text):
     return flat[(flat @ text.T).argmax(0)]
 
 
+# at the end of section 7.2
+
+
+class _Imagines(nn.Module):
+    """Stands in for a prior with weights: its answer depends on all of its inputs."""
+
+    def __init__(self, g):
+        super().__init__()
+        self.weights = nn.Parameter(_uniform(g, 0.5, 1.5, 3), requires_grad=False)
+
+    def forward(self, z_t, t, y):
+        if z_t.ndim != 2 or t.shape != (len(z_t),) or y.ndim != 2:
+            raise TypeError("the prior takes the noisy embeddings (n, d), their steps t (n,) and the conditions (n, k).")
+        level = self.weights[1] * t.double().sin() + self.weights[2] * y.mean(1)
+        return self.weights[0] * torch.sin(z_t) + level[:, None]
+
+
+def _embeddings(g):
+    """prior, z, t, eps, y and the schedule."""
+    cases = []
+    for label, n, d, k, T in (
+        ("embeddings", 6, 16, 5, 1000),
+        ("embeddings", 9, 4, 12, 300),
+        ("short embeddings", 5, 2, 3, 20),
+        ("a batch of one", 1, 8, 4, 100),
+    ):
+        t = torch.randint(1, T + 1, (n,), generator=g)
+        z, eps, y = _normal(g, n, d), _normal(g, n, d), _normal(g, n, k)
+        cases.append((label, _Imagines(g), z, t, eps, y, drawn(g, T)))
+    return cases
+
+
+def _noisy(z, t, eps, schedule):
+    a = schedule.alpha_bar[t][:, None]
+    return a.sqrt() * z + (1 - a).sqrt() * eps
+
+
+def prior_loss(prior, z, t, eps, y, schedule):
+    a = schedule.alpha_bar[t][:, None]
+    z_t = a.sqrt() * z + (1 - a).sqrt() * eps
+    return ((prior(z_t, t, y) - eps) ** 2).mean()
+
+
+@write(
+    _embeddings,
+    number="7.3",
+    title="Find the fault: a prior that imagines noise",
+    line="L26",
+    given=prior_loss,
+    question="`my_prior_loss` should train the prior of section 7.2, whose answer *is* the embedding of the picture; the "
+    "samplers take it as $\\hat z$. `z` and `eps` are `(n, d)`, `t` is `(n,)`, `y` holds the conditions; the loss is averaged "
+    "over all numbers. It falls, yet what the trained prior imagines has a cosine of about 0 with every picture. Fix it.",
+    hints=[
+        "With what is the answer compared? Which network of this course learns that?",
+        "The samplers will take the answer as the clean embedding. So with what should it be compared in training?",
+    ],
+    trained="prior",
+)
+def prior_loss(prior, z, t, eps, y, schedule):
+    """Both targets are right for a network that is used accordingly; this one was trained for the noise and used for the
+    embedding. No shape tells the two apart, and the loss falls either way. Whoever changes what a network predicts has to
+    change the loss and the samplers together. Ramesh et al. found that predicting z itself works better for the prior."""
+    a = schedule.alpha_bar[t][:, None]
+    z_t = a.sqrt() * z + (1 - a).sqrt() * eps
+    return ((prior(z_t, t, y) - z) ** 2).mean()
+
+
+@prior_loss.wrong(
+    "The answer is compared with the noisy embedding, which the prior sees anyway. It should give the clean one, z."
+)
+def compared_with_noisy_embedding(prior, z, t, eps, y, schedule):
+    z_t = _noisy(z, t, eps, schedule)
+    return ((prior(z_t, t, y) - z_t) ** 2).mean()
+
+
+@prior_loss.wrong("The prior is shown the clean embedding z, and could just repeat it. It must see the noisy one, z_t.")
+def asked_about_clean_embedding(prior, z, t, eps, y, schedule):
+    return ((prior(z, t, y) - z) ** 2).mean()
+
+
+@prior_loss.wrong(
+    "The embedding that follows from the answer, taken as noise, is compared with z. That trains a network for the noise: here "
+    "the answer itself is the embedding."
+)
+def answer_taken_as_noise(prior, z, t, eps, y, schedule):
+    a, z_t = schedule.alpha_bar[t][:, None], _noisy(z, t, eps, schedule)
+    return (((z_t - (1 - a).sqrt() * prior(z_t, t, y)) / a.sqrt() - z) ** 2).mean()
+
+
+@prior_loss.wrong("That is v as a target (L20), a mixture of noise and embedding. The samplers take this answer as z itself.")
+def compared_with_v(prior, z, t, eps, y, schedule):
+    a = schedule.alpha_bar[t][:, None]
+    return ((prior(_noisy(z, t, eps, schedule), t, y) - (a.sqrt() * eps - (1 - a).sqrt() * z)) ** 2).mean()
+
+
+@prior_loss.wrong("The squares are summed over the d numbers. The exercise asks for the average over all numbers.")
+def summed_over_numbers(prior, z, t, eps, y, schedule):
+    return ((prior(_noisy(z, t, eps, schedule), t, y) - z) ** 2).sum(1).mean()
+
+
+@prior_loss.wrong("That is the absolute error. Section 7.2 has the squared one, whose best answer is the mean.")
+def absolute_error_of_embedding(prior, z, t, eps, y, schedule):
+    return (prior(_noisy(z, t, eps, schedule), t, y) - z).abs().mean()
+
+
+@prior_loss.wrong(
+    "That is 1 minus the cosine. It says nothing about the length of the answer, and the samplers need it: section 7.2 has the "
+    "squared error."
+)
+def cosine_in_place_of_error(prior, z, t, eps, y, schedule):
+    return 1 - torch.cosine_similarity(prior(_noisy(z, t, eps, schedule), t, y), z).mean()
+
+
+# in section 7.3, after the shares of the paper
+
+
+def _conditions(g):
+    """tokens, embedding, empty, u, v, p_embedding and p_caption."""
+    cases = []
+    for label, n, length, d, p, q in (
+        ("captions with embeddings", 40, 6, 8, 0.1, 0.5),
+        ("captions with embeddings", 60, 5, 3, 0.3, 0.2),
+        ("long captions", 30, 16, 4, 0.6, 0.7),
+        ("nothing is withheld", 8, 5, 4, 0.0, 0.0),
+        ("everything is withheld", 8, 5, 4, 1.0, 1.0),
+        ("a batch of two", 2, 4, 6, 0.5, 0.5),
+    ):
+        tokens = torch.randint(3, 30, (n, length), generator=g)
+        empty = torch.tensor([1, 2, *[0] * (length - 2)])
+        u, v = (torch.rand(n, generator=g, dtype=torch.float64) for _ in range(2))
+        cases.append((label, tokens, _normal(g, n, d), empty, u, v, p, q))
+    tokens, empty = torch.tensor([[1, 5, 2], [1, 7, 2]]), torch.tensor([1, 2, 0])
+    for label, one, other in (
+        ("a batch of two", [0.2, 0.9], [0.9, 0.2]),
+        ("numbers equal to the shares", [0.5, 0.1], [0.2, 0.5]),
+    ):
+        cases.append((label, tokens, _normal(g, 2, 3), empty, torch.tensor(one), torch.tensor(other), 0.5, 0.5))
+    return cases
+
+
+@write(
+    _conditions,
+    number="7.4",
+    title="One, the other, or both",
+    line="L27",
+    question="`my_withhold(tokens, embedding, empty, u, v, p, q)` withholds each of a decoder's two conditions by itself and "
+    "returns both, tokens first: where `u` lies below `p`, the row of `embedding`, `(n, d)`, becomes zeros; where `v` lies "
+    "below `q`, the row of `tokens`, `(n, length)`, becomes the empty caption `empty`, `(length,)`. `u` and `v` are `(n,)`. "
+    "(The paper has $p=0.1$ and $q=0.5$.)",
+    hints=[
+        "There are two decisions for each row, and neither asks what the other was.",
+        "torch.where needs the shape (n, 1) to decide about whole rows.",
+        "Zeros of the shape of a tensor: torch.zeros_like.",
+    ],
+)
+def withhold(tokens, embedding, empty, u, v, p, q):
+    """Two numbers for each row, so that all four cases come up: both conditions, one of them, the other, none. A decoder that
+    has seen them withheld only together has never learnt to draw from an embedding alone, and cannot make variations of a
+    picture without words; and it would not know what guidance by the caption alone is."""
+    tokens = torch.where((v < q)[:, None], empty, tokens)
+    embedding = torch.where((u < p)[:, None], torch.zeros_like(embedding), embedding)
+    return tokens, embedding
+
+
+def _without(tokens, embedding, empty, no_caption, no_embedding):
+    return torch.where(no_caption[:, None], empty, tokens), torch.where(no_embedding[:, None], 0.0, embedding)
+
+
+@withhold.wrong(
+    "u decides about both here, so the caption is withheld only where the embedding is, or the other way round. Each has its own "
+    "number: u for the embedding, v for the caption."
+)
+def one_number_for_both(tokens, embedding, empty, u, v, p, q):
+    return _without(tokens, embedding, empty, u < q, u < p)
+
+
+@withhold.wrong(
+    "Both are withheld together, where one of the two decisions says so. Then nothing is learnt from an embedding alone, or from "
+    "a caption alone."
+)
+def withheld_together(tokens, embedding, empty, u, v, p, q):
+    either = (u < p) | (v < q)
+    return _without(tokens, embedding, empty, either, either)
+
+
+@withhold.wrong("Both are withheld only where both decisions say so. Each decision is about its own condition alone.")
+def withheld_where_both_say_so(tokens, embedding, empty, u, v, p, q):
+    both = (u < p) & (v < q)
+    return _without(tokens, embedding, empty, both, both)
+
+
+@withhold.wrong("The numbers are swapped: u decides about the embedding, with p, and v about the caption, with q.")
+def decisions_swapped(tokens, embedding, empty, u, v, p, q):
+    return _without(tokens, embedding, empty, u < p, v < q)
+
+
+@withhold.wrong("The shares are swapped: p is the share of the embeddings, with u, and q that of the captions, with v.")
+def shares_of_both_swapped(tokens, embedding, empty, u, v, p, q):
+    return _without(tokens, embedding, empty, v < p, u < q)
+
+
+@withhold.wrong("This is inverted: what lies below the share is kept, and all else is withheld.")
+def kept_and_withheld_swapped(tokens, embedding, empty, u, v, p, q):
+    return _without(tokens, embedding, empty, v >= q, u >= p)
+
+
+@withhold.wrong("Only the caption is withheld. The embedding becomes zeros where u lies below p.")
+def embedding_never_withheld(tokens, embedding, empty, u, v, p, q):
+    return torch.where((v < q)[:, None], empty, tokens), embedding
+
+
+@withhold.wrong("Only the embedding is withheld. The caption becomes the empty one where v lies below q.")
+def caption_never_withheld(tokens, embedding, empty, u, v, p, q):
+    return tokens, torch.where((u < p)[:, None], 0.0, embedding)
+
+
+@withhold.wrong(
+    "These captions become zeros. The network reads a caption at its end token, and these have none: the empty caption is an "
+    "argument."
+)
+def captions_become_zeros(tokens, embedding, empty, u, v, p, q):
+    return torch.where((v < q)[:, None], 0, tokens), torch.where((u < p)[:, None], 0.0, embedding)
+
+
+@withhold.wrong("The first row's numbers decide for the whole batch. Each row has its own, so that each batch teaches all cases.")
+def one_decision_for_batch(tokens, embedding, empty, u, v, p, q):
+    return _without(tokens, embedding, empty, (v[:1] < q).expand(len(v)), (u[:1] < p).expand(len(u)))
+
+
+@withhold.wrong("A number equal to its share withholds here, so a share of 0 may still take something away. Below means <.")
+def boundary_withheld_too(tokens, embedding, empty, u, v, p, q):
+    return _without(tokens, embedding, empty, v <= q, u <= p)
+
+
+@withhold.wrong("These are the right two, in the other order: tokens first, then the embedding.")
+def returned_in_other_order(tokens, embedding, empty, u, v, p, q):
+    return _without(tokens, embedding, empty, v < q, u < p)[::-1]
+
+
+@withhold.wrong("The rows without a caption or an embedding are thrown away. They must stay: the network learns from them too.")
+def incomplete_rows_thrown_away(tokens, embedding, empty, u, v, p, q):
+    stays = (u >= p) & (v >= q)
+    return tokens[stays], embedding[stays]
+
+
 # in section 7.7, before a picture is inverted
 
 
@@ -398,7 +644,7 @@ def _upward(g):
 
 @write(
     _upward,
-    number="7.3",
+    number="7.5",
     title="The way back up",
     line="L27",
     question="`my_step_up(x, eps_hat, t, t_next, schedule)` takes a step of DDIM with $\\eta=0$ the other way, from `t` up to "
@@ -583,7 +829,7 @@ def _two_ends(g):
 
 @write(
     _two_ends,
-    number="7.4",
+    number="7.6",
     title="Along the sphere",
     line="L27",
     question="`my_slerp(a, b, share)` returns the point that lies `share` of the way from `a` to `b` along the great circle, at "

@@ -165,6 +165,28 @@ def _average_in_float32(weights, gradient, steps, lr, decay):
     return average
 
 
+# 4.7
+
+
+def _batch_one_by_one(eps_model, x0, t, schedule, random):
+    noise = random.normal(x0.shape)
+    a = [schedule.alpha_bar[k] for k in t.tolist()]
+    x_t = torch.stack([share**0.5 * x + (1 - share) ** 0.5 * e for share, x, e in zip(a, x0, noise, strict=True)])
+    return (noise - eps_model(x_t, t)).flatten().pow(2).sum() / x0.numel()
+
+
+def _batch_of_torch(eps_model, x0, t, schedule, random):
+    noise = random.normal(tuple(x0.shape))
+    a = schedule.alpha_bar[t].view(len(x0), *[1] * (x0.ndim - 1))
+    return torch.nn.functional.mse_loss(eps_model(torch.sqrt(a) * x0 + torch.sqrt(1 - a) * noise, t), noise)
+
+
+def _batch_in_float32(eps_model, x0, t, schedule, random):
+    noise, table = random.normal(x0.shape).float(), schedule.alpha_bar.float()
+    a = table[t][(...,) + (None,) * (x0.ndim - 1)]
+    return (eps_model(a**0.5 * x0.float() + (1 - a) ** 0.5 * noise, t) - noise).square().mean()
+
+
 FORMS = {
     "4.1": [_loss_one_by_one, _loss_of_torch, _loss_in_float32],
     "4.2": [_t_in_numpy, _t_in_a_loop, _t_in_whole_numbers],
@@ -172,6 +194,7 @@ FORMS = {
     "4.4": [_mean_by_densities, _mean_one_by_one, _mean_in_numpy, _mean_in_float32],
     "4.5": [_other_way_round, _label_by_label, _masked, _labels_in_numpy],
     "4.6": [_by_lerp, _all_at_the_end, _average_in_float32],
+    "4.7": [_batch_one_by_one, _batch_of_torch, _batch_in_float32],
 }
 
 
@@ -182,6 +205,11 @@ def _mutant(exercise, old: str, new: str) -> str:
 
 
 EQUAL = {
+    "4.7": {
+        _mutant(
+            epsilon_training.batch_loss, "eps - eps_model(x_t, t)", "eps_model(x_t, t) - eps"
+        ): "squared: (a - b)^2 = (b - a)^2",
+    },
     "4.1": {
         _mutant(
             epsilon_training.eps_loss, "eps - eps_model(x_t, t)", "eps_model(x_t, t) - eps"

@@ -1,9 +1,12 @@
 """Notebook 07: right answers in other forms, and mutants of the references that are proven equal to them."""
 
+import ast
 import math
 
 import numpy as np
 import torch
+
+from ddpm_lite.exercises import unclip
 
 # 7.1
 
@@ -68,6 +71,50 @@ def _closest_in_numpy(candidates, text):
 # 7.3
 
 
+def _prior_loss_one_by_one(prior, z, t, eps, y, schedule):
+    z_t = [schedule.alpha_bar[k].sqrt() * a + (1 - schedule.alpha_bar[k]).sqrt() * e for a, e, k in zip(z, eps, t, strict=True)]
+    return sum((row - a).square().sum() for row, a in zip(prior(torch.stack(z_t), t, y), z, strict=True)) / z.numel()
+
+
+def _prior_loss_of_torch(prior, z, t, eps, y, schedule):
+    a = schedule.alpha_bar.index_select(0, t).unsqueeze(1)
+    return torch.nn.functional.mse_loss(prior(torch.lerp(z, z, 0.5) * a**0.5 + eps * (1 - a) ** 0.5, t, y), z)
+
+
+def _prior_loss_in_float32(prior, z, t, eps, y, schedule):
+    a = schedule.alpha_bar[t].float()[:, None]
+    away = z - prior((a.sqrt() * z + (1 - a).sqrt() * eps).float(), t, y)
+    return torch.einsum("nd,nd->", away, away) / away.numel()
+
+
+# 7.4
+
+
+def _withhold_by_masks(tokens, embedding, empty, u, v, p, q):
+    kept = (v >= q).long()[:, None]
+    return tokens * kept + empty * (1 - kept), embedding * (u >= p)[:, None]
+
+
+def _withhold_row_by_row(tokens, embedding, empty, u, v, p, q):
+    captions = [empty if float(b) < q else row for row, b in zip(tokens, v, strict=True)]
+    vectors = [0 * row if float(a) < p else row for row, a in zip(embedding, u, strict=True)]
+    return torch.stack(captions), torch.stack(vectors)
+
+
+def _withhold_in_copies(tokens, embedding, empty, u, v, p, q):
+    tokens, embedding = tokens.clone(), embedding.clone()
+    tokens[v < q], embedding[u < p] = empty, 0
+    return [tokens, embedding]
+
+
+def _withhold_in_numpy(tokens, embedding, empty, u, v, p, q):
+    captions = np.where(v.numpy()[:, None] < q, empty.numpy(), tokens.numpy())
+    return captions, np.where(u.numpy()[:, None] < p, 0.0, embedding.numpy())
+
+
+# 7.5
+
+
 def _up_in_one_line(x, eps_hat, t, t_next, schedule):
     a, a_next = schedule.alpha_bar[t], schedule.alpha_bar[t_next]
     return (a_next / a).sqrt() * (x - (1 - a).sqrt() * eps_hat) + (1 - a_next).sqrt() * eps_hat
@@ -89,7 +136,7 @@ def _up_in_float32(x, eps_hat, t, t_next, schedule):
     return _up_in_one_line(x.float(), eps_hat.float(), t, t_next, schedule)
 
 
-# 7.4
+# 7.6
 
 
 def _by_a_perpendicular(a, b, share):
@@ -125,9 +172,16 @@ def _slerp_in_float32(a, b, share):
 FORMS = {
     "7.1": [_gap_by_sums, _gap_one_by_one, _gap_by_shifts, _gap_in_numpy, _gap_in_float32],
     "7.2": [_one_caption_at_a_time, _the_best_by_gather, _the_better_so_far, _closest_in_numpy],
-    "7.3": [_up_in_one_line, _up_by_weights, _up_in_numpy, _up_in_float32],
-    "7.4": [_by_a_perpendicular, _one_row_at_a_time, _angle_by_the_chord, _slerp_in_numpy, _slerp_in_float32],
+    "7.3": [_prior_loss_one_by_one, _prior_loss_of_torch, _prior_loss_in_float32],
+    "7.4": [_withhold_by_masks, _withhold_row_by_row, _withhold_in_copies, _withhold_in_numpy],
+    "7.5": [_up_in_one_line, _up_by_weights, _up_in_numpy, _up_in_float32],
+    "7.6": [_by_a_perpendicular, _one_row_at_a_time, _angle_by_the_chord, _slerp_in_numpy, _slerp_in_float32],
 }
 
 
-EQUAL = {}
+EQUAL = {
+    "7.3": {
+        ast.unparse(ast.parse(unclip.prior_loss.answer())).replace("prior(z_t, t, y) - z", "z - prior(z_t, t, y)"): "squared: "
+        "(a - b)^2 = (b - a)^2",
+    },
+}
