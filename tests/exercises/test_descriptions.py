@@ -47,6 +47,7 @@ WRONG = {
     "the wrong way round": lambda x, y, t, s: right(x, y, t, s).flip(1),
     "one place too late on axis 1": lambda x, y, t, s: right(x, y, t, s).roll(1, 1),
     "too large by 3": lambda x, y, t, s: right(x, y, t, s) + 3,
+    "too small by 3": lambda x, y, t, s: right(x, y, t, s) - 3,
     "the factor of `y`: that of the rest is right": lambda x, y, t, s: a_of(s, t).sqrt() * x + (1 - a_of(s, t)) * y,
     "the factor of `x` and at that of `y`.": lambda x, y, t, s: a_of(s, t) * x + (1 - a_of(s, t)) * y,
     "not a sum of multiples": lambda x, y, t, s: right(x, y, t, s) + x * y,

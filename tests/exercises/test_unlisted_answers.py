@@ -269,6 +269,25 @@ def test_an_answer_ends_neither_python_nor_its_output(name):
     assert not sys.__stdout__.closed and os.write(1, b"") == 0
 
 
+def fills_the_memory(x):
+    kept = []
+    while len(kept) < 100:
+        kept.append(torch.ones(2**26))  # 256 MiB
+    return 2 * x
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system refuses it")
+@pytest.mark.parametrize("greedy", [lambda x: torch.ones(25 * 2**30) + x[0], fills_the_memory, lambda x: [x] * 2**37])
+def test_an_answer_that_takes_all_memory_is_stopped(greedy, monkeypatch):
+    import resource  # Windows has none
+
+    monkeypatch.setattr("ddpm_lite.exercises.kit.keeping.ROOM", 2**30)
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    report = doubled(dict(Exercise.all), doubling).check(greedy)
+    assert report.state == "stopped" and "memory" in report.says.lower(), report.says
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
 @pytest.mark.parametrize("endless", [lambda x: sum(itertools.count()), torch.no_grad()(lambda x: max(itertools.cycle([1])))])
 def test_counting_without_end_is_stopped(monkeypatch, endless):
     monkeypatch.setattr("ddpm_lite.exercises.kit.calling.SECONDS", 0.3)

@@ -122,7 +122,8 @@ def _offset(gots: list, wants: list, names: Sequence[str], inputs: Sequence) -> 
     away = [got - want for got, want in zip(gots, wants, strict=True)]
     level = [_projection(each, torch.ones_like(each)) for each in away]
     if gots[0].numel() > 1 and _all_near(away, [mean.expand_as(each) for each, mean in zip(away, level, strict=True)]):
-        return _called(level, names, inputs, "Each number is too large by {}.") or (
+        sign, how = (-1, "small") if all((each < 0).all() for each in level) else (1, "large")
+        return _called([sign * each for each in level], names, inputs, f"Each number is too {how} by {{}}.") or (
             "All numbers of an item are wrong by the same amount: look for a number that is added or left out."
         )
     return None

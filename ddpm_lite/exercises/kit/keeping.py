@@ -11,19 +11,27 @@ import random
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+try:
+    import resource
+except ModuleNotFoundError:  # on Windows, which refuses by itself more than there is
+    resource = None  # type: ignore[assignment]
+
+ROOM = 8 * 2**30  # bytes that an answer may take: far more than any needs, less than ends the kernel
 SPACES: tuple[Any, ...] = (builtins, functools, itertools, math, os, random, sys, time)
 SPACES += (np, torch, nn, nn.functional, torch.linalg, Tensor)
 
 
 @contextlib.contextmanager
 def kept(space: dict[str, Any]) -> Iterator[None]:
-    """While it runs, nothing can end Python, and what counts without end can be stopped; `space` are the answer's globals.
+    """While it runs, nothing can end Python, what counts without end can be stopped, and memory is limited; `space` are the
+    answer's globals.
 
     After it all is as before: the functions of Python, NumPy and torch, torch's defaults, the seeds, the working directory,
     the environment, the search path and where output goes.
@@ -38,6 +46,7 @@ def kept(space: dict[str, Any]) -> Iterator[None]:
             with contextlib.suppress(OSError):  # none is there, or it is closed
                 stack.callback(_reopen, os.dup(stream), stream)
         _disarm(space, stack)
+        _limit_memory(stack)
         yield
 
 
@@ -94,6 +103,16 @@ def _disarm(space: dict[str, Any], stack: contextlib.ExitStack) -> None:
     for name, stream in (("stdin", io.StringIO()), ("__stdout__", sys.stdout), ("__stderr__", sys.stderr)):
         stack.callback(setattr, sys, name, getattr(sys, name))
         setattr(sys, name, stream)
+
+
+def _limit_memory(stack: contextlib.ExitStack) -> None:
+    """Until the stack is unwound, more than ROOM raises an error where Linux would end the kernel."""
+    with contextlib.suppress(OSError, ValueError):  # another system, or a limit that may not be changed
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        if soft == resource.RLIM_INFINITY or soft > taken + ROOM:
+            resource.setrlimit(resource.RLIMIT_AS, (taken + ROOM, hard))
+            stack.callback(resource.setrlimit, resource.RLIMIT_AS, (soft, hard))
 
 
 def _leave(code: object = None) -> NoReturn:
