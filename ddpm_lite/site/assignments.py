@@ -24,10 +24,13 @@ POINTS = 2  # for each exercise; its `points` says which share of them an answer
 CHECK = re.compile(r"exercises\.(\w+)\.(\w+)\.check\((\w+)\)")
 CONFIG = """\
 # What nbgrader reads when it is run in this folder.
+from ddpm_lite.site.grading import preprocessors
+
 c = get_config()  # noqa: F821
 c.CourseDirectory.course_id = "ddpm_lite"
 c.ClearSolutions.code_stub = {"python": ""}  # in place of a solution: the code to start from stands above it already
-c.Execute.timeout = 180  # seconds for one cell; its own limit of 30 is too short where a network is trained
+c.Autograde.autograde_preprocessors = preprocessors()  # of a notebook, the answers and what they need are run
+c.Execute.timeout = 180  # seconds for one cell; its own limit of 30 is too short where an answer needs a trained network
 """
 
 

@@ -138,6 +138,7 @@ def small(root: Path) -> str:
     places = [i for i, c in enumerate(cells) if c.source.startswith(tuple(wanted))]
     sources = ["from ddpm_lite.exercises.kit import calling\ncalling.SECONDS = 2  # else the endless answer is waited for longer"]
     sources += [*(cells[i].source for i in needed(cells, places)), STUB, CHECK]
+    sources.append("print('a demonstration')")
     write(new_notebook(cells=[new_code_cell(s) for s in sources]), root.parent, "small")
     course.build(root.parent / "small", root)
 
@@ -178,7 +179,12 @@ WRITTEN = {
     },
     "untouched": {},
 }
+WRITTEN["crashing"] = {
+    **WRITTEN["right"],
+    "posterior_mean": [("    return", "    import ctypes\n    ctypes.string_at(0)\n    return")],
+}
 POINTS = {
+    "crashing": {"back_density": 2, "posterior_mean": 0, "copies": 2, "own": 2},
     "right": {"back_density": 2, "posterior_mean": 2, "copies": 2, "own": 2},
     "wrong": {"back_density": 0, "posterior_mean": 0, "copies": 0, "own": 0},
     "half": {"back_density": 1, "posterior_mean": 1, "copies": 0, "own": 0},
@@ -216,7 +222,21 @@ def test_nbgrader_gives_each_answer_its_points(graded, student):
     assert grades == {f"{name}-points": (points, 2, False) for name, points in POINTS[student].items()}
 
 
-@pytest.mark.parametrize("student", POINTS)
+def test_an_answer_that_ends_python_is_left_out_and_named(graded):
+    nb = read(graded, "autograded", "crashing", "small")
+    ended = [c for c in nb.cells if any(o.output_type == "error" for o in c.get("outputs", []))]
+    assert ["my_posterior_mean" in c.source for c in ended] == [True, True], "its check and its points"
+    assert all("Python ended while this cell ran" in c.outputs[0].evalue for c in ended)
+    assert not any("skip-execution" in c.metadata.get("tags", []) for c in nb.cells)
+
+
+def test_only_the_answers_and_what_they_need_are_run(graded):
+    cells = read(graded, "autograded", "right", "small").cells
+    assert {c.source: c.execution_count for c in cells if c.source.startswith("print(")} == {"print('a demonstration')": None}
+    assert sum(c.execution_count is not None for c in cells) >= 10
+
+
+@pytest.mark.parametrize("student", sorted(set(POINTS) - {"crashing"}))
 def test_no_grade_cell_ends_in_an_error(graded, student):
     for cell in marked(read(graded, "autograded", student, "small"), "grade").values():
         assert [o.output_type for o in cell.outputs if o.output_type != "stream"] == ["execute_result"]

@@ -1,10 +1,10 @@
 """A cell of a notebook cut out of it, with the cells that it needs, to be run alone."""
 
-import ast
-from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
+
+from ddpm_lite.site.needed import needed
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
@@ -25,47 +25,6 @@ SHORTER = {
     'at_scale_1 = {"steps": 20': 'at_scale_1 = {"steps": 2',
     "invert(x, 20)": "invert(x, 2)",
 }
-
-
-def visit(node: ast.AST, given: set[str], wanted: set[str]) -> None:
-    """Walk in the order of execution: `given` collects the names that get a value, `wanted` those read before."""
-    match node:
-        case ast.Name(ctx=ast.Store()):
-            given.add(node.id)
-        case ast.Name():
-            wanted |= {node.id} - given
-        case ast.alias():
-            given.add((node.asname or node.name).split(".")[0])
-        case ast.FunctionDef() | ast.Lambda():
-            inside = given | {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}
-            for child in [node.args, *(node.body if isinstance(node.body, list) else [node.body])]:
-                visit(child, inside, wanted)
-            given |= {getattr(node, "name", "")}
-        case ast.ListComp() | ast.GeneratorExp() | ast.SetComp() | ast.DictComp():
-            inside = set(given)
-            for child in [*node.generators, *(c for c in ast.iter_child_nodes(node) if c not in node.generators)]:
-                visit(child, inside, wanted)
-        case ast.Assign() | ast.For() | ast.comprehension() | ast.AugAssign():
-            before = [getattr(node, "value", None) or node.iter]  # what is read comes before what is given
-            before += [ast.Name(node.target.id, ast.Load())] if isinstance(node, ast.AugAssign) else []
-            for child in [*before, *(c for c in ast.iter_child_nodes(node) if c not in before)]:
-                visit(child, given, wanted)
-        case _:
-            for child in ast.iter_child_nodes(node):
-                visit(child, given, wanted)
-
-
-def needed(cells: list, last: Iterable[int]) -> list[int]:
-    """The numbers of some cells and of those that give them their names, directly or through others."""
-    kept, wanted = [], set()
-    for i in range(max(last), -1, -1):
-        if cells[i].cell_type == "code":
-            given, reads = set(), set()
-            visit(ast.parse(cells[i].source), given, reads)
-            if i in last or wanted & given:
-                kept.insert(0, i)
-                wanted = (wanted - given) | reads
-    return kept
 
 
 def cut(path: Path, *last: int) -> dict[int, str]:
