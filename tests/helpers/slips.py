@@ -1,19 +1,18 @@
-"""Slips made by machine: signs and operators changed, terms and factors dropped, roots lost, indices and numbers shifted."""
+"""Answers made by machine: every slip of the kit in a reference, and some that it does not know."""
 
 import ast
 import copy
 from collections.abc import Iterator
 
-SWAP = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Pow: ast.Mult}
-FLIP = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
-FUNCTIONS = {"sqrt", "square", "exp", "log", "flip", "cumprod", "cumsum", "softmax"}  # left out: what is in them stays
+from ddpm_lite.exercises.kit.slips import slips
 
 
 def mutants(source: str) -> list[str]:
     """The source with one slip in it, in every way there is."""
-    tree, found = ast.parse(source), []
+    tree = ast.parse(source)
+    found = [slip.source for slip in slips(source)]
     for node in list(ast.walk(tree)):
-        for new in list(changes(node)):
+        for new in list(others(node, tree)):
             new = copy.deepcopy(new)
             Put(node, new).visit(tree)
             found.append(ast.unparse(tree))
@@ -21,28 +20,15 @@ def mutants(source: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def changes(node: ast.AST) -> Iterator[ast.AST]:
-    """What could stand in the place of a node by a slip."""
-    if isinstance(node, ast.BinOp):
-        yield node.left
-        yield node.right
-        if type(node.op) in SWAP:
-            yield ast.BinOp(node.left, SWAP[type(node.op)](), node.right)
-        if isinstance(node.op, ast.Sub | ast.Div):
-            yield ast.BinOp(node.right, node.op, node.left)
-    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        yield node.operand
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in FUNCTIONS:
-        of_module = isinstance(node.func.value, ast.Name) and node.func.value.id in ("torch", "math")
-        yield node.args[0] if of_module else node.func.value
-    elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
-        yield ast.Constant(node.value + 1)
-        yield ast.Constant(node.value - 1)
-    elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Name):
-        for op in (ast.Add(), ast.Sub()):
-            yield ast.Subscript(node.value, ast.BinOp(node.slice, op, ast.Constant(1)), node.ctx)
-    elif isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in FLIP:
-        yield ast.Compare(node.left, [FLIP[type(node.ops[0])]()], node.comparators)
+def others(node: ast.AST, tree: ast.AST) -> Iterator[ast.AST]:
+    """Slips that the kit does not look for: a constant for an argument, a doubled part, a root or a square too many."""
+    names = {each.arg for each in tree.body[0].args.args}
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names:
+        yield ast.Constant(1)
+    elif isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Pow):
+        yield ast.BinOp(ast.Constant(2), ast.Mult(), node)
+        yield ast.BinOp(node, ast.Pow(), ast.Constant(2))
+        yield ast.Call(ast.Attribute(node, "sqrt", ast.Load()), [], [])
 
 
 class Put(ast.NodeTransformer):

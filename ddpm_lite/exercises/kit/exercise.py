@@ -1,11 +1,12 @@
 """An exercise: a question, the reference, hints, and executable misconceptions, each with the sentence that puts it right."""
 
-import ast
+import contextlib
 import inspect
 import io
+import sys
 import textwrap
+import warnings
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import redirect_stdout
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -16,6 +17,8 @@ from .comparing import difference, gradient, kind, plain, same
 from .describing import describe
 from .explaining import in_words, shape
 from .report import STATES, Report, Text
+from .slips import slips
+from .source import source
 
 NOT_YET = "The rest of the notebook does not need it. hint() gives a hint, solution() shows one way."
 
@@ -47,7 +50,7 @@ class Exercise:
 
     def points(self, answer: object) -> float:
         """The share of the points that the answer earns, from 0 to 1: for grading."""
-        with redirect_stdout(io.StringIO()):  # what the answer prints is not part of its points
+        with contextlib.redirect_stdout(io.StringIO()):  # what the answer prints is not part of its points
             return STATES[self._judged(answer)[0]][2]
 
     def hint(self) -> Text:
@@ -171,9 +174,8 @@ class Write(Exercise):
         right = [label for label in dict.fromkeys(self._labels) if label not in wrong]
         says = f"With {in_words(self.names, self._inputs[first])}:\n{found[first]}"
         raised = isinstance(results[first], Fault)
-        if not any(isinstance(result, Fault) for result in results):
-            seen = describe(results, wants, self.names, list(map(fresh, self._inputs)), self.reference)
-            says = f"{seen}\n{says}" if seen else says
+        if seen := self._seen(results, wants):
+            says = f"{seen}\n{says}"
         state = "stopped" if raised else "wrong"
         if right:  # at an end, say, where a term is 0: that alone is not half of it
             state = "partly" if len(right) >= len(wrong) else state
@@ -184,14 +186,38 @@ class Write(Exercise):
             return state, f"It is right with {example}. Is one of its sizes written into the code?\n{says}"
         return state, says
 
+    def _seen(self, results: list, wants: list) -> str | None:
+        """What can be seen in wrong numbers: the slip that they come from, or how they differ from the right ones."""
+        if any(isinstance(result, Fault) for result in results):
+            return None
+        for says, slipped, first in self._slips:
+            if same(results[0], first) and self._equals(slipped, results):
+                return says
+        return describe(results, wants, self.names, list(map(fresh, self._inputs)), self.reference)
+
     def _equals(self, function: Callable, results: list) -> bool:
-        return all(map(same, results, self._results(function)))
+        with contextlib.suppress(Exception):  # a slip may raise one
+            return all(map(same, results, self._results(function)))
+        return False
 
     def _results(self, function: Callable) -> list:
         """What one of the exercise's own functions gives in each case; computed once."""
         if function not in self._known:
             self._known[function] = [plain(function(*fresh(arguments))) for arguments in self._inputs]
         return self._known[function]
+
+    @cached_property
+    def _slips(self) -> list[tuple[str, Callable, Any]]:
+        """The solution with one slip in it, in every way: its sentence, the function, and what it gives in the first case.
+        Those that raise an error there are left out."""
+        found, space = [], vars(sys.modules[self.reference.__module__])
+        for says, code in slips(self.answer()) if self.reference.__name__ != "<lambda>" else []:
+            with contextlib.suppress(Exception), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                exec(code, own := dict(space))
+                function = own[f"my_{self.reference.__name__}"]
+                found.append((says, function, plain(function(*fresh(self._inputs[0])))))
+        return found
 
     @cached_property
     def _labels(self) -> list[str]:
@@ -204,7 +230,7 @@ class Write(Exercise):
     def stub(self) -> str:
         """What stands in the notebook for the student to fill in."""
         if self.given is not None:
-            return _source(self.given)
+            return source(self.given)
         head = self.answer().split("\n")
         signature = next(i for i, line in enumerate(head) if line.rstrip().endswith(":"))
         return "\n".join([*head[: signature + 1], "    raise NotImplementedError  # your turn: replace this line"])
@@ -216,7 +242,7 @@ class Write(Exercise):
 
     def answer(self) -> str:
         """The source of the solution, as it can replace the stub."""
-        return _source(self.reference)
+        return source(self.reference)
 
 
 def write(cases: Callable, **about: Any) -> Callable[[Callable], Write]:
@@ -228,15 +254,3 @@ def _allowed(package: Sequence[Callable]) -> str:
     """What of the package an answer may use, in words."""
     names = " and ".join(f"`{function.__qualname__}`" for function in package)
     return "The package may be used" + (f", except {names}." if names else ".")
-
-
-def _source(function: Callable) -> str:
-    """The source of a function as it stands in a notebook: called my_..., without decorators and docstring."""
-    text = textwrap.dedent(inspect.getsource(function))
-    node = ast.parse(text).body[0]
-    assert isinstance(node, ast.FunctionDef), "what is decorated is a function"
-    lines = text.split("\n")
-    if ast.get_docstring(node):
-        doc = node.body[0]
-        del lines[doc.lineno - 1 : doc.end_lineno]
-    return "\n".join(lines[node.lineno - 1 :]).rstrip().replace(f"def {node.name}(", f"def my_{node.name}(", 1)

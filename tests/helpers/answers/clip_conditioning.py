@@ -1,9 +1,12 @@
 """Notebook 06: right answers in other forms, and mutants of the references that are proven equal to them."""
 
+import ast
 import math
 
 import numpy as np
 import torch
+
+from ddpm_lite.exercises import clip_conditioning
 
 # 6.1
 
@@ -132,4 +135,18 @@ FORMS = {
 }
 
 
-EQUAL = {}
+def _mutant(old: str, new: str) -> str:
+    source = ast.unparse(ast.parse(clip_conditioning.zero_shot.answer()))
+    assert source.count(old) == 1
+    return source.replace(old, new)
+
+
+EQUAL = {
+    "6.3": {
+        _mutant("image_features @ text.T", "2 * (image_features @ text.T)"): "the largest stays the largest",
+        _mutant(
+            "text_features / text_features.norm(dim=1, keepdim=True)",
+            "2 * (text_features / text_features.norm(dim=1, keepdim=True))",
+        ): "the largest stays the largest",
+    },
+}

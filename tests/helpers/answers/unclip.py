@@ -179,9 +179,20 @@ FORMS = {
 }
 
 
+def _mutant(exercise, old: str, new: str) -> str:
+    source = ast.unparse(ast.parse(exercise.answer()))
+    assert source.count(old) == 1
+    return source.replace(old, new)
+
+
 EQUAL = {
+    "7.2": {
+        _mutant(
+            unclip.closest, "(candidates * text).sum(2)", "(2 * (candidates * text)).sum(2)"
+        ): "the largest stays the largest",
+        _mutant(unclip.closest, ".sum(2)", ".mean(2)"): "a mean is the sum divided by the same number everywhere",
+    },
     "7.3": {
-        ast.unparse(ast.parse(unclip.prior_loss.answer())).replace("prior(z_t, t, y) - z", "z - prior(z_t, t, y)"): "squared: "
-        "(a - b)^2 = (b - a)^2",
+        _mutant(unclip.prior_loss, "prior(z_t, t, y) - z", "z - prior(z_t, t, y)"): "squared: (a - b)^2 = (b - a)^2",
     },
 }
