@@ -269,6 +269,32 @@ def test_an_answer_ends_neither_python_nor_its_output(name):
     assert not sys.__stdout__.closed and os.write(1, b"") == 0
 
 
+RUNS_AWAY = re.compile("(a+)+b")
+MATCHES = {
+    "by the module": lambda x: re.match("(a+)+b", "a" * 40) or 2 * x,
+    "compiled before": lambda x: RUNS_AWAY.search("a" * 40) or 2 * x,
+    "compiled inside": lambda x: re.compile("(a|aa)+b").fullmatch("a" * 60) or 2 * x,
+}
+
+
+@pytest.mark.parametrize("name", MATCHES)
+def test_a_regular_expression_that_runs_away_is_stopped(name, monkeypatch):
+    monkeypatch.setattr("ddpm_lite.exercises.kit.matching.SECONDS", 0.5)
+    report = doubled(dict(Exercise.all), doubling).check(MATCHES[name])
+    assert report.state == "stopped" and "regular expression was not done after 0.5 seconds" in report.says
+    assert not hasattr(re.match, "func") and isinstance(RUNS_AWAY, re.Pattern)
+
+
+def test_a_regular_expression_that_ends_is_as_it_is():
+    def answer(x):
+        assert re.sub("a", lambda m: "b", "abc") == "bbc" and re.split(" ", "a b") == ["a", "b"]
+        assert RUNS_AWAY.match("aab")[0] == "aab" and RUNS_AWAY.pattern == "(a+)+b" and re.compile("b+").findall("abb") == ["bb"]
+        assert re.fullmatch(re.compile("b+"), "bb")[0] == "bb"
+        return 2 * x
+
+    assert doubled(dict(Exercise.all), doubling).check(answer).state == "right"
+
+
 def fills_the_memory(x):
     kept = []
     while len(kept) < 100:

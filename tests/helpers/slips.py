@@ -21,14 +21,13 @@ def mutants(source: str) -> list[str]:
 
 
 def others(node: ast.AST, tree: ast.AST) -> Iterator[ast.AST]:
-    """Slips that the kit does not look for: a constant for an argument, a doubled part, a root or a square too many."""
+    """Slips that the kit does not look for: a constant for an argument, and halves."""
     names = {each.arg for each in tree.body[0].args.args}
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names:
+        yield ast.Constant(0)
         yield ast.Constant(1)
     elif isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Pow):
-        yield ast.BinOp(ast.Constant(2), ast.Mult(), node)
-        yield ast.BinOp(node, ast.Pow(), ast.Constant(2))
-        yield ast.Call(ast.Attribute(node, "sqrt", ast.Load()), [], [])
+        yield ast.BinOp(node, ast.Div(), ast.Constant(2))
 
 
 class Put(ast.NodeTransformer):

@@ -3,9 +3,7 @@
 import contextlib
 import inspect
 import io
-import sys
 import textwrap
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
@@ -16,8 +14,8 @@ from .calling import Fault, call, fresh
 from .comparing import difference, gradient, kind, plain, same
 from .describing import describe
 from .explaining import in_words, shape
+from .mistakes import Mistakes
 from .report import STATES, Report, Text
-from .slips import slips
 from .source import source
 
 NOT_YET = "The rest of the notebook does not need it. hint() gives a hint, solution() shows one way."
@@ -187,37 +185,32 @@ class Write(Exercise):
         return state, says
 
     def _seen(self, results: list, wants: list) -> str | None:
-        """What can be seen in wrong numbers: the slip that they come from, or how they differ from the right ones."""
+        """What can be seen in wrong numbers: the mistakes that they come from, or how they differ from the right ones."""
         if any(isinstance(result, Fault) for result in results):
             return None
-        for says, slipped, first in self._slips:
-            if same(results[0], first) and self._equals(slipped, results):
-                return says
-        return describe(results, wants, self.names, list(map(fresh, self._inputs)), self.reference)
+        inputs = list(map(fresh, self._inputs))
+        return (
+            self._mistakes.cause(results, wants)
+            or describe(results, wants, self.names, inputs, self.reference)
+            or self._mistakes.two_slips(results, wants)
+        )
 
     def _equals(self, function: Callable, results: list) -> bool:
-        with contextlib.suppress(Exception):  # a slip may raise one
-            return all(map(same, results, self._results(function)))
-        return False
+        return all(map(same, results, self._results(function)))
 
     def _results(self, function: Callable) -> list:
         """What one of the exercise's own functions gives in each case; computed once."""
         if function not in self._known:
-            self._known[function] = [plain(function(*fresh(arguments))) for arguments in self._inputs]
+            self._known[function] = [self._result(function, arguments) for arguments in self._inputs]
         return self._known[function]
 
+    def _result(self, function: Callable, arguments: Sequence) -> Any:
+        return plain(function(*fresh(arguments)))
+
     @cached_property
-    def _slips(self) -> list[tuple[str, Callable, Any]]:
-        """The solution with one slip in it, in every way: its sentence, the function, and what it gives in the first case.
-        Those that raise an error there are left out."""
-        found, space = [], vars(sys.modules[self.reference.__module__])
-        for says, code in slips(self.answer()) if self.reference.__name__ != "<lambda>" else []:
-            with contextlib.suppress(Exception), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                exec(code, own := dict(space))
-                function = own[f"my_{self.reference.__name__}"]
-                found.append((says, function, plain(function(*fresh(self._inputs[0])))))
-        return found
+    def _mistakes(self) -> Mistakes:
+        solution = self.answer() if self.reference.__name__ != "<lambda>" else ""
+        return Mistakes(self.misconceptions, solution, self.reference, lambda f: self._result(f, self._inputs[0]), self._results)
 
     @cached_property
     def _labels(self) -> list[str]:

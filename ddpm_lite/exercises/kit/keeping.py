@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .matching import guarded
+
 try:
     import resource
 except ModuleNotFoundError:  # on Windows, which refuses by itself more than there is
@@ -46,6 +48,7 @@ def kept(space: dict[str, Any]) -> Iterator[None]:
             with contextlib.suppress(OSError):  # none is there, or it is closed
                 stack.callback(_reopen, os.dup(stream), stream)
         _disarm(space, stack)
+        guarded(space, stack)
         _limit_memory(stack)
         yield
 

@@ -45,6 +45,8 @@ class Slip(NamedTuple):
 def slips(source: str) -> list[Slip]:
     """All that the source of a function can be with one slip in it, the outermost first."""
     tree = ast.parse(source)
+    if not tree.body:
+        return []
     held, found = _Held(tree), []
     for node in list(ast.walk(tree)):
         for says, new in list(_changes(node, held)):
@@ -103,6 +105,11 @@ def _in_place_of(node: ast.BinOp, held: "_Held") -> Iterator[tuple[str, ast.AST]
         if op in SWAP:
             done, not_done = ("multiplied", "divided") if op is ast.Div else ("divided", "multiplied")
             yield f"it were {done} by {other}, not {not_done}", ast.BinOp(left, SWAP[op](), right)
+    if op is not ast.Pow:
+        whole = held.part(node)
+        yield f"{whole} were squared", ast.BinOp(node, ast.Pow(), ast.Constant(2))
+        yield f"a root were taken of {whole}", ast.Call(ast.Attribute(node, "sqrt", ast.Load()), [], [])
+        yield f"{whole} were doubled", ast.BinOp(ast.Constant(2), ast.Mult(), node)
     if op in (ast.Sub, ast.Div):
         what = "difference" if op is ast.Sub else "quotient"
         yield f"a {what} were the wrong way round, that of {one} and {other}", ast.BinOp(right, node.op, left)

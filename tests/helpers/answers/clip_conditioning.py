@@ -144,6 +144,11 @@ def _mutant(old: str, new: str) -> str:
 EQUAL = {
     "6.3": {
         _mutant("image_features @ text.T", "2 * (image_features @ text.T)"): "the largest stays the largest",
+        _mutant("image_features @ text.T", "image_features @ text.T / 2"): "the largest stays the largest",
+        _mutant(
+            "text_features / text_features.norm(dim=1, keepdim=True)",
+            "text_features / text_features.norm(dim=1, keepdim=True) / 2",
+        ): "the largest stays the largest",
         _mutant(
             "text_features / text_features.norm(dim=1, keepdim=True)",
             "2 * (text_features / text_features.norm(dim=1, keepdim=True))",

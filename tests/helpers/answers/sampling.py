@@ -203,5 +203,6 @@ EQUAL = {
         _mutant(sampling.two_sample, "(x - x.mean(0)) ** 2", "(x.mean(0) - x) ** 2"): "squared: (a - b)^2 = (b - a)^2",
         _mutant(sampling.two_sample, "(x - x.mean(0)) ** 2", "(2 * (x - x.mean(0))) ** 2"): "a scale cancels in the comparison "
         "of the squares",
+        _mutant(sampling.two_sample, "(x - x.mean(0)) ** 2", "((x - x.mean(0)) / 2) ** 2"): "the same",
     },
 }

@@ -190,6 +190,7 @@ EQUAL = {
         _mutant(
             unclip.closest, "(candidates * text).sum(2)", "(2 * (candidates * text)).sum(2)"
         ): "the largest stays the largest",
+        _mutant(unclip.closest, "candidates * text", "candidates * text / 2"): "the largest stays the largest",
         _mutant(unclip.closest, ".sum(2)", ".mean(2)"): "a mean is the sum divided by the same number everywhere",
     },
     "7.3": {
