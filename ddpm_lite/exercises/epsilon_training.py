@@ -841,12 +841,13 @@ def batch_loss(eps_model, x0, t, schedule, random):
     given=batch_loss,
     question="`my_batch_loss` should draw noise and return the loss (14) of a batch, averaged over batch and pixels. `x0` is "
     "`(B, C, H, W)` or `(B, D)`, `t` is `(B,)`; `eps_model(x, t)` returns the shape of `x`. `random.uniform(shape)` and "
-    "`random.normal(shape)` draw numbers; draw once. Both faults are found in published courses, and with either of them the "
-    "loss falls. Fix them.",
+    "`random.normal(shape)` draw numbers; draw once. Both faults are found in published courses, and with both the loss falls. "
+    "Fix them.",
     hints=[
-        "Which distribution has the noise of Algorithm 1, and which one is drawn here? Look at its mean.",
+        "Which distribution does the noise of Algorithm 1 have, and which one is drawn here? Look at its mean.",
         "Which picture does the network see? Could it tell the noise from that one?",
-        "The schedule is not used yet: the closed form of notebook 02 needs alpha_bar at t, in the shape (B, 1, 1, 1).",
+        "The schedule is not used yet: the closed form of notebook 02 needs alpha_bar at t, in the shape (B, 1, 1, 1), or "
+        "(B, 1) for points.",
     ],
     trained="eps_model",
 )
@@ -860,7 +861,7 @@ def batch_loss(eps_model, x0, t, schedule, random):
     return ((eps - eps_model(x_t, t)) ** 2).mean()
 
 
-def _with(draw, seen=lambda x0, t, eps, schedule: _mixed(x0, t, eps, schedule)):
+def _with(draw, seen=_mixed):
     """The loss of a batch, with noise drawn in this way, of a network that sees this."""
 
     def loss(eps_model, x0, t, schedule, random):
@@ -881,7 +882,9 @@ def _gaussian(random, shape):
 _CLEAN = "The noise is right now. But the network still sees the clean picture, and there is no noise to predict in that."
 _HALF = "The network sees x_t now. But the noise is still uniform in [0, 1), with mean 1/2: Algorithm 1 draws it from N(0, I)."
 _ROUND = "This noise has mean 0, but it is still uniform: no number of it is far from 0. Algorithm 1 draws it from N(0, I)."
-_SHOWN = "The network is shown the noise that it should predict: the loss could become 0, and nothing be learnt. It sees x_t."
+_SHOWN = (
+    "The network is shown the noise that it should predict: the loss could become 0, and nothing be learnt. It should see x_t."
+)
 for _name, _says, _loss in (
     ("only_the_noise_mended", _CLEAN, _with(_gaussian, lambda x0, t, eps, schedule: x0)),
     ("only_the_input_mended", _HALF, _with(_uniform)),
@@ -898,6 +901,14 @@ for _name, _says, _loss in (
 )
 def noise_drawn_twice(eps_model, x0, t, schedule, random):
     mixed_in, compared = random.normal(x0.shape), random.normal(x0.shape)
+    return ((compared - eps_model(_mixed(x0, t, mixed_in, schedule), t)) ** 2).mean()
+
+
+@batch_loss.wrong(
+    "Noise is drawn a second time for the mixture, so the answer is compared with noise that the network never saw. Draw it once."
+)
+def other_noise_mixed_in(eps_model, x0, t, schedule, random):
+    compared, mixed_in = random.normal(x0.shape), random.normal(x0.shape)
     return ((compared - eps_model(_mixed(x0, t, mixed_in, schedule), t)) ** 2).mean()
 
 

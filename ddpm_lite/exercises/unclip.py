@@ -431,8 +431,8 @@ def prior_loss(prior, z, t, eps, y, schedule):
     "samplers take it as $\\hat z$. `z` and `eps` are `(n, d)`, `t` is `(n,)`, `y` holds the conditions; the loss is averaged "
     "over all numbers. It falls, yet what the trained prior imagines has a cosine of about 0 with every picture. Fix it.",
     hints=[
-        "With what is the answer compared? Which network of this course learns that?",
-        "The samplers will take the answer as the clean embedding. So with what should it be compared in training?",
+        "What is the answer compared with? Which network of this course learns that?",
+        "The samplers will take the answer as the clean embedding. So what should it be compared with in training?",
     ],
     trained="prior",
 )
@@ -501,8 +501,8 @@ def _conditions(g):
         ("captions with embeddings", 40, 6, 8, 0.1, 0.5),
         ("captions with embeddings", 60, 5, 3, 0.3, 0.2),
         ("long captions", 30, 16, 4, 0.6, 0.7),
-        ("nothing is withheld", 8, 5, 4, 0.0, 0.0),
-        ("everything is withheld", 8, 5, 4, 1.0, 1.0),
+        ("shares of 0", 8, 5, 4, 0.0, 0.0),
+        ("shares of 1", 8, 5, 4, 1.0, 1.0),
         ("a batch of two", 2, 4, 6, 0.5, 0.5),
     ):
         tokens = torch.randint(3, 30, (n, length), generator=g)
@@ -536,7 +536,7 @@ def _conditions(g):
 def withhold(tokens, embedding, empty, u, v, p, q):
     """Two numbers for each row, so that all four cases come up: both conditions, one of them, the other, none. A decoder that
     has seen them withheld only together has never learnt to draw from an embedding alone, and cannot make variations of a
-    picture without words; and it would not know what guidance by the caption alone is."""
+    picture without words; and guidance by the caption alone would not work."""
     tokens = torch.where((v < q)[:, None], empty, tokens)
     embedding = torch.where((u < p)[:, None], torch.zeros_like(embedding), embedding)
     return tokens, embedding
@@ -546,12 +546,14 @@ def _without(tokens, embedding, empty, no_caption, no_embedding):
     return torch.where(no_caption[:, None], empty, tokens), torch.where(no_embedding[:, None], 0.0, embedding)
 
 
-@withhold.wrong(
-    "u decides about both here, so the caption is withheld only where the embedding is, or the other way round. Each has its own "
-    "number: u for the embedding, v for the caption."
-)
-def one_number_for_both(tokens, embedding, empty, u, v, p, q):
+@withhold.wrong("u decides about both here. The caption has a number of its own, v.")
+def embedding_s_number_for_both(tokens, embedding, empty, u, v, p, q):
     return _without(tokens, embedding, empty, u < q, u < p)
+
+
+@withhold.wrong("v decides about both here. The embedding has a number of its own, u.")
+def caption_s_number_for_both(tokens, embedding, empty, u, v, p, q):
+    return _without(tokens, embedding, empty, v < q, v < p)
 
 
 @withhold.wrong(
@@ -569,7 +571,7 @@ def withheld_where_both_say_so(tokens, embedding, empty, u, v, p, q):
     return _without(tokens, embedding, empty, both, both)
 
 
-@withhold.wrong("The numbers are swapped: u decides about the embedding, with p, and v about the caption, with q.")
+@withhold.wrong("The two decisions are swapped: u < p should decide about the embedding, and v < q about the caption.")
 def decisions_swapped(tokens, embedding, empty, u, v, p, q):
     return _without(tokens, embedding, empty, u < p, v < q)
 

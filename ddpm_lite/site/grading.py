@@ -48,6 +48,12 @@ class Answers(Execute):
         self.running = cell
         return super().preprocess_cell(cell, *given, **more)
 
+    def on_cell_executed(self, **more: Any) -> None:
+        """After a cell. What exit() asks for happens a moment later: it is told here, while it is known who asked."""
+        super().on_cell_executed(**more)
+        if any(each.get("source") == "ask_exit" for each in more["execute_reply"]["content"].get("payload", [])):
+            raise DeadKernelError("exit() was called")
+
 
 def _counts(cell: nbformat.NotebookNode) -> bool:
     """Whether a cell is an answer, counts its points or checks it."""

@@ -183,8 +183,10 @@ WRITTEN["crashing"] = {
     **WRITTEN["right"],
     "posterior_mean": [("    return", "    import ctypes\n    ctypes.string_at(0)\n    return")],
 }
+WRITTEN["leaving"] = {**WRITTEN["right"], "posterior_mean": "def my_posterior_mean():\n    return 1\nexit()"}
 POINTS = {
     "crashing": {"back_density": 2, "posterior_mean": 0, "copies": 2, "own": 2},
+    "leaving": {"back_density": 2, "posterior_mean": 0, "copies": 2, "own": 2},
     "right": {"back_density": 2, "posterior_mean": 2, "copies": 2, "own": 2},
     "wrong": {"back_density": 0, "posterior_mean": 0, "copies": 0, "own": 0},
     "half": {"back_density": 1, "posterior_mean": 1, "copies": 0, "own": 0},
@@ -236,7 +238,7 @@ def test_only_the_answers_and_what_they_need_are_run(graded):
     assert sum(c.execution_count is not None for c in cells) >= 10
 
 
-@pytest.mark.parametrize("student", sorted(set(POINTS) - {"crashing"}))
+@pytest.mark.parametrize("student", sorted(set(POINTS) - {"crashing", "leaving"}))
 def test_no_grade_cell_ends_in_an_error(graded, student):
     for cell in marked(read(graded, "autograded", student, "small"), "grade").values():
         assert [o.output_type for o in cell.outputs if o.output_type != "stream"] == ["execute_result"]
@@ -316,3 +318,28 @@ def test_what_cannot_be_written_is_said_in_a_sentence(tmp_path, capsys, monkeypa
     monkeypatch.setattr(Path, "write_text", full)
     assert "No space left" in said(capsys, "--out", tmp_path / "out", "--notebooks", folder)
     assert not (tmp_path / "out").exists()
+
+
+# ---------------------------------------------------------------- what is run
+
+SHOWN = {
+    "a name from above": (["import torch", "x = 1", "y = 2", "print(x)"], [1, 3]),
+    "import *": (["from math import *", "x = 1", "print(2)"], [0, 2]),
+    "a class": (["class H:\n    pass", "x = 1", "print(H())"], [0, 2]),
+    "a decorator": (["import functools", "x = 1", "@functools.cache\ndef f():\n    return 1", "print(f())"], [0, 2, 3]),
+    "an annotation": (["from torch import Tensor", "def f() -> Tensor:\n    return 1", "print(f())"], [0, 1, 2]),
+    "a helper below": (["def f():\n    return g()", "def g():\n    return 1", "print(f())"], [0, 1, 2]),
+    "a magic": (["import torch", "%%time\ny = torch.ones(1)", "print(y)"], [0, 1, 2]),
+    "an annotated name": (["x = 1", "x: int = x + 1", "print(x)"], [0, 1, 2]),
+    "an entry": (["h = {}", "h['a'] = 1", "print(h)"], [0, 1, 2]),
+    "a list that grows": (["h = []", "x = 1", "h.append(1)", "print(h)"], [0, 2, 3]),
+    "a slip": (["x = 1", "def f(:", "print(x)"], [0, 2]),
+    "a default": (["k = 3", "def f(n=k):\n    return n", "print(f())"], [0, 1, 2]),
+    "a local name": (["n = 3", "def f(n):\n    m = n\n    return m", "print(f(1))"], [1, 2]),
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_cell_needs_those_that_give_it_its_names(name):
+    sources, wanted = SHOWN[name]
+    assert needed([new_code_cell(source) for source in sources], [len(sources) - 1]) == wanted

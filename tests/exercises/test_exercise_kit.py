@@ -67,11 +67,13 @@ def registered(make):
 
 
 JUMP = registered(lambda: write(noised, number="9.1", package=(gaussian.q_sample,), **ABOUT)(jump))
-PAIR = registered(
-    lambda: write(lambda g: [("pairs", 3, 2.0), ("pairs", 5, 0.5)], number="9.2", **ABOUT)(
-        lambda n, scale: (torch.arange(n), scale * torch.ones(n, dtype=torch.float64))
-    )
-)
+
+
+def numbers_and_ones(n, scale):
+    return torch.arange(n), scale * torch.ones(n, dtype=torch.float64)
+
+
+PAIR = registered(lambda: write(lambda g: [("pairs", 3, 2.0), ("pairs", 5, 0.5)], number="9.2", **ABOUT)(numbers_and_ones))
 
 
 @JUMP.wrong("The root is missing.")
@@ -556,6 +558,10 @@ CHANGES = {
 }
 
 
+def ones(kept, scale):
+    return torch.ones(2)
+
+
 @pytest.mark.parametrize(
     ("what", "how"), [(w, h) for w in KEPT for h in CHANGES if h == "a number" or type(KEPT[w]()) in (list, dict)]
 )
@@ -567,9 +573,7 @@ def test_each_call_has_its_own_copy_of_every_input_and_a_change_of_it_is_named(w
         CHANGES[how](kept)
         return torch.ones(2)
 
-    of_kept = registered(
-        lambda: write(lambda g: [("sets", KEPT[what](), 2.0)] * 2, number="9.8", **ABOUT)(lambda kept, scale: torch.ones(2))
-    )
+    of_kept = registered(lambda: write(lambda g: [("sets", KEPT[what](), 2.0)] * 2, number="9.8", **ABOUT)(ones))
     report = of_kept.check(answer)
     assert report.state == "wrong" and "It changes its input kept in place" in report.says
     assert seen == [float(first_of(KEPT[what]()).sum())] * 4, "another call's change was seen"

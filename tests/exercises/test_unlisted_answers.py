@@ -7,7 +7,11 @@ import itertools
 import os
 import random
 import re
+import subprocess
 import sys
+import time
+from pathlib import Path
+from re import match as re_match
 
 import numpy as np
 import pytest
@@ -174,9 +178,13 @@ def doubled(before: dict, make):
         Exercise.all.update(before)
 
 
+def twice(x):
+    return x + x
+
+
 def doubling(hints=("Add.",), title="Twice"):
     about = {"number": "9.1", "title": title, "line": "L1", "question": "How?", "hints": hints}
-    return write(lambda g: [("numbers", torch.randn(3, generator=g))], **about)(lambda x: x + x)
+    return write(lambda g: [("numbers", torch.randn(3, generator=g))], **about)(twice)
 
 
 def test_an_exercise_can_be_made_twice_and_does_without_hints():
@@ -289,10 +297,41 @@ def test_a_regular_expression_that_ends_is_as_it_is():
     def answer(x):
         assert re.sub("a", lambda m: "b", "abc") == "bbc" and re.split(" ", "a b") == ["a", "b"]
         assert RUNS_AWAY.match("aab")[0] == "aab" and RUNS_AWAY.pattern == "(a+)+b" and re.compile("b+").findall("abb") == ["bb"]
-        assert re.fullmatch(re.compile("b+"), "bb")[0] == "bb"
+        assert re.fullmatch(re.compile("b+"), "bb")[0] == "bb" and RUNS_AWAY.match("baab", 1)[0] == "aab"
+        assert re.sub(pattern="a", repl="b", string="A", flags=re.I) == "b" and re_match("a", "ab")[0] == "a"
+        with contextlib.suppress(re.error):
+            re.match("(", "a")
         return 2 * x
 
     assert doubled(dict(Exercise.all), doubling).check(answer).state == "right"
+    assert re_match is re.match and isinstance(RUNS_AWAY, re.Pattern)
+
+
+def test_what_is_imported_inside_of_an_answer_keeps_its_own_patterns(monkeypatch, tmp_path):
+    (tmp_path / "imported_inside.py").write_text("import re\nDIGIT = re.compile('[0-9]')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def answer(x):
+        import imported_inside
+
+        return 2 * x if imported_inside.DIGIT.match("1") else x
+
+    assert doubled(dict(Exercise.all), doubling).check(answer).state == "right"
+    assert re.sub(sys.modules.pop("imported_inside").DIGIT, "x", "1") == "x"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the state of a process is read from /proc")
+def test_no_process_is_left_behind_by_an_expression_that_runs_away(monkeypatch):
+    monkeypatch.setattr("ddpm_lite.exercises.kit.calling.SECONDS", 1.0)
+    started, popen = [], subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *given, **options: started.append(popen(*given, **options)) or started[-1])
+    report = doubled(dict(Exercise.all), doubling).check(lambda x: RUNS_AWAY.match("a" * 40) or 2 * x)
+    assert report.state == "stopped" and len(started) == 1
+    for _ in range(50):
+        if (state := Path(f"/proc/{started[0].pid}/stat").read_text().split()[2]) == "Z":
+            break
+        time.sleep(0.1)
+    assert state == "Z", "it has ended, and nobody has asked for it"
 
 
 def fills_the_memory(x):

@@ -33,20 +33,27 @@ CHANGES: dict[str, Callable[[Tensor], Tensor]] = {
 def describe(
     results: Sequence, wants: Sequence, names: Sequence[str], inputs: Sequence[Sequence], reference: Callable
 ) -> str | None:
-    """The most telling thing to be seen in wrong results, all `plain`; None where there is nothing.
+    """What all of the wrong results, each `plain`, have in common; None where there is nothing.
 
     names and inputs are those of the parameters, of each case; the reference gives the right results.
     """
-    if says := from_other_inputs(results, names, inputs, reference):
-        return says
+    says = from_other_inputs(results, names, inputs, reference)
+    return says or _look((_as_a_whole, _on_an_axis, _factor, _offset), results, wants, names, inputs)
+
+
+def describe_parts(results: Sequence, wants: Sequence, names: Sequence[str], inputs: Sequence[Sequence]) -> str | None:
+    """Which part of the wrong results is wrong: some places, or some terms; None where it cannot be told."""
+    return _look((_where, _terms), results, wants, names, inputs)
+
+
+def _look(
+    ways: Sequence[Callable], results: Sequence, wants: Sequence, names: Sequence[str], inputs: Sequence[Sequence]
+) -> str | None:
     parts = _parts(results, wants)
     if parts is None:
         return None
     which, gots, rights = parts
-    for look in (_as_a_whole, _on_an_axis, _factor, _offset, _where, _terms):
-        if says := look(gots, rights, names, inputs):
-            return which + says
-    return None
+    return next((which + says for look in ways if (says := look(gots, rights, names, inputs))), None)
 
 
 def _parts(results: Sequence, wants: Sequence) -> tuple[str, list[Tensor], list[Tensor]] | None:

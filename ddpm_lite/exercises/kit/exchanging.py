@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from ...maths.schedule import Schedule
+from .calling import fresh
 from .comparing import plain, same
 
 # What may stand in the place of a number by a slip, in words.
@@ -38,7 +39,7 @@ def from_other_inputs(results: Sequence, names: Sequence[str], inputs: Sequence[
 
 def _gives(reference: Callable, change: Callable[[Sequence], Sequence], case: Sequence, result: Any) -> bool:
     with contextlib.suppress(Exception):  # a step beyond the table, a division by zero, a matrix that does not fit
-        return same(result, plain(reference(*change(case))))
+        return same(result, plain(reference(*change(fresh(case)))))
     return False
 
 

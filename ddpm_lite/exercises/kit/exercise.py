@@ -12,7 +12,7 @@ import torch
 
 from .calling import Fault, call, fresh
 from .comparing import difference, gradient, kind, plain, same
-from .describing import describe
+from .describing import describe, describe_parts
 from .explaining import in_words, shape
 from .mistakes import Mistakes
 from .report import STATES, Report, Text
@@ -190,9 +190,10 @@ class Write(Exercise):
             return None
         inputs = list(map(fresh, self._inputs))
         return (
-            self._mistakes.cause(results, wants)
+            self._mistakes.one(results)
             or describe(results, wants, self.names, inputs, self.reference)
-            or self._mistakes.two_slips(results, wants)
+            or self._mistakes.two(results, wants)
+            or describe_parts(results, wants, self.names, inputs)
         )
 
     def _equals(self, function: Callable, results: list) -> bool:
@@ -209,7 +210,9 @@ class Write(Exercise):
 
     @cached_property
     def _mistakes(self) -> Mistakes:
-        solution = self.answer() if self.reference.__name__ != "<lambda>" else ""
+        solution = ""
+        with contextlib.suppress(OSError):  # it was written at a console, which keeps no source
+            solution = self.answer()
         return Mistakes(self.misconceptions, solution, self.reference, lambda f: self._result(f, self._inputs[0]), self._results)
 
     @cached_property

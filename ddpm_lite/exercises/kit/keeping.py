@@ -109,7 +109,7 @@ def _disarm(space: dict[str, Any], stack: contextlib.ExitStack) -> None:
 
 
 def _limit_memory(stack: contextlib.ExitStack) -> None:
-    """Until the stack is unwound, more than ROOM raises an error where Linux would end the kernel."""
+    """Until the stack is unwound, more than ROOM bytes beyond what is in use raise an error: Linux would end the kernel."""
     with contextlib.suppress(OSError, ValueError):  # another system, or a limit that may not be changed
         taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         soft, hard = resource.getrlimit(resource.RLIMIT_AS)

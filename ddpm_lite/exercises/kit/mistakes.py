@@ -1,7 +1,7 @@
 """Which mistakes give an answer's numbers: one slip in the solution, or two mistakes at once."""
 
 import contextlib
-import sys
+import inspect
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ class Mistake(NamedTuple):
 class Mistakes:
     """The misconceptions of an exercise, and its solution with one slip in it, in every way.
 
-    solution   its source, a function my_... of the names in the reference's module
+    solution   its source, a function my_... of the names that the reference sees; "" where none is known
     first      what a function gives in the first case; it may raise an error
     give       what it gives in all cases
     """
@@ -40,8 +40,8 @@ class Mistakes:
     ):
         self._give = give
         self._known = [Mistake(says, function, value := first(function), _row(value)) for says, function in misconceptions]
-        self._slips, space = [], vars(sys.modules[reference.__module__])
-        for says, code in slips(solution):
+        self._slips, space = [], inspect.unwrap(reference).__globals__
+        for says, code in slips(solution) if solution else []:
             with contextlib.suppress(Exception), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 exec(code, own := dict(space))
@@ -53,16 +53,18 @@ class Mistakes:
             return all(map(same, results, self._give(function)))
         return False
 
-    def cause(self, results: Sequence, wants: Sequence) -> str | None:
-        """The sentence about the slip, or about a misconception and another mistake, that give these results; None if none do."""
+    def one(self, results: Sequence) -> str | None:
+        """The sentence about the slip that gives these results; None if none does."""
         for says, function, first, _ in self._slips:
             if same(results[0], first) and self._gives(function, results):
                 return says
-        return self._two(self._known, [*self._known, *self._slips], results, wants)
+        return None
 
-    def two_slips(self, results: Sequence, wants: Sequence) -> str | None:
-        """The sentences about two slips that give these results. They may not be those that were made: so ask this last."""
-        return self._two(self._slips, self._slips, results, wants)
+    def two(self, results: Sequence, wants: Sequence) -> str | None:
+        """The sentences about two mistakes that give these results, a misconception among them if possible. They may not be those
+        that were made: so ask this last."""
+        every = [*self._known, *self._slips]
+        return self._two(self._known, every, results, wants) or self._two(self._slips, self._slips, results, wants)
 
     def _two(self, some: list[Mistake], others: list[Mistake], results: Sequence, wants: Sequence) -> str | None:
         """The sentences about one of some mistakes and one of others whose errors, added or multiplied, are those of the results:
@@ -79,12 +81,12 @@ class Mistakes:
                 away = (way(one.row, rows, want) - got).abs().amax(1)
                 for k in (away <= 1e-4 * got.abs().mean()).nonzero()[:, 0].tolist():
                     other = fit[k][0]
-                    if other is one or _same(rows[k], want):
+                    if other is one or _same(rows[k], want) or _same(rows[k], one.row):
                         continue
                     with contextlib.suppress(Exception):  # in a later case
                         given = zip(self._give(one.function), self._give(other.function), results, wants, strict=True)
                         if all(_fits(way, *map(_row, each)) for each in given):
-                            return f"These are two mistakes at once. {one.says} {other.says}"
+                            return f"It comes out as if two mistakes were made at once. {one.says} {other.says}"
         return None
 
 
@@ -109,7 +111,7 @@ def _same(a: Tensor, b: Tensor) -> bool:
 def _row(value: Any) -> Tensor | None:
     """A result as one row of numbers with decimals; None where it is something else, or not finite."""
     parts = value if isinstance(value, tuple) else (value,)
-    if not all(isinstance(part, Tensor) and part.is_floating_point() and not part.is_meta for part in parts):
+    if not parts or not all(isinstance(part, Tensor) and part.is_floating_point() and not part.is_meta for part in parts):
         return None
     row = torch.cat([part.double().flatten() for part in parts])
     return row if bool(row.isfinite().all()) else None

@@ -5,7 +5,7 @@ import copy
 from collections.abc import Iterator
 from typing import NamedTuple
 
-SWAP: dict[type, type] = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Pow: ast.Mult}
+SWAP: dict[type, type] = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
 FLIP: dict[type, type] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -15,6 +15,14 @@ FLIP: dict[type, type] = {
     ast.NotEq: ast.Eq,
 }
 SIGNS: dict[type, str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
+# What an operation does to its left side, and what its opposite does.
+WORDS: dict[type, tuple[str, str]] = {
+    ast.Mult: ("multiplied by", "divided by"),
+    ast.MatMult: ("multiplied, as matrices, by", ""),
+    ast.Div: ("divided by", "multiplied by"),
+    ast.FloorDiv: ("divided by", ""),
+    ast.Mod: ("reduced to the remainder by", ""),
+}
 # Functions that may be left out: what is in them stays.
 FUNCTIONS = {
     "sqrt": "root",
@@ -45,8 +53,6 @@ class Slip(NamedTuple):
 def slips(source: str) -> list[Slip]:
     """All that the source of a function can be with one slip in it, the outermost first."""
     tree = ast.parse(source)
-    if not tree.body:
-        return []
     held, found = _Held(tree), []
     for node in list(ast.walk(tree)):
         for says, new in list(_changes(node, held)):
@@ -99,12 +105,12 @@ def _in_place_of(node: ast.BinOp, held: "_Held") -> Iterator[tuple[str, ast.AST]
     elif op is ast.Pow:
         yield f"{one} were not raised to a power", left
         yield f"{one} were multiplied by its exponent, not raised to it", ast.BinOp(left, ast.Mult(), right)
-    else:
-        yield f"it were not {'divided' if op is ast.Div else 'multiplied'} by {other}", left
+    elif op in WORDS:
+        done, not_done = WORDS[op]
+        yield f"{one} were not {done} {other}", left
         yield f"{one} were missing: only {other} is left", right
         if op in SWAP:
-            done, not_done = ("multiplied", "divided") if op is ast.Div else ("divided", "multiplied")
-            yield f"it were {done} by {other}, not {not_done}", ast.BinOp(left, SWAP[op](), right)
+            yield f"{one} were {not_done} {other}, not {done.split()[0]}", ast.BinOp(left, SWAP[op](), right)
     if op is not ast.Pow:
         whole = held.part(node)
         yield f"{whole} were squared", ast.BinOp(node, ast.Pow(), ast.Constant(2))
@@ -126,7 +132,7 @@ class _Held:
         self.axes: set[ast.AST] = set()
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ALONG:
-                self.axes |= {*node.args, *(each.value for each in node.keywords)}
+                self.axes |= {*node.args, *(each.value for each in node.keywords if each.arg in ("dim", "axis"))}
             if isinstance(node, ast.Assign):
                 for target in node.targets:
                     values = node.value.elts if isinstance(node.value, ast.Tuple) else []
