@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from ...maths.schedule import Schedule
-from .comparing import near, same
+from .comparing import same
 from .exchanging import from_other_inputs
+from .terms import agree, wrong_terms
 
 # What may have been done to the whole result.
 RESULTS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -43,7 +44,7 @@ def describe(
 
 def describe_parts(results: Sequence, wants: Sequence, names: Sequence[str], inputs: Sequence[Sequence]) -> str | None:
     """Which part of the wrong results is wrong: some places, or some terms; None where it cannot be told."""
-    return _look((_where, _terms), results, wants, names, inputs)
+    return _look((_where, wrong_terms), results, wants, names, inputs)
 
 
 def _look(
@@ -72,20 +73,15 @@ def _parts(results: Sequence, wants: Sequence) -> tuple[str, list[Tensor], list[
     return None
 
 
-def _near(a: Tensor, b: Tensor) -> bool:
-    """Whether two tensors agree, up to what 32 bits leave. Where the second is not finite, nothing agrees with it."""
-    return a.shape == b.shape and bool((near(a.float(), b) & b.isfinite()).all())
-
-
-def _all_near(gots: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
-    return all(map(_near, gots, others))
+def _all_agree(gots: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
+    return all(map(agree, gots, others))
 
 
 def _as_a_whole(gots: list, wants: list, names: Sequence[str], inputs: Sequence) -> str | None:
     spread = [_spread(a) for a, b in zip(gots, wants, strict=True) if a.numel() > 1 and _spread(b)]
     if spread and not any(spread):
         return "All numbers of the result are the same: is one of them computed for all, or an average taken?"
-    return next((says for says, change in RESULTS.items() if _all_near(gots, [change(want) for want in wants])), None)
+    return next((says for says, change in RESULTS.items() if _all_agree(gots, [change(want) for want in wants])), None)
 
 
 def _spread(x: Tensor) -> bool:
@@ -105,7 +101,7 @@ def _on_an_axis(gots: list, wants: list, names: Sequence[str], inputs: Sequence)
     some = [k for k, want in enumerate(wants) if want.ndim]
     for says, change in ways:
         with contextlib.suppress(RuntimeError):  # one axis is not transposed
-            if some and _all_near([gots[k] for k in some], [change(wants[k]) for k in some]):
+            if some and _all_agree([gots[k] for k in some], [change(wants[k]) for k in some]):
                 return says
     return None
 
@@ -115,7 +111,7 @@ def _factor(gots: list, wants: list, names: Sequence[str], inputs: Sequence) -> 
     factors = []
     for got, want in zip(gots, wants, strict=True):
         factor = _projection(got, want)
-        if not _near(got, factor * want):
+        if not agree(got, factor * want):
             return None
         factors.append(factor)
     if says := _called(factors, names, inputs, "Each number is {} times what it should be."):
@@ -128,62 +124,12 @@ def _factor(gots: list, wants: list, names: Sequence[str], inputs: Sequence) -> 
 def _offset(gots: list, wants: list, names: Sequence[str], inputs: Sequence) -> str | None:
     away = [got - want for got, want in zip(gots, wants, strict=True)]
     level = [_projection(each, torch.ones_like(each)) for each in away]
-    if gots[0].numel() > 1 and _all_near(away, [mean.expand_as(each) for each, mean in zip(away, level, strict=True)]):
+    if gots[0].numel() > 1 and _all_agree(away, [mean.expand_as(each) for each, mean in zip(away, level, strict=True)]):
         sign, how = (-1, "small") if all((each < 0).all() for each in level) else (1, "large")
         return _called([sign * each for each in level], names, inputs, f"Each number is too {how} by {{}}.") or (
             "All numbers of an item are wrong by the same amount: look for a number that is added or left out."
         )
     return None
-
-
-def _terms(gots: list, wants: list, names: Sequence[str], inputs: Sequence) -> str | None:
-    """Where the right result is a sum of multiples of arguments: which of them have a wrong factor, or none."""
-    meant, found = [], []
-    for got, want, case in zip(gots, wants, inputs, strict=True):
-        columns = _columns(names, case, want)
-        if not set(columns) - {""} or want[0].numel() < 2 * sum(column.shape[2] for column in columns.values()):
-            continue  # so few numbers are a sum of anything
-        if (fit := _fitted(want, columns)) is None:
-            return None
-        meant.append(fit)
-        found.append(_fitted(got, columns))
-    if not meant:
-        return None
-    there = sorted({name for fit in meant for name, factor in fit.items() if factor.abs().max() > 1e-4})
-    terms = " and ".join(f"`{name}`" for name in there)
-    fitted = [mine for mine in found if mine is not None]
-    if len(fitted) < len(found):
-        return f"It is not a sum of multiples of {terms}, as it should be: look for a product, a division or a power of them."
-    pairs = [(name, mine[name], fit[name]) for mine, fit in zip(fitted, meant, strict=True) for name in fit]
-    away = {name for name, mine, right in pairs if (mine - right).abs().max() > 1e-4 * (1 + right.abs().max())}
-    if left := [f"`{name}`" for name in there if all(mine[name].abs().max() < 1e-4 for mine in fitted)]:
-        return f"There is no {' and no '.join(left)} in the result, or its factor is 0."
-    if away == {""}:
-        return f"A number is added that is the same everywhere: only multiples of {terms} belong into the result."
-    wrong = [f"`{name}`" for name in sorted(away - {""})]
-    right = sorted(set(there) - away)
-    return f"Look at the factor of {' and at that of '.join(wrong)}{': that of the rest is right.' if right else '.'}"
-
-
-def _columns(names: Sequence[str], case: Sequence, like: Tensor) -> dict[str, Tensor]:
-    """The arguments of the shape of a result, or of many such in a row: (items, numbers, how many); "" for a plain number."""
-    found = {"": torch.ones(len(like), like[0].numel(), 1, dtype=torch.float64)} if like.ndim > 1 else {}
-    for name, value in zip(names, case, strict=True):
-        if isinstance(value, Tensor) and value.is_floating_point() and like.ndim > 1:
-            if value.shape == like.shape:
-                found[name] = value.double().flatten(1)[..., None]
-            elif value.shape[1:] == like.shape:
-                found[name] = value.double().flatten(2).movedim(0, 2)
-    return found
-
-
-def _fitted(result: Tensor, columns: dict[str, Tensor]) -> dict[str, Tensor] | None:
-    """The factors with which the columns add up to a result, item by item; None if they do not."""
-    table, wanted = torch.cat(list(columns.values()), 2), result.flatten(1)
-    factors = torch.linalg.lstsq(table, wanted[..., None]).solution
-    if not _near((table @ factors)[..., 0], wanted):
-        return None
-    return dict(zip(columns, factors[..., 0].split([column.shape[2] for column in columns.values()], 1), strict=True))
 
 
 def _projection(a: Tensor, b: Tensor) -> Tensor:
@@ -197,7 +143,7 @@ def _projection(a: Tensor, b: Tensor) -> Tensor:
 def _called(values: list[Tensor], names: Sequence[str], inputs: Sequence, says: str) -> str | None:
     """The sentence about a number that is the same everywhere, or that the inputs hold: an argument, a table's entry, a count."""
     first = values[0].flatten()[0] if values[0].numel() else torch.tensor(torch.nan)
-    if all(_near(value, first.expand_as(value)) for value in values):
+    if all(agree(value, first.expand_as(value)) for value in values):
         return says.format(f"{float(first):.4g}")
     known = [_quantities(names, case, value) for case, value in zip(inputs, values, strict=True)]
     for name in known[0]:
@@ -205,7 +151,7 @@ def _called(values: list[Tensor], names: Sequence[str], inputs: Sequence, says: 
             for slip, change in CHANGES.items():
                 for more, root in (("", 1.0), ("the root of ", 0.5), ("1 / ", -1.0), ("1 / the root of ", -0.5)):
                     others = [change(each[name]) ** root for each in known]
-                    if _all_near(values, others):
+                    if _all_agree(values, others):
                         return says.format(more + slip.format(name))
     return None
 
