@@ -1,22 +1,23 @@
 """Answers made by machine: every slip of the kit in a reference, and some that it does not know."""
 
 import ast
-import copy
 from collections.abc import Iterator
 
-from ddpm_lite.exercises.kit.slips import slips
+from ddpm_lite.exercises.kit.slips import exchanged, slips
+
+
+def mutant(exercise, old: str, new: str) -> str:
+    """The source of a solution, as `mutants` writes it, with one piece of it exchanged."""
+    source = ast.unparse(ast.parse(exercise.answer()))
+    assert source.count(old) == 1
+    return source.replace(old, new)
 
 
 def mutants(source: str) -> list[str]:
     """The source with one slip in it, in every way there is."""
     tree = ast.parse(source)
     found = [slip.source for slip in slips(source)]
-    for node in list(ast.walk(tree)):
-        for new in list(others(node, tree)):
-            new = copy.deepcopy(new)
-            Put(node, new).visit(tree)
-            found.append(ast.unparse(tree))
-            Put(new, node).visit(tree)
+    found += [exchanged(tree, node, new) for node in list(ast.walk(tree)) for new in list(others(node, tree))]
     return list(dict.fromkeys(found))
 
 
@@ -28,13 +29,3 @@ def others(node: ast.AST, tree: ast.AST) -> Iterator[ast.AST]:
         yield ast.Constant(1)
     elif isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Pow):
         yield ast.BinOp(node, ast.Div(), ast.Constant(2))
-
-
-class Put(ast.NodeTransformer):
-    """Puts a node in the place of another."""
-
-    def __init__(self, old: ast.AST, new: ast.AST):
-        self.old, self.new = old, new
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        return self.new if node is self.old else super().visit(node)

@@ -188,12 +188,11 @@ class Write(Exercise):
         """What can be seen in wrong numbers: the mistakes that they come from, or how they differ from the right ones."""
         if any(isinstance(result, Fault) for result in results):
             return None
-        inputs = list(map(fresh, self._inputs))
         return (
             self._mistakes.one(results)
-            or describe(results, wants, self.names, inputs, self.reference)
+            or describe(results, wants, self.names, self._inputs, self.reference)
             or self._mistakes.two(results, wants)
-            or describe_parts(results, wants, self.names, inputs)
+            or describe_parts(results, wants, self.names, self._inputs)
         )
 
     def _equals(self, function: Callable, results: list) -> bool:

@@ -36,8 +36,6 @@ FUNCTIONS = {
 }
 # Functions that are easily taken for each other.
 OTHERS = {"mean": "sum", "sum": "mean", "argmax": "argmin", "argmin": "argmax", "cumprod": "cumsum"}
-
-
 SHAPED = {"reshape", "view", "expand", "expand_as", "unsqueeze", "double", "float"}  # functions that change no number
 # Functions whose whole number is an axis.
 ALONG = {"sum", "mean", "var", "std", "norm", "softmax", "log_softmax", "argmax", "argmin", "cumprod", "cumsum", "flip"}
@@ -56,11 +54,17 @@ def slips(source: str) -> list[Slip]:
     held, found = _Held(tree), []
     for node in list(ast.walk(tree)):
         for says, new in list(_changes(node, held)):
-            new = copy.deepcopy(new)
-            _Put(node, new).visit(tree)
-            found.append(Slip(f"It comes out as if {says}.", ast.unparse(tree)))
-            _Put(new, node).visit(tree)
+            found.append(Slip(f"It comes out as if {says}.", exchanged(tree, node, new)))
     return list({slip.source: slip for slip in reversed(found)}.values())[::-1]
+
+
+def exchanged(tree: ast.AST, node: ast.AST, new: ast.AST) -> str:
+    """The source of a tree with another node in the place of one of its own; the tree is as before."""
+    new = copy.deepcopy(new)  # a part of the node would stand in the tree twice
+    _Put(node, new).visit(tree)
+    source = ast.unparse(tree)
+    _Put(new, node).visit(tree)
+    return source
 
 
 def _changes(node: ast.AST, held: "_Held") -> Iterator[tuple[str, ast.AST]]:

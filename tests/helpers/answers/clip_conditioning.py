@@ -1,10 +1,10 @@
 """Notebook 06: right answers in other forms, and mutants of the references that are proven equal to them."""
 
-import ast
 import math
 
 import numpy as np
 import torch
+from slips import mutant
 
 from ddpm_lite.exercises import clip_conditioning
 
@@ -135,21 +135,21 @@ FORMS = {
 }
 
 
-def _mutant(old: str, new: str) -> str:
-    source = ast.unparse(ast.parse(clip_conditioning.zero_shot.answer()))
-    assert source.count(old) == 1
-    return source.replace(old, new)
-
-
 EQUAL = {
     "6.3": {
-        _mutant("image_features @ text.T", "2 * (image_features @ text.T)"): "the largest stays the largest",
-        _mutant("image_features @ text.T", "image_features @ text.T / 2"): "the largest stays the largest",
-        _mutant(
+        mutant(
+            clip_conditioning.zero_shot, "image_features @ text.T", "2 * (image_features @ text.T)"
+        ): "the largest stays the largest",
+        mutant(
+            clip_conditioning.zero_shot, "image_features @ text.T", "image_features @ text.T / 2"
+        ): "the largest stays the largest",
+        mutant(
+            clip_conditioning.zero_shot,
             "text_features / text_features.norm(dim=1, keepdim=True)",
             "text_features / text_features.norm(dim=1, keepdim=True) / 2",
         ): "the largest stays the largest",
-        _mutant(
+        mutant(
+            clip_conditioning.zero_shot,
             "text_features / text_features.norm(dim=1, keepdim=True)",
             "2 * (text_features / text_features.norm(dim=1, keepdim=True))",
         ): "the largest stays the largest",

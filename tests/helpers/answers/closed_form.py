@@ -1,10 +1,10 @@
 """Notebook 02: right answers in other forms, and mutants of the references that are proven equal to them."""
 
-import ast
 import math
 
 import numpy as np
 import torch
+from slips import mutant
 
 from ddpm_lite.exercises import closed_form
 
@@ -122,14 +122,8 @@ FORMS = {
 }
 
 
-def _mutant(exercise, old: str, new: str) -> str:
-    source = ast.unparse(ast.parse(exercise.answer()))
-    assert source.count(old) == 1
-    return source.replace(old, new)
-
-
 EQUAL = {
     "2.1": {
-        _mutant(closed_form.alpha_bar, "cumprod(0)", "cumprod(-1)"): "a vector's first dimension is its last",
+        mutant(closed_form.alpha_bar, "cumprod(0)", "cumprod(-1)"): "a vector's first dimension is its last",
     },
 }

@@ -1,9 +1,8 @@
 """Notebook 04: right answers in other forms, and mutants of the references that are proven equal to them."""
 
-import ast
-
 import numpy as np
 import torch
+from slips import mutant
 
 from ddpm_lite.exercises import epsilon_training
 
@@ -198,25 +197,17 @@ FORMS = {
 }
 
 
-def _mutant(exercise, old: str, new: str) -> str:
-    source = ast.unparse(ast.parse(exercise.answer()))
-    assert source.count(old) == 1
-    return source.replace(old, new)
-
-
 EQUAL = {
     "4.7": {
-        _mutant(
+        mutant(
             epsilon_training.batch_loss, "eps - eps_model(x_t, t)", "eps_model(x_t, t) - eps"
         ): "squared: (a - b)^2 = (b - a)^2",
     },
     "4.1": {
-        _mutant(
-            epsilon_training.eps_loss, "eps - eps_model(x_t, t)", "eps_model(x_t, t) - eps"
-        ): "squared: (a - b)^2 = (b - a)^2",
+        mutant(epsilon_training.eps_loss, "eps - eps_model(x_t, t)", "eps_model(x_t, t) - eps"): "squared: (a - b)^2 = (b - a)^2",
     },
     "4.4": {
-        _mutant(
+        mutant(
             epsilon_training.x0_mean, "x_t[:, None] - a.sqrt() * points", "a.sqrt() * points - x_t[:, None]"
         ): "squared: (a - b)^2 = (b - a)^2",
     },

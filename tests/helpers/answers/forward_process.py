@@ -1,10 +1,10 @@
 """Notebook 01: right answers in other forms, and mutants of the references that are proven equal to them."""
 
-import ast
 import math
 
 import numpy as np
 import torch
+from slips import mutant
 
 from ddpm_lite.exercises import forward_process
 
@@ -151,17 +151,11 @@ FORMS = {
 }
 
 
-def _mutant(exercise, old: str, new: str) -> str:
-    source = ast.unparse(ast.parse(exercise.answer()))
-    assert source.count(old) == 1
-    return source.replace(old, new)
-
-
 EQUAL = {
     "1.5": {
-        _mutant(forward_process.walk, "range(1, ", "range(0, "): "beta_0 = 0: the step at t = 0 does nothing",
+        mutant(forward_process.walk, "range(1, ", "range(0, "): "beta_0 = 0: the step at t = 0 does nothing",
     },
     "1.6": {
-        _mutant(forward_process.snr, "dim=0", "dim=-1"): "a vector's first dimension is its last",
+        mutant(forward_process.snr, "dim=0", "dim=-1"): "a vector's first dimension is its last",
     },
 }

@@ -1,9 +1,8 @@
 """Notebook 00: right answers in other forms, and mutants of the references that are proven equal to them."""
 
-import ast
-
 import numpy as np
 import torch
+from slips import mutant
 
 from ddpm_lite.exercises import from_noise
 
@@ -99,14 +98,8 @@ FORMS = {
 }
 
 
-def _mutant(exercise, old: str, new: str) -> str:
-    source = ast.unparse(ast.parse(exercise.answer()))
-    assert source.count(old) == 1
-    return source.replace(old, new)
-
-
 EQUAL = {
     "0.1": {
-        _mutant(from_noise.frechet, "mean_1 - mean_2", "mean_2 - mean_1"): "squared: (a - b)^2 = (b - a)^2",
+        mutant(from_noise.frechet, "mean_1 - mean_2", "mean_2 - mean_1"): "squared: (a - b)^2 = (b - a)^2",
     },
 }

@@ -1,10 +1,10 @@
 """Notebook 03: right answers in other forms, and mutants of the references that are proven equal to them."""
 
-import ast
 import math
 
 import numpy as np
 import torch
+from slips import mutant
 
 from ddpm_lite.exercises import reverse_posterior
 
@@ -176,20 +176,14 @@ FORMS = {
 }
 
 
-def _mutant(exercise, old: str, new: str) -> str:
-    source = ast.unparse(ast.parse(exercise.answer()))
-    assert source.count(old) == 1
-    return source.replace(old, new)
-
-
 EQUAL = {
     "3.1": {
-        _mutant(
+        mutant(
             reverse_posterior.back_density, "x_t - schedule.alpha[t].sqrt() * x", "schedule.alpha[t].sqrt() * x - x_t"
         ): "squared: (a - b)^2 = (b - a)^2",
-        _mutant(reverse_posterior.back_density, "softmax(0)", "softmax(-1)"): "a vector's first dimension is its last",
+        mutant(reverse_posterior.back_density, "softmax(0)", "softmax(-1)"): "a vector's first dimension is its last",
     },
     "3.5": {
-        _mutant(reverse_posterior.step_back_vars, "cumprod(0)", "cumprod(-1)"): "a vector's first dimension is its last",
+        mutant(reverse_posterior.step_back_vars, "cumprod(0)", "cumprod(-1)"): "a vector's first dimension is its last",
     },
 }

@@ -1,11 +1,11 @@
 """Notebook 05: right answers in other forms, and mutants of the references that are proven equal to them."""
 
-import ast
 import math
 from itertools import pairwise
 
 import numpy as np
 import torch
+from slips import mutant
 
 from ddpm_lite.exercises import sampling
 
@@ -192,17 +192,11 @@ FORMS = {
 }
 
 
-def _mutant(exercise, old: str, new: str) -> str:
-    source = ast.unparse(ast.parse(exercise.answer()))
-    assert source.count(old) == 1
-    return source.replace(old, new)
-
-
 EQUAL = {
     "5.6": {
-        _mutant(sampling.two_sample, "(x - x.mean(0)) ** 2", "(x.mean(0) - x) ** 2"): "squared: (a - b)^2 = (b - a)^2",
-        _mutant(sampling.two_sample, "(x - x.mean(0)) ** 2", "(2 * (x - x.mean(0))) ** 2"): "a scale cancels in the comparison "
+        mutant(sampling.two_sample, "(x - x.mean(0)) ** 2", "(x.mean(0) - x) ** 2"): "squared: (a - b)^2 = (b - a)^2",
+        mutant(sampling.two_sample, "(x - x.mean(0)) ** 2", "(2 * (x - x.mean(0))) ** 2"): "a scale cancels in the comparison "
         "of the squares",
-        _mutant(sampling.two_sample, "(x - x.mean(0)) ** 2", "((x - x.mean(0)) / 2) ** 2"): "the same",
+        mutant(sampling.two_sample, "(x - x.mean(0)) ** 2", "((x - x.mean(0)) / 2) ** 2"): "the same",
     },
 }

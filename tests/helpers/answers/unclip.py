@@ -1,10 +1,10 @@
 """Notebook 07: right answers in other forms, and mutants of the references that are proven equal to them."""
 
-import ast
 import math
 
 import numpy as np
 import torch
+from slips import mutant
 
 from ddpm_lite.exercises import unclip
 
@@ -179,21 +179,13 @@ FORMS = {
 }
 
 
-def _mutant(exercise, old: str, new: str) -> str:
-    source = ast.unparse(ast.parse(exercise.answer()))
-    assert source.count(old) == 1
-    return source.replace(old, new)
-
-
 EQUAL = {
     "7.2": {
-        _mutant(
-            unclip.closest, "(candidates * text).sum(2)", "(2 * (candidates * text)).sum(2)"
-        ): "the largest stays the largest",
-        _mutant(unclip.closest, "candidates * text", "candidates * text / 2"): "the largest stays the largest",
-        _mutant(unclip.closest, ".sum(2)", ".mean(2)"): "a mean is the sum divided by the same number everywhere",
+        mutant(unclip.closest, "(candidates * text).sum(2)", "(2 * (candidates * text)).sum(2)"): "the largest stays the largest",
+        mutant(unclip.closest, "candidates * text", "candidates * text / 2"): "the largest stays the largest",
+        mutant(unclip.closest, ".sum(2)", ".mean(2)"): "a mean is the sum divided by the same number everywhere",
     },
     "7.3": {
-        _mutant(unclip.prior_loss, "prior(z_t, t, y) - z", "z - prior(z_t, t, y)"): "squared: (a - b)^2 = (b - a)^2",
+        mutant(unclip.prior_loss, "prior(z_t, t, y) - z", "z - prior(z_t, t, y)"): "squared: (a - b)^2 = (b - a)^2",
     },
 }
