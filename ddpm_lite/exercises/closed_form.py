@@ -41,7 +41,7 @@ def _betas(g):
     title="From beta to alpha-bar",
     line="L13",
     question="""`my_alpha_bar(beta)` returns the table of all $\\bar\\alpha_t$ for $t = 0..T$, shape `(T + 1,)`, so that its
-    index is the lecture's $t$. `beta` has the shape `(T,)`, with `beta[0]` $=\\beta_1$.""",
+    index is $t$. `beta` has the shape `(T,)`, with `beta[0]` $=\\beta_1$.""",
     hints=[
         "Each entry is the one before times one more factor. torch has a function for such running products.",
         "The first entry is a product of no factors at all: nothing has happened to the picture yet.",
@@ -50,11 +50,11 @@ def _betas(g):
 )
 def alpha_bar(beta):
     """Each step keeps the share 1 - beta_t of the variance that is there, so the shares multiply. Before the first step all
-    of the picture is left: a product of no factors is 1. With this entry at index 0 the index is the lecture's t."""
+    of the picture is left: a product of no factors is 1. With this entry at index 0 the index is t."""
     return torch.cat([torch.ones(1), (1 - beta).cumprod(0)])
 
 
-@alpha_bar.wrong("The entry for t = 0 is missing: put a 1 before the others, so that the index is the lecture's t.")
+@alpha_bar.wrong("The entry for t = 0 is missing: put a 1 before the others, so that the index is t.")
 def entry_for_zero_missing(beta):
     return (1 - beta).cumprod(0)
 
@@ -114,7 +114,7 @@ variance = Prediction(
     line="L11",
     name="my_variance",
     tolerance=0.05,
-    question="""20,000 chains start from the same pixel, $x_0 = 0.8$, and take 500 steps of the lecture's schedule. Guess
+    question="""20,000 chains start from the same pixel, $x_0 = 0.8$, and take the first 500 steps of the linear schedule. Guess
     the variance of their $x_{500}$, to two decimals, and keep it as `my_variance`. ($\\bar\\alpha_{500}$ = 0.079)""",
     hints=[
         "All chains start at the same value. What can make them differ?",
@@ -123,7 +123,7 @@ variance = Prediction(
 )
 
 
-# in section 2.4, after the slide's two formulas
+# in section 2.4, after the two formulas with a slip
 
 
 def _films(g):
@@ -164,7 +164,7 @@ def film(x0, eps, visit, schedule):
     ],
 )
 def film(x0, eps, visit, schedule):
-    """The weights are swapped, as in the slide's first formula. alpha_bar_t is the share of the picture's variance, so
+    """The weights are swapped, as in the first formula of section 2.4. alpha_bar_t is the share of the picture's variance, so
     its root belongs to x0, and the noise has the rest. The case t = 0 shows it at once: alpha_bar_0 = 1 must give x0
     back. Reversing the film does not help, since each frame would still be labelled with the wrong step."""
     frames = []
@@ -210,7 +210,7 @@ def picture_weighted_like_noise(x0, eps, visit, schedule):
 
 
 @film.wrong(
-    "The weights are in place now, but the noise lacks its root, as in the slide's second formula: 1 - alpha_bar_t is its "
+    "The weights are in place now, but the noise lacks its root, as in the second formula of section 2.4: 1 - alpha_bar_t is its "
     "variance."
 )
 def film_noise_without_root(x0, eps, visit, schedule):
@@ -538,9 +538,7 @@ def noise_taken_away(x0, t, eps, schedule):
     return a.sqrt() * x0 - (1 - a).sqrt() * eps
 
 
-@q_sample.wrong(
-    "That is the mixture printed on the slide of the loss (L19): its two weights are swapped, and alpha_bar_t lacks its root."
-)
+@q_sample.wrong("That is the mistaken mixture of section 4.2: its two weights are swapped, and alpha_bar_t lacks its root.")
 def mixture_printed_on_the_slide(x0, t, eps, schedule):
     a = _of(schedule.alpha_bar[t], x0)
     return (1 - a).sqrt() * x0 + a * eps

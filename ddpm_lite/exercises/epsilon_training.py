@@ -81,7 +81,8 @@ def _mixed(x0, t, eps, schedule):
 
 
 @eps_loss.wrong(
-    "The network sees the slide's mixture (L19), whose weights are swapped: sqrt(alpha_bar_t) belongs to x0, and the noise is "
+    "The network sees the mistaken mixture of section 4.2, whose weights are swapped: sqrt(alpha_bar_t) belongs to x0, and the "
+    "noise is "
     "multiplied by sqrt(1 - alpha_bar_t)."
 )
 def mixture_of_the_slide(eps_model, x0, t, eps, schedule):

@@ -57,7 +57,7 @@ def q_step(x_prev, t, eps, schedule):
 
 
 @q_step.wrong(
-    "The noise is multiplied by the variance beta_t, as in the slide's next line. The formula of q gives a variance: take its "
+    "The noise is multiplied by the variance beta_t, as in the line of section 1.4. The formula of q gives a variance: take its "
     "root."
 )
 def noise_times_variance(x_prev, t, eps, schedule):
@@ -94,15 +94,13 @@ def jump_from_the_start(x_prev, t, eps, schedule):
     return a.sqrt() * x_prev + (1 - a).sqrt() * eps
 
 
-@q_step.wrong(
-    "This uses the step before. The index of the tables is the lecture's t: step t has beta[t], and beta[0] belongs to none."
-)
+@q_step.wrong("This uses the step before. The index of the tables is t: step t has beta[t], and beta[0] belongs to none.")
 def beta_of_step_before(x_prev, t, eps, schedule):
     beta = schedule.beta[t - 1]
     return (1 - beta).sqrt() * x_prev + beta.sqrt() * eps
 
 
-# in section 1.4, after the slide's line
+# in section 1.4, after the line with a slip
 
 
 def _walks(g):
@@ -265,7 +263,7 @@ def _ends(g):
 def geometric(T, beta_1, beta_T):
     """From beta_1 to beta_T there are T - 1 steps, one fewer than there are numbers, so the factor is the root of order T
     - 1 of their ratio. The table starts with an entry for the clean picture, which has met no noise: then the index is
-    the lecture's t."""
+    t."""
     factor = (beta_T / beta_1) ** (1 / (T - 1))
     beta = beta_1 * factor ** torch.arange(T, dtype=torch.float64)
     return torch.cat([torch.zeros(1), beta])
@@ -365,7 +363,7 @@ def walk(x0, eps, schedule):
     ],
 )
 def walk(x0, eps, schedule):
-    """range(T) counts from 0 to T - 1, and the lecture's t from 1 to T. The step at t = 0 does nothing, since beta_0 = 0, so
+    """range(T) counts from 0 to T - 1, and t from 1 to T. The step at t = 0 does nothing, since beta_0 = 0, so
     no error is raised; what is missing is the last step, the largest. In a thousand steps one hardly shows: a test with
     T = 1 finds it at once."""
     x = x0

@@ -157,7 +157,7 @@ def _mixed(g):
 def mix(x, p, sigma, var):
     """Variances of independent numbers add, and a factor c changes a variance by c^2. What is left of x has the variance
     (1 - p) var, and the noise, of variance 1, must bring p var: so each is multiplied by a root. With var = 1 it is the
-    lecture's step."""
+    step of section 0.2."""
     return (1 - p) ** 0.5 * x + (p * var) ** 0.5 * sigma
 
 
@@ -261,7 +261,7 @@ def noisier(x, p, generator):
     a picture should have mean 0 and variance 1. With this code it has mean 4.4 and variance 0.08. One thing is wrong.
     Fix it, with one draw from `generator`, in the shape and dtype of `x`.""",
     hints=[
-        "The second line is the lecture's step. Which mean and which variance does it need sigma to have?",
+        "The second line is the step of section 0.2. Which mean and which variance does it need sigma to have?",
         "Look at many numbers of torch.rand. Between which bounds do they lie, and what is their mean?",
         "One letter makes the difference between uniform and normal random numbers.",
     ],
@@ -295,9 +295,7 @@ def uniform_moved_to_mean_zero(x, p, generator):
     return _step(x, p, _uniform(x, generator) - 0.5)
 
 
-@noisier.wrong(
-    "Mean and variance are right now, but the noise is still uniform: it never goes beyond 1.73. The lecture's is normal."
-)
+@noisier.wrong("Mean and variance are right now, but the noise is still uniform: it never goes beyond 1.73. It must be normal.")
 def uniform_of_right_variance(x, p, generator):
     return _step(x, p, 12**0.5 * (_uniform(x, generator) - 0.5))
 

@@ -129,7 +129,7 @@ posterior_weight = Prediction(
     line="L16",
     name="my_weight",
     question="The mean of $q(x_{t-1}\\mid x_t, x_0)$ is (a number) $\\cdot\\,x_0$ + (a number) $\\cdot\\,x_t$. Guess the "
-    "number before $x_0$ at $t = 500$ of the lecture's 1,000 steps, between 0 and 1, and keep it as `my_weight`.",
+    "number before $x_0$ at $t = 500$ of the linear schedule's 1,000 steps, between 0 and 1, and keep it as `my_weight`.",
     hints=[
         "At t = 1 the step ends at x_0: there the number is 1. How many steps share the way from t = 500 to x_0?",
         "One step adds noise of variance 0.01 at t = 500. How far can it take a walk?",

@@ -62,8 +62,7 @@ def _mean(x_t, eps_hat, t, schedule):
 
 
 @ddpm_step.wrong(
-    "z is multiplied by the variance, as on the slide (L16, L21). Noise is scaled by the root of its variance; section 5.3 "
-    "shows what the slip does."
+    "z is multiplied by the variance. Noise is scaled by the root of its variance; section 5.3 shows what the slip does."
 )
 def noise_times_variance(x_t, eps_hat, t, z, schedule):
     return _mean(x_t, eps_hat, t, schedule) + schedule.posterior_var[t] * z
@@ -806,7 +805,7 @@ def _two_sets(g):
 )
 def two_sample(drawn, real):
     """A difference says nothing without its standard error: beyond about 4 of them, chance does not explain it. The first
-    result finds a sampler that draws around the wrong place. The second finds the slide's sigma, whose pictures have the
+    result finds a sampler that draws around the wrong place. The second finds the sigma without a root, whose pictures have the
     right mean and hardly any spread. Passing both does not prove that the sets agree, only that these two questions found
     no difference."""
 

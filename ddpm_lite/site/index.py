@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from .. import exercises, views
 from .citations import cited
 from .lecture import COLUMNS, LINES
-from .text import markdown, sections
+from .text import boxes, markdown, sections
 
 VIEWS = [name for name in views.__all__ if name not in ("View", "plots")]
 
@@ -47,6 +47,13 @@ def entries(course: list[dict[str, Any]]) -> dict[str, dict[str, list[dict[str, 
     """{line: {column: what stands for it, each with its `html` and, where there is one, its `address`}}."""
     parts, sources = sections_of(course), cited()
     return {line: {column: FOUND[column](line, parts, sources) for column in COLUMNS} for line in LINES}
+
+
+def folded(course: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """The boxes of all notebooks in which what a slide prints is folded away: `html` and `address` of each."""
+    cells = [(lesson["name"], cell.source) for lesson in course for cell in lesson["nb"].cells if cell.cell_type == "markdown"]
+    found = [(name, box) for name, source in cells for box in boxes(markdown(source, {}))]
+    return [{"html": says[0].upper() + says[1:], "address": f"{name}.html#{anchor}"} for name, (anchor, says) in found]
 
 
 def _equations(line: str, parts: list[Section], sources: dict) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from traitlets.config import Config
 from ..machine import files as places
 from ..machine.weights import write_atomically
 from ..views.plots import NARROW
-from .index import entries
+from .index import entries, folded
 from .lecture import COLUMNS, LINES
 from .notebooks import read
 from .reference import reference
@@ -76,7 +76,7 @@ def build(notebooks: Path, out: Path, repository: str | None = None) -> list[Pat
     index = page.environment.get_template("index.html.j2")
     files["index.html"] = index.render(course=course, filmstrip=filmstrip, repository=repository).encode()
     lines = page.environment.get_template("lecture.html.j2")
-    files["lecture.html"] = lines.render(lines=LINES, columns=COLUMNS, found=entries(course)).encode()
+    files["lecture.html"] = lines.render(lines=LINES, columns=COLUMNS, found=entries(course), folded=folded(course)).encode()
     files |= reference()
     with places.made(out):
         for name, data in files.items():

@@ -25,14 +25,14 @@ class _Renderer(IPythonRenderer):
 
 
 def markdown(source: str, pages: dict[str, str]) -> str:
-    """Markdown as HTML: ids for the headings, classes for errata and dots, links from notebook to notebook.
+    """Markdown as HTML: ids for headings and folded boxes, a class for dots, links from notebook to notebook.
 
     pages  {name of a notebook: the file it has become}; a link to any other notebook becomes plain text.
     """
     text = MarkdownWithMath(_Renderer(escape=False, exclude_anchor_links=True)).render(source)
     text = re.sub(r"<(h[1-6])>(.*?)</h", lambda m: f'<{m[1]} id="{slug(m[2])}">{m[2]}</h', text)
     text = re.sub(r"(<h2[^>]*>.*?\S)(\s*·\s*)(<em>)", r'\1<span class="dot">\2</span>\3', text)
-    text = re.sub(r"<blockquote>(\s*<p><strong>Erratum)", r'<blockquote class="erratum">\1', text)
+    text = re.sub(r"<details>\s*<summary>(.*?)<", lambda m: f'<details class="lecture" id="{slug(m[1])}"><summary>{m[1]}<', text)
     # No line may end between a formula and the comma after it: a word joiner holds them together.
     text = re.sub(r'(<span class="math">[^<]*</span>)(?=[\w,.;:!?)\]-])', "\\1&NoBreak;", text)
     # A table may be wider than a phone: it gets a box that scrolls.
@@ -59,6 +59,11 @@ def sections(page: str) -> list[tuple[str, str]]:
     """(id, title) of each section of a page of HTML."""
     found = re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', page)
     return [(name, re.sub(r'<span class="dot">.*', "", title)) for name, title in found]
+
+
+def boxes(page: str) -> list[tuple[str, str]]:
+    """(id, what is folded in it) of each box in a page of HTML for those who follow the lecture."""
+    return re.findall(r'<details class="lecture" id="([^"]*)"><summary>If you follow the lecture: (.*?)</summary>', page)
 
 
 @functools.cache

@@ -29,7 +29,7 @@ class ScheduleView(View):
     PRESETS: ClassVar[dict[str, dict]] = {
         "Ho et al.": {"kind": "linear", "T": 1000, "beta_1": 1e-4, "beta_T": 0.02},
         "Nichol & Dhariwal": {"kind": "cosine", "T": 1000, "s": 0.008},
-        "the slide": {"kind": "falling", "T": 1000, "beta_1": 1e-4, "beta_T": 0.02},
+        "Ho et al. backwards": {"kind": "falling", "T": 1000, "beta_1": 1e-4, "beta_T": 0.02},
     }
     STATE = ("kind", "T", "beta_1", "beta_T", "s")
     _esm = esm("schedule")

@@ -104,6 +104,28 @@ def test_only_public_names_are_imported(path):
                 assert not re.match(r"_[a-z]", node.attr), f"{node.attr} is private"
 
 
+BOX = re.compile(r"<details>\n<summary>If you follow the lecture: (.+)</summary>\n\n(.+?)\n\n</details>", re.DOTALL)
+OF_THE_LECTURE = re.compile(r"\b(slides?|lectures?|errat(um|a))\b", re.IGNORECASE)
+
+
+@every
+def test_it_reads_whole_without_the_slides_which_are_told_in_folded_boxes(path):
+    for cell in read(path).cells:
+        told = BOX.sub("", cell.source)
+        assert "<details" not in told and "</details" not in told, cell.source
+        if not told.startswith(("**The lecture:**", "**Read on:**")):  # the lines that it teaches, and the credit
+            assert not OF_THE_LECTURE.search(told), told
+        for summary, text in BOX.findall(cell.source):
+            assert re.search(r"\bslides? L\d+", summary) and not re.search(r"[$*`<]", summary), "plain words, of a slide"
+            assert cell.cell_type == "markdown" and len(text) >= 40
+
+
+def test_every_slip_of_the_slides_is_told_in_a_box():
+    found = [BOX.findall(cell.source) for path in NOTEBOOKS for cell in read(path).cells if cell.cell_type == "markdown"]
+    told = {line for boxes in found for summary, _ in boxes for line in re.findall(r"L\d+", summary)}
+    assert told >= {f"L{n}" for n in (9, 10, 11, 12, 16, 17, 19, 20, 21, 22, 26)}
+
+
 @every
 def test_it_checks_what_it_claims(path):
     cells = code(path)
@@ -165,7 +187,7 @@ def test_each_cell_fits_on_its_slide(path):
         if kind in ("notes", "skip"):
             continue
         if cell.cell_type == "markdown":
-            assert printed_lines(cell.source) <= 5, cell.source
+            assert printed_lines(BOX.sub("A folded box.", cell.source)) <= 5, cell.source  # it opens and scrolls
         elif "hide-input" not in cell.metadata.get("tags", []):
             assert max(map(len, cell.source.splitlines())) <= 96, cell.source
             assert not any("image/png" in o.get("data", {}) for o in cell.outputs), "a figure and its code: split them"

@@ -134,14 +134,20 @@ def test_formulas_come_through_as_they_were_typed(tmp_path):
     assert re.findall(r"<code>(.*?)</code>", page) == [f"${f}$" for f in escaped]
 
 
-def test_headings_errata_and_links_between_notebooks(tmp_path):
+def test_headings_folded_boxes_and_links_between_notebooks(tmp_path):
     folder = tmp_path / "notebooks"
     small(folder, new_markdown_cell("# B"), name="b")
-    text = "## 1.1 One *and* two  ·  *3 min to teach*\n\n> **Erratum (L9).** So.\n\n[B](b.ipynb), [C](c.ipynb)"
+    box = "<details>\n<summary>If you follow the lecture: slide L9 prints x</summary>\n\nIt *prints* $x$.\n\n</details>"
+    text = f"## 1.1 One *and* two  ·  *3 min to teach*\n\n{box}\n\n[B](b.ipynb), [C](c.ipynb)"
     small(folder, new_markdown_cell("# A"), new_markdown_cell(text))
     page, deck = (path.read_text() for path in site.build(folder, tmp_path / "out")[:2])
+    anchor = "if-you-follow-the-lecture-slide-l9-prints-x"
+    for form in (page, deck):
+        assert f'<details class="lecture" id="{anchor}"><summary>If you follow the lecture: slide L9 prints x</summary>' in form
+        assert '<p>It <em>prints</em> <span class="math">x</span>' in form
+    lines = (tmp_path / "out" / "lecture.html").read_text()
+    assert f'<li><a href="a.html#{anchor}">Slide L9 prints x</a></li>' in lines
     assert '<li><a href="#1-1-one-and-two">1.1 One <em>and</em> two</a></li>' in page and '<h2 id="1-1-one-and-two">' in page
-    assert '<blockquote class="erratum">' in page
     assert '<a href="b.html">B</a>, C' in page and '<a href="b.slides.html">B</a>, C' in deck
 
 
