@@ -1,0 +1,60 @@
+"""1,624 things drawn by six artists, with their names: emoji of Google (two sets), Twitter, Microsoft (two) and EmojiOne.
+
+assets/artists.npz holds them at 64 x 64 pixels with their outlines; `builders.artists` makes it; assets/artists.md says where
+they are from. `changes` draws changes on them, and `grammar` says what may be asked.
+"""
+
+import lzma
+import zipfile
+import zlib
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+FILE = Path(__file__).parents[1] / "assets" / "artists.npz"
+SIDE, COLOURS_KEPT = 64, 32  # of a stored picture: its pixels and its colours
+ARTISTS = ("google", "old google", "twitter", "microsoft", "microsoft 3d", "emojione")
+TONES = ("", "light", "medium light", "medium", "medium dark", "dark")  # of skin; the first means that none is asked for
+
+
+class Thing(NamedTuple):
+    """A thing that is drawn: its name, its article ("a", "an" or nothing), its plural (nothing where one does not say it),
+    Unicode's group, and other names that it alone has."""
+
+    name: str
+    article: str
+    plural: str
+    group: int
+    synonyms: tuple[str, ...]
+
+
+class Artists(NamedTuple):
+    """Pictures (N, 4, 64, 64) in red, green, blue and alpha, and which thing, artist and tone of skin each shows."""
+
+    pictures: UInt8[Tensor, "N 4 64 64"]
+    things: tuple[Thing, ...]
+    row: dict[tuple[int, int, int], int]  # (thing, artist, tone) -> its picture
+    worn: UInt8[Tensor, "k 4 64 64"]
+
+
+@cache
+def load() -> Artists:
+    """All of it. ValueError if the file is damaged."""
+    try:
+        with np.load(FILE, allow_pickle=False) as file:
+            rows = file["rows"]
+            indices, palettes = (np.frombuffer(lzma.decompress(file[k].tobytes()), np.uint8) for k in ("indices", "palettes"))
+            index = torch.from_numpy(indices.reshape(len(rows), -1).astype(np.int64))
+            palette = torch.from_numpy(palettes.reshape(len(rows), COLOURS_KEPT, 4).copy())
+            lines = [line.split("\t") for line in file["things"].tobytes().decode().split("\n")]
+            worn = torch.from_numpy(file["worn"]).permute(0, 3, 1, 2)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
+        raise ValueError(f"{FILE} is damaged or missing ({error}): install ddpm_lite again.") from error
+    pictures = palette[torch.arange(len(rows))[:, None], index].mT.reshape(-1, 4, SIDE, SIDE)
+    things = tuple(Thing(a, b, c, int(group), tuple(more)) for a, b, c, group, *more in lines)
+    return Artists(pictures, things, {tuple(row): i for i, row in enumerate(rows.tolist())}, worn)
