@@ -61,7 +61,7 @@ def sample(args: argparse.Namespace) -> None:
     for upsampler in (trained.load(name, device) for name in then):
         show_progress(upsampler)
         assert isinstance(upsampler, UpsamplingModel), "presets.ALIASES names one"
-        images = upsampler.draw(images, **options)
+        images = upsampler.draw(images, conditions if upsampler.recipe.reads else None, **options)
     write_png(images, args.out, columns=10)
 
 

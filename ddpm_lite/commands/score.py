@@ -2,11 +2,12 @@
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from ..machine import distributed
 from ..machine.device import choose_device
-from ..models import evaluation, presets
+from ..models import evaluation, presets, trained
 from .arguments import SEED
 from .common import add_device, add_parser, find
 
@@ -20,13 +21,22 @@ def add(commands: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.add_argument("--seed", type=SEED, metavar="S", help="fixes what is drawn to be judged (default 0)")
     parser.add_argument("--release", action="store_true", help="also write weights (bf16) and card into the package's assets")
+    parser.add_argument(
+        "--earlier",
+        metavar="DIR",
+        nargs="+",
+        help="with --release, for a model of the six artists: earlier checkpoints of the run, for a curve of what it composes",
+    )
     add_device(parser)
 
 
 def score(args: argparse.Namespace) -> None:
     """Print the numbers of a model."""
     model = find(args.name, distributed.start(choose_device(args.device)), [*presets.CHAINS, *presets.PRESETS])
-    found = evaluation.release(model, args.seed)["scores"] if args.release else evaluation.score(model, args.seed)
+    if args.earlier and not args.release:
+        raise ValueError("--earlier makes a curve of the card, so it needs --release: give both, or leave it out.")
+    earlier = [trained.load(Path(each).resolve(), choose_device(args.device)) for each in args.earlier or ()]
+    found = evaluation.release(model, args.seed, earlier)["scores"] if args.release else evaluation.score(model, args.seed)
     if distributed.rank() == 0:
         if args.json:
             print(json.dumps(found))

@@ -17,6 +17,7 @@ from ..machine.device import choose_device, place
 from ..models import header, material, presets, trained
 from ..models.objective import make_loss
 from ..models.recipe import Pictures, Recipe
+from ..networks.caption import reworded
 from ..networks.channels import widen
 from ..networks.unet import UNet
 from ..training.loop import TrainStep
@@ -83,12 +84,14 @@ def _train(args: argparse.Namespace) -> None:
     device, training = distributed.start(device), recipe.training
     model = recipe.build(training.seed)
     if parent is not None:
-        extra = cast(UNet, model).extra  # only U-Nets begin from another
-        weights.fill(model, model.state_dict() | widen(parent.net.state_dict(), extra), parent.name)
-    model = place(model, device)
+        begun = widen(parent.net.state_dict(), cast(UNet, model).extra)  # only U-Nets begin from another
+        if parent.recipe.words != recipe.words:
+            begun = reworded(begun, model.state_dict(), parent.recipe.words or (), recipe.words or ())
+        weights.fill(model, model.state_dict() | begun, parent.name)
+    model, data = place(model, device), material.training_data(recipe)
     steps = train_steps(
         model,
-        tuple(d.to(device) for d in material.training_data(recipe)),
+        data if callable(data) else tuple(d.to(device) for d in data),
         make_loss(recipe, None if clip is None else place(clip, device)),
         generator=torch.Generator(device).manual_seed(training.seed),
         steps=training.steps,

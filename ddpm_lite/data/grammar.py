@@ -128,7 +128,7 @@ def artists_of(thing: int, tone: int = 0) -> list[int]:
 # How often a training draws a plain thing and each change: places have by far the most pairs.
 SHARES = {"": 0.18, "colour": 0.14, "number": 0.1, "place": 0.28, "worn": 0.12, "size": 0.03, "ground": 0.09, "turned": 0.06}
 NAMED, SYNONYM, TONE = 0.25, 0.15, 0.3  # shares with the artist's name, a synonym, a tone of skin, where there are any
-TWO, GIVEN_UP = 0.4, 0.1
+TWO = 0.4  # of everything with a change, the share that has a second one
 
 
 class Dice:
@@ -189,18 +189,15 @@ class Drawn(NamedTuple):
     caption: str
 
 
-def draw(dice: Dice, like: Scene | None = None, everything: bool = False) -> Drawn:
-    """A scene to train on, of which nothing is held out.
-
-    like        a scene whose thing and kind of change this one shall have too
-    everything  also scenes that are held out, and two changes at once, for a judge that must know them
-    """
+def draw(dice: Dice, everything: bool = False) -> Drawn:
+    """A scene to train on, of which nothing is held out; with `everything` also those that are, and two changes at once, for a
+    judge that must know them."""
     things, row = artists.load().things, artists.load().row
     while True:
-        thing, artist = like.thing if like else dice.among(len(things)), dice.among(len(ARTISTS))
+        thing, artist = dice.among(len(things)), dice.among(len(ARTISTS))
         if (thing, artist, 0) not in row:
             continue
-        kind = (like.changes or ("",))[0] if like else _kind(dice())
+        kind = _kind(dice())
         scene = change(Scene(thing), kind, dice) if kind else Scene(thing)
         if kind and not scene.changes:
             continue  # it cannot be made to this thing
@@ -212,7 +209,6 @@ def draw(dice: Dice, like: Scene | None = None, everything: bool = False) -> Dra
             scene = scene._replace(tone=tone)
         partner = scene.other is None or (scene.other, artist, 0) in row
         if not partner or (not everything and is_held_out(scene, artist)):
-            like = None if like and dice() < GIVEN_UP else like  # few values may be left for this thing
             continue
         named = dice() < NAMED
         others = things[thing].synonyms if scene.number == 1 else ()

@@ -9,11 +9,13 @@ import torch
 from jaxtyping import Bool, Int, UInt8
 from torch import Tensor
 
-from ..data import digits, emoji, folder, scenes, shapes
+from ..data import changes, digits, emoji, folder, grammar, scenes, shapes
 from ..networks.tokenizer import Tokenizer
 from ..training.batches import to_bytes
+from ..training.loop import Rows
 from .recipe import Pictures, Recipe
 
+ARTISTS = ("artists", "all-artists")  # drawn anew for each step: what is not held out, and everything
 DRAWINGS = 20_000  # drawings of one object, and as many of two, made once for each training
 
 
@@ -44,7 +46,9 @@ def bind(preset: Recipe, pictures: Pictures | None = None) -> Recipe:
             network["attention"] = [side for side in network["attention"] if side in sides]
         stamp = folder.fingerprint(pictures.path, pictures.captions)
         recipe = replace(preset, network=network, pictures=replace(pictures, fingerprint=stamp))
-    if recipe.reads:
+    if recipe.data in ARTISTS:
+        recipe = replace(recipe, words=grammar.words())
+    elif recipe.reads:
         captions = (caption for each in material(recipe).captions for caption in each)
         recipe = replace(recipe, words=tuple(Tokenizer.build(captions, recipe.length).words))
     return recipe
@@ -77,11 +81,29 @@ def material(recipe: Recipe) -> Captioned:
     return Captioned(to_bytes(found.images), torch.zeros(n, dtype=torch.bool), found.captions, torch.arange(n))
 
 
-def training_data(recipe: Recipe) -> tuple[Tensor, ...]:
-    """The training data of a recipe, in the form that its loss takes, without the held-out part. ValueError if a user's own
-    pictures, or their captions, have changed since `bind`."""
+def scenes_of_artists(recipe: Recipe) -> Rows:
+    """What draws a batch of scenes of the six artists: pictures, whether they may be mirrored (never: their captions say where
+    things are), and one caption of each."""
+    tokenizer, everything = recipe.tokenizer, recipe.data == "all-artists"
+
+    def draw(n: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        dice = grammar.Dice(generator, 40 * n)
+        drawn = [grammar.draw(dice, everything) for _ in range(n)]
+        pictures = to_bytes(changes.draw([each.scene for each in drawn], [each.artist for each in drawn], recipe.size))
+        tokens = tokenizer.encode([each.caption for each in drawn])
+        mirror = torch.zeros(n, dtype=torch.bool)
+        return tuple(each.to(generator.device) for each in (pictures, mirror, tokens[:, None].short()))
+
+    return draw
+
+
+def training_data(recipe: Recipe) -> tuple[Tensor, ...] | Rows:
+    """The training data of a recipe, in the form that its loss takes, without the held-out part: tensors, or a function that
+    draws them. ValueError if a user's own pictures, or their captions, have changed since `bind`."""
     if recipe.data == "digits":
         return tuple(digits.load()[0])
+    if recipe.data in ARTISTS:
+        return scenes_of_artists(recipe)
     own = recipe.pictures
     if own is not None and folder.fingerprint(own.path, own.captions) != own.fingerprint:
         raise ValueError(

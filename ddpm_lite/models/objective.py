@@ -13,6 +13,7 @@ from ..training.losses import LossFunction, class_loss, clip_loss, denoising_los
 from .recipe import Recipe
 
 Objective = Callable[..., Any]
+DROP = 0.1  # how often an upsampler sees no caption
 
 
 def make_loss(recipe: Recipe, clip: nn.Module | None = None) -> Objective:
@@ -49,8 +50,12 @@ def _decoder(recipe: Recipe, clip: CLIP, both: float, caption: float, image: flo
     return captioned(loss, word_drop)
 
 
-def _upsampling(recipe: Recipe, clip: None, noise: float) -> Objective:
-    return captioned(upsampling(_denoising(recipe), noise))
+def _upsampling(recipe: Recipe, clip: None, noise: float, factor: int) -> Objective:
+    if not recipe.reads:
+        return captioned(upsampling(_denoising(recipe), noise, factor))
+    # Now and then without a caption, so that it also enlarges a picture of which nobody says what it shows.
+    loss = _denoising(recipe, DROP, empty_row(recipe.length))
+    return captioned(upsampling(loss, noise, factor), word_drop=0.0)
 
 
 def _prior(recipe: Recipe, clip: CLIP, drop: float, word_drop: float) -> Objective:

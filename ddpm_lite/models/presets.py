@@ -16,6 +16,7 @@ DECODER = {**UNET, "caption": {**CAPTION, "image": 64}}
 PRIOR = {"length": 16, "dim": 64, "width": 128, "depth": 3, "heads": 4}
 CLIP: dict[str, Any] = {"length": 16, "size": 16, "patch": 4, "dim": 64}
 CLIP |= {"text_width": 64, "text_depth": 2, "text_heads": 4, "image_width": 96, "image_depth": 3, "image_heads": 4}
+CLIP_ARTISTS = {**CLIP, "dim": 96, "text_width": 128, "image_width": 128, "image_depth": 4}
 COSINE = {"kind": "cosine", "T": 1000}
 GIVEN = {"both": 0.25, "caption": 0.35, "image": 0.3}  # how often a decoder sees both, or one of them alone
 
@@ -98,6 +99,52 @@ _RECIPES = [
         about="draws emoji, 16 x 16 pixels, from captions",
         schedule=COSINE,
         loss={"drop": 0.1, "word_drop": 0.1},
+    ),
+    Recipe(
+        "judge-artists",
+        "clip",
+        "all-artists",
+        {**CLIP_ARTISTS, "text_width": 96, "image_width": 160},
+        Training(256, 2e-3, 4000, weight_decay=0.1, seed=1),
+        about="tells which caption fits a picture of the six artists; it has seen what is held out, and serves for scores alone",
+        target=None,
+        loss={"word_drop": 0.0, "shift": 0},
+    ),
+    Recipe(
+        "clip-artists",
+        "clip",
+        "artists",
+        CLIP_ARTISTS,
+        Training(256, 2e-3, 4000, weight_decay=0.1),
+        about="tells which caption fits a picture of the six artists, 16 x 16 pixels",
+        target=None,
+        loss={"word_drop": 0.0, "shift": 0},
+    ),
+    Recipe(
+        "glide-artists",
+        "text-conditional",
+        "artists",
+        GLIDE,
+        Training(64, 1e-3, 22_000),
+        about="draws from captions, 16 x 16 pixels: things in colours, numbers, places and hats, as six artists would",
+        target="v",
+        schedule=COSINE,
+        loss={"drop": 0.1, "word_drop": 0.0},
+        begin="glide-emoji",
+    ),
+    Recipe(
+        "upsampler-artists",
+        "upsampling",
+        "artists",
+        {
+            **{**UNET, "size": 64, "width": 64, "mults": [1, 2], "attention": [8], "extra": 3, "residual": True, "patch": 4},
+            "caption": {**CAPTION, "width": 64, "depth": 1},
+        },
+        Training(32, 1e-3, 16_000),
+        about="draws pictures of the six artists of 64 x 64 pixels from those of 16 x 16 and their captions",
+        target="x0",
+        schedule=COSINE,
+        loss={"noise": 0.2, "factor": 4},
     ),
     Recipe(
         "inpaint-shapes",
@@ -203,7 +250,7 @@ _RECIPES = [
         Training(128, 1e-3, 7500),
         about="draws emoji of 32 x 32 pixels from those of 16 x 16",
         schedule=COSINE,
-        loss={"noise": 0.2},
+        loss={"noise": 0.2, "factor": 2},
     ),
 ]
 PRESETS = {recipe.name: recipe for recipe in _RECIPES}

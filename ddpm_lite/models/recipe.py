@@ -31,11 +31,11 @@ KINDS = {
     "text-conditional": Kind(UNet, ("drop", "word_drop"), reads=True),
     "inpainting": Kind(UNet, ("drop", "word_drop", "everything"), reads=True),
     "decoder": Kind(UNet, ("both", "caption", "image", "word_drop"), reads=True),
-    "upsampling": Kind(UNet, ("noise",)),
+    "upsampling": Kind(UNet, ("noise", "factor"), targets=("eps", "v", "x0")),
     "prior": Kind(Prior, ("drop", "word_drop"), reads=True, targets=("x0",)),
     "clip": Kind(CLIP, ("word_drop", "shift"), reads=True, targets=(None,)),
 }
-DATA = ("digits", "shape", "shapes", "emoji", "folder")
+DATA = ("digits", "shape", "shapes", "emoji", "artists", "all-artists", "folder")
 SCHEDULES = ("linear", "cosine")
 
 
@@ -133,15 +133,15 @@ class Recipe:
         loss = loss and (self.target is not None or "min_snr" not in self.loss)
         _require(loss and all(map(is_number, self.loss.values())), "loss", self.loss)
         texts = isinstance(self.words, tuple) and all(isinstance(word, str) for word in self.words)
-        _require(self.words is None or (kind.reads and texts), "words", self.words)
+        _require(self.words is None or (self.reads and texts), "words", self.words)
         _require(isinstance(self.training, Training), "training", self.training)
         own = self.data == "folder" and isinstance(self.pictures, Pictures)
         _require(own or self.pictures is None, "pictures", self.pictures)
 
     @property
     def reads(self) -> bool:
-        """Whether it takes captions."""
-        return KINDS[self.kind].reads
+        """Whether it takes captions. An upsampler may or may not."""
+        return KINDS[self.kind].reads or "caption" in self.network
 
     @property
     def size(self) -> int:

@@ -6,6 +6,7 @@ Ho et al. 2020, Radford et al. 2021, Nichol et al. 2022 and Ramesh et al. 2022.
 """
 
 from .attention import attend
+from .blocks import Attention, ResBlock
 from .caption import Caption, Context
 from .channels import enlarge, erased, widen, with_channels
 from .classifier import Classifier
@@ -17,7 +18,7 @@ from .openai_clip import BytePairTokenizer
 from .prior import Prior, closest, conditions, embed, null_condition, principal, slerp, text_difference
 from .tokenizer import Tokenizer
 from .transformer import Block, Transformer, quick_gelu
-from .unet import CIFAR10, Attention, ResBlock, UNet
+from .unet import CIFAR10, UNet
 
 __all__ = [
     "CIFAR10",

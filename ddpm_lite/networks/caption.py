@@ -1,6 +1,7 @@
 """A caption as a condition of the U-Net, as in GLIDE (Nichol et al. 2022, section 3.1): a Transformer, trained together with
 the U-Net, reads the words; its last feature is added to the time embedding, and all its features enter the attention."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -10,9 +11,10 @@ from torch import Tensor, nn
 from ..maths.checks import require_labels
 from ..maths.schedule import require_floating
 from .prior import null_condition
-from .tokenizer import PAD, empty_row
+from .tokenizer import END, PAD, empty_row
 from .transformer import Transformer
 
+START_OF_WORDS = END + 1  # the tokens before it are not words
 PLACES = 4  # positions in the Context that an image embedding takes
 
 
@@ -84,3 +86,17 @@ class Caption(nn.Module):
         there = (embedding != 0).any(1, keepdim=True).expand(-1, PLACES)
         places = self.places(embedding).reshape(batch, PLACES, -1)
         return vector + self.vector(embedding), Context(torch.cat([x, places.to(x.dtype)], 1), torch.cat([visible, there], 1))
+
+
+def reworded(
+    state: dict[str, Tensor], fresh: dict[str, Tensor], before: Sequence[str], after: Sequence[str]
+) -> dict[str, Tensor]:
+    """The weights of a network with a Caption for another vocabulary: a word that it knew keeps its embedding, and a new one has
+    that of `fresh`, the weights of an untrained network with the words `after`."""
+    known, name = {word: START_OF_WORDS + i for i, word in enumerate(before)}, "caption.token.weight"
+    moved = fresh[name].clone()
+    moved[:START_OF_WORDS] = state[name][:START_OF_WORDS]
+    for i, word in enumerate(after):
+        if word in known:
+            moved[START_OF_WORDS + i] = state[name][known[word]]
+    return state | {name: moved}

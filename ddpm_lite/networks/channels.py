@@ -27,11 +27,11 @@ def with_channels(model: Callable[..., Tensor], extra: Float[Tensor, "b c h w"])
     return eps
 
 
-def enlarge(small: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c 2*h 2*w"]:
-    """Twice the size, each pixel repeated four times: this is how an upsampler sees the small picture.
+def enlarge(small: Float[Tensor, "b c h w"], factor: int = 2) -> Float[Tensor, "b c {factor}*h {factor}*w"]:
+    """`factor` times the size, each pixel repeated: this is how an upsampler sees the small picture.
     Slide L24; Nichol et al. 2022, section 3.1."""
     require_floating(small=small)
-    return F.interpolate(small, scale_factor=2.0, mode="nearest")
+    return F.interpolate(small, scale_factor=float(factor), mode="nearest")
 
 
 def erased(pictures: Float[Tensor, "n c h w"], mask: Shaped[Tensor, "n 1 h w"]) -> Float[Tensor, "n c+1 h w"]:

@@ -82,8 +82,8 @@ def captioned(loss: Callable[..., Loss], word_drop: float | None = None, shift: 
     return with_caption
 
 
-def upsampling(loss: Callable[..., Loss], noise: float = 0.2) -> Callable[..., Loss]:
-    """A loss for an upsampler: besides x_t, the network sees the picture at half its size.
+def upsampling(loss: Callable[..., Loss], noise: float = 0.2, factor: int = 2) -> Callable[..., Loss]:
+    """A loss for an upsampler: besides x_t, the network sees the picture at 1 / factor of its size.
     Slide L24; Nichol et al. 2022, section 3.1; Ho et al. 2022, section 4.
 
     The small picture gets Gaussian noise, with a standard deviation drawn from 0 to `noise` for each picture. So the
@@ -92,14 +92,16 @@ def upsampling(loss: Callable[..., Loss], noise: float = 0.2) -> Callable[..., L
     """
     if not 0 <= noise < math.inf:
         raise ValueError(f"noise = {noise}, but a standard deviation is finite and not below 0.")
+    if factor < 2:
+        raise ValueError(f"factor = {factor}, but an upsampler enlarges pictures twofold or more.")
 
     def with_small(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         x0 = batch[0]
         require_floating(x0=x0)
-        small = F.avg_pool2d(x0, 2)
+        small = F.avg_pool2d(x0, factor)
         std = noise * torch.rand(len(x0), 1, 1, 1, generator=generator, device=x0.device)
         small = small + std * torch.randn(small.shape, generator=generator, device=x0.device)
-        return loss(with_channels(model, distributed.shard(enlarge(small))), batch, generator)
+        return loss(with_channels(model, distributed.shard(enlarge(small, factor))), batch, generator)
 
     return with_small
 

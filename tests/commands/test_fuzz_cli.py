@@ -83,7 +83,7 @@ def quick():
         for module in (common, variations):
             patch.setattr(module, "load_chain", cached(module.load_chain))
         for kind in {kind for kind in MODELS.values() if hasattr(kind, "draw")}:
-            patch.setattr(kind, "draw", lambda model, asked, **_: torch.zeros(len(asked), *model.net.shape))
+            patch.setattr(kind, "draw", lambda model, asked, *_, **__: torch.zeros(len(asked), *model.net.shape))
         patch.setattr(Chain, "draw", lambda chain, asked, **_: torch.zeros(len(asked), 3, 16, 16))
         patch.setattr(Chain, "variations", lambda chain, pictures, n, **_: torch.zeros(1, n, 3, 16, 16))
         patch.setattr(evaluation, "score", lambda model, seed: evaluation.judge_of(model) and {"frechet": 1.0})

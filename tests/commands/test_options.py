@@ -80,6 +80,7 @@ TABLE: dict[str, dict[str, tuple[list[str], list[str]] | str]] = {
         "json": (["--json"], SCORED),
         "seed": (["--seed", "7"], [name for name in SCORED if name not in SEEDLESS]),
         "release": (["--release"], list(CHAINS)),  # a run too: see test_zoo; a model that is shipped already comes from none
+        "earlier": (["--earlier", "others"], []),  # needs --release; used: test_artists_scores
         "device": (NOWHERE, []),
     },
     "lab": {},
@@ -140,7 +141,7 @@ def noted(place):
         notes.append((model.seed, options.pop("generator").initial_seed(), options))
         return (step for step in ())
 
-    def draw(self, asked, **options):
+    def draw(self, asked, *said, **options):
         wanted = (tuple(asked.shape) if asked.ndim > 1 else asked.tolist()) if isinstance(asked, torch.Tensor) else list(asked)
         notes.append((self.name, wanted, options))
         return torch.zeros(len(asked), 3, 16, 16)
@@ -158,6 +159,7 @@ def noted(place):
         patch.chdir(place)
         patch.setattr("ddpm_lite.commands.train.train_steps", train)
         patch.setattr("ddpm_lite.commands.train.widen", lambda state, extra: {})
+        patch.setattr("ddpm_lite.commands.train.reworded", lambda state, *rest: {})
         # A training gives a seed; what is loaded is built without one.
         patch.setattr(Recipe, "build", lambda recipe, seed=None: build(recipe) if seed is None else Untrained(seed))
         patch.setattr(material, "training_data", lambda recipe: (torch.zeros(1),))

@@ -144,7 +144,12 @@ ROOMS = {
     "data": ["shapes", "scenes"],
 }
 MODULES = [(room, module) for room, modules in ROOMS.items() for module in modules]
-INNER = {"unet.ResBlock.forward", "unet.Attention.forward", "unet.Downsample.forward", "unet.Upsample.forward"}  # behind UNet
+INNER = {
+    "blocks.ResBlock.forward",
+    "blocks.Attention.forward",
+    "blocks.Downsample.forward",
+    "blocks.Upsample.forward",
+}  # behind UNet
 NOT_PICTURES = {"var"}  # a table of variances
 
 

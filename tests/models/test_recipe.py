@@ -105,6 +105,10 @@ FRESH = {
     "decoder-shapes": 99.9514,
     "decoder-emoji": 3.5221,
     "upsampler-emoji": 33.8155,
+    "judge-artists": 21.4892,
+    "clip-artists": 42.6799,
+    "glide-artists": 16.863,
+    "upsampler-artists": -52.107,
 }
 COURSE = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["optional-dependencies"]["course"]
 (TORCH,) = (need.removeprefix("torch==") for need in COURSE if need.startswith("torch=="))

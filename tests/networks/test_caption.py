@@ -17,10 +17,10 @@ from ddpm_lite.models import material, trained
 from ddpm_lite.models.kinds import UpsamplingModel
 from ddpm_lite.models.objective import make_loss
 from ddpm_lite.models.presets import PRESETS
-from ddpm_lite.networks.caption import Caption, Context
+from ddpm_lite.networks.blocks import Attention
+from ddpm_lite.networks.caption import Caption, Context, reworded
 from ddpm_lite.networks.channels import enlarge, widen, with_channels
 from ddpm_lite.networks.tokenizer import END, PAD, START
-from ddpm_lite.networks.unet import Attention
 from ddpm_lite.training.batches import captioned, drop_words, to_bytes, upsampling
 from ddpm_lite.training.losses import Loss
 
@@ -221,6 +221,11 @@ def test_the_upsampler_sees_the_picture_at_half_its_size_with_a_little_noise():
     x0 = enlarge(torch.rand(2000, 3, 2, 2, generator=seeded()) * 2 - 1)
     upsampling(eps_loss(schedule), noise=0.0)(model, (x0,), seeded())
     torch.testing.assert_close(seen.pop(), x0)
+    wide = enlarge(torch.rand(20, 3, 1, 1, generator=seeded()) * 2 - 1, 4)
+    upsampling(eps_loss(schedule), noise=0.0, factor=4)(model, (wide,), seeded())
+    torch.testing.assert_close(seen.pop(), wide)
+    with pytest.raises(ValueError, match="factor = 1, but an upsampler enlarges pictures twofold or more"):
+        upsampling(eps_loss(schedule), factor=1)
     upsampling(eps_loss(schedule), noise=0.4)(model, (x0,), seeded())
     off = (seen.pop() - x0)[:, :, ::2, ::2]
     assert float(off.var()) == pytest.approx(0.4**2 / 3, rel=0.1)  # E std^2 for std uniform on 0..0.4
@@ -292,7 +297,7 @@ def test_a_preset_s_loss_drops_what_it_says():
         words = (seen.pop()[1] > END).sum(1)
         assert float((words == 0).double().mean()) == pytest.approx(drop, abs=5 * math.sqrt(0.25 / n))
         assert bool(((words > 0) & (words < 3)).any()) == bool(word_drop)
-    upsampler = replace(PRESETS["upsampler-emoji"], schedule=recipe.schedule, loss={"noise": 0.5})
+    upsampler = replace(PRESETS["upsampler-emoji"], schedule=recipe.schedule, loss={"noise": 0.5, "factor": 2})
     make_loss(upsampler)(model, batch(n)[:2], seeded())
     assert seen.pop()[0][:, 3:].abs().max() > 1.5  # the small picture with noise, beside x_t
 
@@ -392,6 +397,34 @@ def test_what_cannot_be_drawn_is_named(run_folder, tmp_path, capsys, unchecked):
     for asked in (["cat"], torch.tensor([1])):
         with pytest.raises(ValueError, match=r"enlarges pictures: give a tensor of shape \(n, 3, 4, 4\)"):
             upsampler.draw(asked)
+
+
+def test_an_upsampler_may_enlarge_more_and_read_captions(g):
+    changes = {"network": {**SMALL, "extra": 3, "residual": True, "caption": READER}, "words": tuple(WORDS)}
+    recipe = replace(PRESETS["upsampler-artists"], schedule={"kind": "cosine", "T": 100}, **changes)
+    model = UpsamplingModel(recipe, randomise(recipe.build()))
+    small = torch.rand(2, 3, 2, 2, generator=g) * 2 - 1
+    plain, said = model.draw(small, steps=2), model.draw(small, [WORDS[0], WORDS[1]], steps=2)
+    assert model.factor == 4 and plain.shape == (2, 3, 8, 8) and not torch.allclose(plain, said)
+    assert torch.equal(plain, model.draw(small, ["", ""], steps=2))
+    with pytest.raises(ValueError, match="takes one caption for each of 2 pictures, and 1 were given"):
+        model.draw(small, [WORDS[0]])
+    other = UpsamplingModel(PRESETS["upsampler-emoji"], UNet(**SMALL, extra=3).eval())
+    with pytest.raises(ValueError, match="upsampler-emoji reads no captions, and 1 were given"):
+        other.draw(torch.zeros(1, 3, 4, 4), [WORDS[0]])
+
+
+def test_words_move_to_their_place_in_another_vocabulary():
+    def fresh(words, seed):
+        torch.manual_seed(seed)
+        return UNet(**SMALL, caption={**READER, "vocabulary": 3 + len(words)}).state_dict()
+
+    before, after = ["ant", "bee", "cow"], ["bee", "dog", "ant", "eel"]
+    old, new, name = fresh(before, 0), fresh(after, 1), "caption.token.weight"
+    moved = reworded(old, new, before, after)
+    assert all(torch.equal(moved[key], old[key]) for key in old if key != name)
+    for row, source in enumerate([*old[name][:3], old[name][4], new[name][4], old[name][3], new[name][6]]):
+        assert torch.equal(moved[name][row], source)
 
 
 def test_an_upsampler_draws_beside_the_small_picture(g):

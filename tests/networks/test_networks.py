@@ -8,7 +8,7 @@ from diffusers import UNet2DModel
 from diffusers.models.embeddings import get_timestep_embedding
 
 from ddpm_lite import CIFAR10, Classifier, PointMLP, UNet, from_diffusers, timestep_embedding
-from ddpm_lite.networks.unet import Attention, Norm, ResBlock
+from ddpm_lite.networks.blocks import Attention, Norm, ResBlock
 
 SMALL = {"size": 8, "channels": 1, "width": 8, "mults": (1, 2), "depth": 1, "attention": (4,), "groups": 4}
 # google/ddpm-cifar10-32's configuration, as its config.json has it
@@ -120,6 +120,18 @@ def test_time_and_condition_reach_the_output_and_none_is_the_null_condition(make
         assert not torch.allclose(net(x, t, cond), net(x, t + 50, cond))
         assert not torch.allclose(net(x, t, cond), net(x, t))
         torch.testing.assert_close(net(x, t), net(x, t, null))
+
+
+@pytest.mark.parametrize("patch", [1, 2])
+def test_a_residual_network_adds_the_picture_that_is_given_to_its_output(g, patch):
+    arguments = SMALL | {"size": 16, "extra": 2, "patch": patch, "attention": (8,)}
+    residual, plain = randomise(UNet(**arguments, residual=True)), randomise(UNet(**arguments))
+    x, t = torch.randn(3, 3, 16, 16, generator=g), torch.tensor([1, 500, 1000])
+    torch.testing.assert_close(residual(x, t), plain(x, t) + x[:, 2:])
+    untrained = UNet(**arguments, residual=True)
+    assert torch.equal(untrained(x, t), x[:, 2:])  # it starts from what it is given
+    with pytest.raises(ValueError, match="residual adds 1 given channels to the output, but extra = 0"):
+        UNet(**SMALL, residual=True)
 
 
 def test_a_network_of_patches_is_one_of_smaller_pictures_with_more_channels(g):

@@ -1,15 +1,17 @@
 """How good is a model? Its numbers, the curves of its card, and how it is shipped. Each kind of model has a file here."""
 
 import json
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
 from ...machine import distributed, weights
 from .. import trained
 from ..kinds import ClassifierModel, ClipModel
+from ..material import ARTISTS
 from ..model import Trained
 from ..unclip import Chain
-from . import chains, clips, digits, edits, priors, texts, upsampler
+from . import artists, chains, clips, digits, edits, priors, texts, upsampler
 from .digits import features, frechet_to_real, judge, real_halves, recognise
 
 __all__ = ["MEANING", "features", "frechet_to_real", "judge", "real_halves", "recognise", "release", "score"]
@@ -26,9 +28,14 @@ JUDGES = {
     "prior": priors,
 }
 MEANING = digits.MEANING | clips.MEANING | texts.MEANING | upsampler.MEANING | edits.MEANING | priors.MEANING | chains.MEANING
+MEANING |= artists.MEANING
 DATA = {
     "digits": "load_digits of scikit-learn: the 1,437 training digits of ddpm_lite.data.digits (UCI, CC BY 4.0)",
     "emoji": "the 1,816 training emoji of ddpm_lite.data.emoji (Noto Emoji, Apache 2.0)",
+    "artists": "scenes of ddpm_lite.data.grammar, drawn anew at each step: 1,624 things by six artists (Apache 2.0, CC BY "
+    "4.0, MIT) with at most one change, without the pairs that are held out",
+    "all-artists": "scenes of ddpm_lite.data.grammar, drawn anew at each step, with the pairs that are held out and with two "
+    "changes at once",
     "shape": "20,000 drawings of one shape by ddpm_lite.data.shapes, none of a held-out combination",
     "shapes": "20,000 drawings of one shape and 20,000 of two by ddpm_lite.data, none of a held-out combination",
 }
@@ -40,7 +47,7 @@ def judge_of(model: Trained | Chain) -> ModuleType:
         return chains
     if model.recipe.data == "folder":
         raise ValueError(f"{model.name} cannot be scored: there is no judge for pictures of your own.")
-    return JUDGES[model.recipe.kind]
+    return artists if model.recipe.data in ARTISTS else JUDGES[model.recipe.kind]
 
 
 def draws_nothing(model: Trained | Chain) -> bool:
@@ -57,13 +64,17 @@ def score(model: Trained | Chain, seed: int | None = None) -> dict[str, float]:
     return judging.score(model, 0 if seed is None else seed)
 
 
-def release(model: Trained | Chain, seed: int | None = None) -> dict:
+def release(model: Trained | Chain, seed: int | None = None, earlier: Sequence[Trained] = ()) -> dict:
     """Write the model into the package: its averaged weights in bf16, and its card beside them; returns the card. A chain has
     only a card, since its models are shipped separately.
 
     What is scored is what is shipped: the weights after rounding to bf16. The card counts the steps that were taken, and also
-    gives the number planned if that is larger. ValueError for a model that is not from a run, or that nothing here can judge.
+    gives the number planned if that is larger. `earlier` are checkpoints of the same run, of a model of the six artists: the card
+    then has the curve of what it composes against the pictures seen. ValueError for a model that is not from a run, or that
+    nothing here can judge, and for earlier checkpoints of another kind.
     """
+    if earlier and (judge_of(model) is not artists or isinstance(model, ClipModel)):
+        raise ValueError(f"{model.name} has no curve against the pictures seen: leave the earlier checkpoints out.")
     if isinstance(model, Chain):
         return _write({"name": model.name, **chains.made_of(model), "scores": score(model, seed), "curves": chains.curves(model)})
     judging, recipe, made = judge_of(model), model.recipe, model.made
@@ -80,7 +91,7 @@ def release(model: Trained | Chain, seed: int | None = None) -> dict:
     card |= {"data": DATA[recipe.data]} | ({} if recipe.target is None else {"target": recipe.target})
     card |= {"parameters": sum(p.numel() for p in model.net.parameters()), "scores": score(model, seed)}
     curves = getattr(judging, "curves", None)  # a kind of model without curves has no such function
-    if rows := curves and curves(model):
+    if rows := artists.progress([*earlier, model]) if earlier else curves and curves(model):
         card["curves"] = rows
     if distributed.rank() == 0:
         trained.ASSETS.mkdir(parents=True, exist_ok=True)

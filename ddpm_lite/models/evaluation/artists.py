@@ -1,0 +1,246 @@
+"""Do words make pictures that nobody drew? The judge is exact: every scene of the six artists can be drawn, so what a model
+draws must be nearer to the scene that was asked for than to every other scene that could be meant.
+
+The scenes that it must be told from: every value of the changed attribute for this thing, and 200 other things with the same
+change, by any of the artists. Scenes that were trained on are measured beside those that were held out.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ...data import artists, changes, grammar
+from ...data.grammar import Scene
+from .. import trained
+from ..kinds import ClipModel, TextModel
+from ..model import Trained
+
+SCALE, STEPS, METHOD = 3.0, 15, "dpm-solver++"
+COUNT, OTHERS = 500, 200  # captions of each number, and other things that they are told from
+KINDS = ("colour", "number", "worn", "place")
+VALUES: dict[str, tuple] = {
+    "colour": tuple(grammar.COLOURS),
+    "number": tuple(grammar.NUMBERS.values()),
+    "worn": grammar.WORN,
+    "place": grammar.PLACES,
+    "ground": tuple(grammar.COLOURS),
+}
+_RIGHT = (
+    "share of 500 captions of {} for which the picture is nearer to a true one than to any of 200 other things and all other {}"
+)
+MEANING = {
+    f"composed_{kind}{part}": _RIGHT.format(f"a thing and {what}, {which}", values)
+    for kind, what, values in (
+        ("colour", "a colour", "colours"),
+        ("number", "a number", "numbers"),
+        ("worn", "something worn", "things worn"),
+        ("place", "another thing beside it", "orders and places"),
+    )
+    for part, which in (("", "held out of all training"), ("_seen", "trained on"))
+}
+MEANING |= {
+    "composed_two_changes": "the same for captions with two changes, of which training never has more than one",
+    "composed_chance": "the same, mean of colour, number, worn and place, for pictures that were drawn for other captions",
+    "composed_true": "the same for true pictures under noise of 0.1: the most that can be reached",
+    "composed_error": "the standard error of a share of 500 at .9",
+    "by_judge": "held-out captions of composed_colour, number, worn and place together, judged by the CLIP that has seen all "
+    "scenes: the caption fits the picture better than all others",
+    "by_judge_true": "the same for true pictures: the most that can be reached",
+    "names_at_1": "share of 500 things, by name, whose name fits their picture best among all 1,624, for the CLIP that judges",
+    "names_at_5": "the same: among the best five",
+    "names_at_1_true": "names_at_1 for true pictures",
+    "pairs_heldout": "share of 500 true pictures of held-out pairs whose caption fits best among those of 200 other things and "
+    "all other values",
+    "pairs_seen": "the same for pairs that were trained on",
+}
+
+
+def things(kind: str, value: str = "") -> list[int]:
+    """The things to which a change can be made."""
+    return [i for i in range(len(artists.load().things)) if grammar.can_be(i, kind, value)]
+
+
+def asked(kind: str, held_out: bool, n: int, generator: torch.Generator) -> list[Scene]:
+    """n different scenes with one change of this kind, of whose pairs one is held out, or none. No artist is named."""
+    found: dict[Scene, None] = {}
+    dice, able = grammar.Dice(generator), things(kind)
+    while len(found) < n:
+        scene = grammar.change(Scene(able[dice.among(len(able))]), kind, dice)._replace(tiny=False)
+        if scene.changes and grammar.is_held_out(scene) == held_out and _drawn_by(scene) and _sayable(scene):
+            found[scene] = None
+    return list(found)
+
+
+def asked_of_two(n: int, generator: torch.Generator) -> list[Scene]:
+    """n different scenes with two changes of different kinds."""
+    found: dict[Scene, None] = {}
+    dice, kinds = grammar.Dice(generator), list(VALUES)
+    number = len(artists.load().things)
+    while len(found) < n:
+        first, second = kinds[dice.among(len(kinds))], kinds[dice.among(len(kinds))]
+        if grammar.go_together(first, second):
+            scene = Scene(dice.among(number))
+            for kind in (first, second):
+                scene = grammar.change(scene, kind, dice)._replace(tiny=False)
+            if len(scene.changes) == 2 and _drawn_by(scene) and _sayable(scene):
+                found[scene] = None
+    return list(found)
+
+
+def _sayable(scene: Scene) -> bool:
+    return len(grammar.caption(scene).split()) <= grammar.WORDS
+
+
+def _drawn_by(scene: Scene) -> list[int]:
+    """The artists who have drawn what is in the scene."""
+    both = set(grammar.artists_of(scene.thing))
+    return sorted(both if scene.other is None else both & set(grammar.artists_of(scene.other)))
+
+
+def others(scene: Scene, generator: torch.Generator) -> list[Scene]:
+    """What a scene must be told from: every other value of its changes, and OTHERS other things with the same changes."""
+    found: dict[Scene, None] = {}
+    for kind in scene.changes:
+        for value in VALUES[kind]:
+            found[scene._replace(**{kind: value})] = None
+    if scene.other is not None:
+        for place in VALUES["place"]:
+            found[scene._replace(thing=scene.other, other=scene.thing, place=place)] = None
+    pool = [i for i in _pool(generator) if all(grammar.can_be(i, kind, scene.worn) for kind in scene.changes)]
+    for i, thing in enumerate(pool[:OTHERS]):
+        # Of two things beside each other, each is exchanged half of the time.
+        found[scene._replace(other=thing) if scene.other is not None and i % 2 else scene._replace(thing=thing)] = None
+    found.pop(scene, None)
+    return [each for each in found if each.thing != each.other and _drawn_by(each) and _sayable(each)]
+
+
+def _pool(generator: torch.Generator) -> list[int]:
+    return torch.randperm(len(artists.load().things), generator=generator)[: 3 * OTHERS].tolist()
+
+
+class Pixels:
+    """The exact judge: distances to true pictures, which are drawn once and kept as bytes."""
+
+    def __init__(self) -> None:
+        self.kept: dict[Scene, Tensor] = {}
+
+    def true(self, scenes: Sequence[Scene]) -> list[Tensor]:
+        """All true pictures of each scene, one of each artist, (k, 768) from 0 to 255."""
+        missing = [scene for scene in dict.fromkeys(scenes) if scene not in self.kept]
+        pairs = [(scene, artist) for scene in missing for artist in _drawn_by(scene)]
+        if pairs:
+            parts = [pairs[i : i + 500] for i in range(0, len(pairs), 500)]
+            drawn = torch.cat([changes.draw([s for s, _ in part], [a for _, a in part], 16) for part in parts])
+            drawn = ((drawn.flatten(1) + 1) * 127.5).round().byte()
+            for scene, each in zip(missing, drawn.split([len(_drawn_by(scene)) for scene in missing]), strict=True):
+                self.kept[scene] = each
+        return [self.kept[scene] for scene in scenes]
+
+    def right(self, pictures: Float[Tensor, "n 3 16 16"], scenes: Sequence[Scene]) -> Bool[Tensor, " n"]:
+        """Is each picture nearer to the scene asked for than to all others?"""
+        found = []
+        for i, (picture, scene) in enumerate(zip(pictures, scenes, strict=True)):
+            g = torch.Generator().manual_seed(i % 10)  # ten pools of other things, so that most are drawn already
+            every = self.true([scene, *others(scene, g)])
+            flat = (picture.flatten()[None] + 1) * 127.5
+            distance = torch.cdist(flat, torch.cat(every).float())[0]
+            own = len(every[0])
+            found.append(bool(distance[:own].min() < distance[own:].min()))
+            if scene.other is not None:  # no other scene has the same two things
+                self.kept.clear()
+        return torch.tensor(found)
+
+
+def by_clip(model: ClipModel, pictures: Float[Tensor, "n 3 16 16"], scenes: Sequence[Scene]) -> Bool[Tensor, " n"]:
+    """Does the caption of each scene fit its picture better than those of all others, for a CLIP?"""
+    found = []
+    for i, (image, scene) in enumerate(zip(model.encode(pictures), scenes, strict=True)):
+        g = torch.Generator().manual_seed(i % 10)
+        text = model.encode_text([grammar.caption(each) for each in (scene, *others(scene, g))])
+        found.append(int((text @ image).argmax()) == 0)
+    return torch.tensor(found)
+
+
+def true_pictures(scenes: Sequence[Scene], generator: torch.Generator) -> Float[Tensor, "n 3 16 16"]:
+    """A true picture of each scene, by one of its artists."""
+    by = [_drawn_by(scene) for scene in scenes]
+    chosen = [each[int(torch.randint(len(each), (), generator=generator))] for each in by]
+    return changes.draw(scenes, chosen, 16)
+
+
+def score(model: Trained, seed: int = 0) -> dict[str, float]:
+    """composed_... and names_... for a model that draws, pairs_... for a CLIP."""
+    if isinstance(model, ClipModel):
+        return _score_clip(model, seed)
+    draw, judge, g = _drawing(model, seed), trained.shipped("judge-artists"), torch.Generator().manual_seed(seed + 1)
+    found = composed(draw, seed)
+    scenes = [scene for kind in KINDS for scene in asked(kind, True, COUNT // len(KINDS), g)]
+    found["by_judge"] = float(by_clip(judge, draw(scenes), scenes).double().mean())
+    found["by_judge_true"] = float(by_clip(judge, true_pictures(scenes, g), scenes).double().mean())
+    plain = [Scene(i) for i in torch.randperm(len(artists.load().things), generator=g)[:COUNT].tolist()]
+    ranks = _ranks(judge, draw(plain), plain)
+    found |= {f"names_at_{k}": float((ranks < k).double().mean()) for k in (1, 5)}
+    found["names_at_1_true"] = float((_ranks(judge, true_pictures(plain, g), plain) < 1).double().mean())
+    return found
+
+
+Draw = Callable[[Sequence[Scene]], Tensor]
+
+
+def _drawing(model: Trained, seed: int) -> Draw:
+    """The model as a function that draws scenes from their captions."""
+    assert isinstance(model, TextModel), "a model of the artists draws from captions or is a CLIP"
+
+    def draw(scenes: Sequence[Scene]) -> Tensor:
+        return model.draw([grammar.caption(s) for s in scenes], seed=seed, steps=STEPS, scale=SCALE, method=METHOD)
+
+    return draw
+
+
+def composed(draw: Draw, seed: int = 0, n: int = COUNT) -> dict[str, float]:
+    """The shares of right pictures among n of each kind, from a function that draws scenes."""
+    found, g, chance, true = {}, torch.Generator().manual_seed(seed), [], []
+    for kind in KINDS:
+        for held_out, part in ((True, ""), (False, "_seen")):
+            scenes = asked(kind, held_out, n, g)
+            drawn, judge = draw(scenes), Pixels()
+            found[f"composed_{kind}{part}"] = float(judge.right(drawn, scenes).double().mean())
+            if held_out:
+                fewer = max(n // 5, 2)
+                real = true_pictures(scenes[:fewer], g)
+                noisy = real + 0.1 * torch.randn(real.shape, generator=g)
+                chance.append(judge.right(drawn[:fewer].roll(1, 0), scenes[:fewer]).double().mean())
+                true.append(judge.right(noisy, scenes[:fewer]).double().mean())
+    scenes = asked_of_two(n, g)
+    found["composed_two_changes"] = float(Pixels().right(draw(scenes), scenes).double().mean())
+    found |= {"composed_chance": float(torch.stack(chance).mean()), "composed_true": float(torch.stack(true).mean())}
+    return found | {"composed_error": (0.9 * 0.1 / n) ** 0.5}
+
+
+def progress(models: Sequence[Trained], n: int = 100) -> list[dict[str, float]]:
+    """How what is composed rises with the pictures seen: `composed` with n captions of each kind, for checkpoints of one run."""
+    rows = []
+    for model in models:
+        assert model.made is not None, "a checkpoint says how far it was trained"
+        seen = model.made.step * model.recipe.training.batch_size
+        rows.append({"pictures": float(seen), **composed(_drawing(model, 0), n=n)})
+    return rows
+
+
+def _ranks(judge: ClipModel, pictures: Tensor, scenes: Sequence[Scene]) -> Tensor:
+    """How many of all names fit each picture better than its own."""
+    text = judge.encode_text([grammar.caption(Scene(i)) for i in range(len(artists.load().things))])
+    scores, own = judge.encode(pictures) @ text.T, torch.tensor([scene.thing for scene in scenes])
+    return (scores > scores.gather(1, own[:, None])).sum(1)
+
+
+def _score_clip(model: ClipModel, seed: int) -> dict[str, float]:
+    found, g = {}, torch.Generator().manual_seed(seed)
+    for held_out, name in ((True, "pairs_heldout"), (False, "pairs_seen")):
+        scenes = [scene for kind in KINDS for scene in asked(kind, held_out, COUNT // len(KINDS), g)]
+        found[name] = float(by_clip(model, true_pictures(scenes, g), scenes).double().mean())
+    plain = [Scene(i) for i in torch.randperm(len(artists.load().things), generator=g)[:COUNT].tolist()]
+    found["names_at_1_true"] = float((_ranks(model, true_pictures(plain, g), plain) < 1).double().mean())
+    return found
