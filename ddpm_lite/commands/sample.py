@@ -26,7 +26,9 @@ def drawing() -> list[str]:
 def add(commands: Any) -> None:
     """The command line of `sample`."""
     parser = add_parser(commands, "sample", "Draw pictures into one PNG.")
-    parser.add_argument("name", metavar="NAME", help="digits, shapes, emoji, unclip-shapes, unclip-emoji, or the folder of a run")
+    parser.add_argument(
+        "name", metavar="NAME", help="digits, shapes, artists, emoji, unclip-shapes, unclip-emoji, or the folder of a run"
+    )
     parser.add_argument(
         "conditions",
         metavar="WHAT",

@@ -4,9 +4,10 @@ A scene is a thing with changes. In training it has at most one change, and of e
 something worn, a number, another thing) a tenth is held out for good, by a hash. Scenes with two changes are only ever tested.
 """
 
+import difflib
 import hashlib
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -49,6 +50,19 @@ class Scene(NamedTuple):
         """The kinds of its changes."""
         there = (self.colour, self.number > 1, self.place, self.worn, self.tiny and not self.place, self.ground, self.turned)
         return tuple(kind for kind, is_there in zip(CHANGES, there, strict=True) if is_there)
+
+
+def scene(name: str, **changes: Any) -> Scene:
+    """The scene of a thing, and of an `other` one, by their names: scene("cat", place="left of", other="pizza").
+
+    ValueError for a name that nothing has.
+    """
+    number = {thing.name: i for i, thing in enumerate(artists.load().things)}
+    for each in (name, changes.get("other")):
+        if each is not None and each not in number:
+            near = difflib.get_close_matches(str(each), number, n=1)
+            raise ValueError(f"No thing is called {each!r}" + (f": did you mean {near[0]!r}?" if near else "."))
+    return Scene(number[name], **changes | ({"other": number[changes["other"]]} if "other" in changes else {}))
 
 
 def _noun(thing: Thing, name: str) -> str:

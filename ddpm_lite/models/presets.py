@@ -140,7 +140,7 @@ _RECIPES = [
             **{**UNET, "size": 64, "width": 64, "mults": [1, 2], "attention": [8], "extra": 3, "residual": True, "patch": 4},
             "caption": {**CAPTION, "width": 64, "depth": 1},
         },
-        Training(32, 1e-3, 16_000),
+        Training(32, 1e-3, 12_000),
         about="draws pictures of the six artists of 64 x 64 pixels from those of 16 x 16 and their captions",
         target="x0",
         schedule=COSINE,
@@ -256,7 +256,11 @@ _RECIPES = [
 PRESETS = {recipe.name: recipe for recipe in _RECIPES}
 
 # Shorter names for the command `sample`: a model, then the upsampler for its pictures, if there is one.
-ALIASES = {"emoji": ["glide-emoji", "upsampler-emoji"], "shapes": ["glide-shapes"]}
+ALIASES = {
+    "artists": ["glide-artists", "upsampler-artists"],
+    "emoji": ["glide-emoji", "upsampler-emoji"],
+    "shapes": ["glide-shapes"],
+}
 
 # DALL·E 2: the models that make up a chain.
 CHAINS = {

@@ -45,6 +45,15 @@ def test_captions(caption, changes):
     assert grammar.caption(Scene(**{"thing": NUMBER["fox"], **changes, **names})) == caption
 
 
+def test_a_scene_by_the_names_of_its_things():
+    wanted = Scene(NUMBER["cat"], place="left of", other=NUMBER["pizza"])
+    assert grammar.scene("cat", place="left of", other="pizza") == wanted and grammar.scene("fox") == Scene(NUMBER["fox"])
+    with pytest.raises(ValueError, match="No thing is called 'elefant': did you mean 'elephant'"):
+        grammar.scene("elefant")
+    with pytest.raises(ValueError, match="No thing is called 'qqqq'\\."):
+        grammar.scene("cat", place="above", other="qqqq")
+
+
 def test_a_synonym_stands_for_the_name():
     assert grammar.caption(Scene(NUMBER["hippopotamus"], colour="pink"), "hippo") == "a pink hippo"
 

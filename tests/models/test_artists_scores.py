@@ -127,11 +127,19 @@ def test_a_clip_is_right_where_the_caption_fits_best():
     assert not judging.by_clip(clip, pictures.roll(1, 0), scenes).any()
 
 
-def test_names_are_ranked_among_all():
-    scenes = [Scene(i) for i in (3, 500, 1600)]
-    pictures = true(scenes)
-    assert judging._ranks(Reads(pictures, scenes), pictures, scenes).tolist() == [0, 0, 0]
-    assert judging._ranks(Reads(pictures, scenes), pictures.roll(1, 0), scenes).min() >= 1
+def test_names_are_told_from_all_others_by_the_pictures():
+    assert judging.named(true, n=12) > 0.9  # some things are drawn alike
+    assert judging.named(lambda scenes: true(scenes).roll(1, 0), n=12) < 0.1
+
+
+def test_two_things_are_put_together_from_pictures_of_each():
+    scenes = [*some("place", 8), *(s for s in some("two", 60) if s.place)]
+    scenes.append(scenes[0]._replace(ground="blue"))  # not on white: drawn as it is
+    assert {scene.place for scene in scenes} == set(grammar.PLACES) and any(scene.colour for scene in scenes)
+    for scene, found in zip(scenes, judging.Pixels().true(scenes), strict=True):
+        by = judging._drawn_by(scene)
+        whole = (changes.draw([scene] * len(by), by, 16) + 1) * 127.5
+        assert (found - whole.flatten(1)).abs().max() <= 0.51
 
 
 def test_every_artist_counts():
