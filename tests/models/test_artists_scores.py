@@ -82,6 +82,8 @@ def test_others_are_all_values_and_many_things(kind):
             mine = {getattr(each, change) for each in found if each.thing == scene.thing and each.other == scene.other}
             values = [v for v in judging.VALUES[change] if judging._sayable(scene._replace(**{change: v}))]
             assert mine >= set(values) - {getattr(scene, change)}
+        if scene.other is not None:
+            assert scene._replace(thing=scene.other, other=scene.thing) in found
         same = [all(getattr(each, change) == getattr(scene, change) for change in scene.changes) for each in found]
         assert sum(same) >= 140
         for each in found:  # each can be asked for and drawn
