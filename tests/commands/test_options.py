@@ -16,7 +16,7 @@ from torch import nn
 
 from ddpm_lite import __main__ as cli
 from ddpm_lite.models import evaluation, material, trained
-from ddpm_lite.models.evaluation import chains, clips
+from ddpm_lite.models.evaluation import artists, chains, clips
 from ddpm_lite.models.kinds import MODELS, ClassModel, TextModel
 from ddpm_lite.models.model import Trained
 from ddpm_lite.models.presets import ALIASES, CHAINS, PRESETS
@@ -174,6 +174,7 @@ def noted(place):
         judge.score = judged
         patch.setattr(evaluation, "JUDGES", dict.fromkeys(JUDGES, judge))
         patch.setattr(chains, "score", judged)
+        patch.setattr(artists, "score", judged)
         patch.setattr(chains, "curves", lambda chain: [])
         patch.setattr(evaluation, "_write", lambda card: notes.append(card["name"]) or card)
         patch.setattr("ddpm_lite.site.build", lambda *given: notes.append(given) or [given[1]])

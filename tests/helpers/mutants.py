@@ -322,8 +322,12 @@ models/evaluation/priors.py
 models/evaluation/upsampler.py
   models/test_wiring_cards.py::test_an_upsampler_is_measured_by_held_out_emoji_against_bicubic
     emoji.load(32)[1].images => emoji.load(32)[0].images
-    model.draw(small, seed=seed) => model.draw(small)
+    model.draw(small, seed=seed), large)} | found => model.draw(small), large)} | found
     mode="bicubic" => mode="bilinear"
+  models/test_artists_scores.py::test_an_upsampler_that_reads_is_measured_by_held_out_scenes
+    model.draw(small, captions, seed=seed => model.draw(small, captions[::-1], seed=seed
+    artists.asked(kind, True, => artists.asked(kind, False,
+    model.draw(small, seed=seed, steps=STEPS) => model.draw(small, captions, seed=seed, steps=STEPS)
 models/evaluation/chains.py
   models/test_wiring_cards.py::test_what_a_chain_is_asked_belongs_together
     own = rows if part == "seen" else rows + len(train.images) => own = rows

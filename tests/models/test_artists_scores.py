@@ -11,8 +11,9 @@ from ddpm_lite.data import artists, changes, grammar
 from ddpm_lite.data.grammar import Scene
 from ddpm_lite.models import evaluation, trained
 from ddpm_lite.models.evaluation import artists as judging
+from ddpm_lite.models.evaluation import upsampler
 from ddpm_lite.models.header import Made
-from ddpm_lite.models.kinds import ClipModel, TextModel
+from ddpm_lite.models.kinds import ClipModel, TextModel, UpsamplingModel
 from ddpm_lite.models.presets import PRESETS
 
 KINDS = (*judging.KINDS, "two")
@@ -148,6 +149,31 @@ def test_every_artist_counts():
     fox = Scene(next(i for i, thing in enumerate(artists.load().things) if thing.name == "fox"), colour="blue")
     drawn = changes.draw([fox] * 6, range(6), 16)
     assert judging.Pixels().right(drawn, [fox] * 6).all()
+
+
+class Enlarges(UpsamplingModel):
+    """Stands in for an upsampler: nearest neighbours, and grey where the caption is not that of a held-out pair."""
+
+    def __init__(self):  # without a network
+        self.recipe, self.asked = PRESETS["upsampler-artists"], []
+
+    def draw(self, small, captions=None, **options):
+        self.asked.append((captions, options))
+        drawn = torch.nn.functional.interpolate(small, scale_factor=4.0)
+        return drawn if captions else 0.5 * drawn
+
+
+def test_an_upsampler_that_reads_is_measured_by_held_out_scenes(monkeypatch):
+    monkeypatch.setattr(upsampler, "COUNT", 40)
+    model = Enlarges()
+    found = upsampler.score(model, 3)
+    assert found["psnr_heldout_without"] < found["psnr_heldout"] < found["psnr_heldout_bicubic"] < 40
+    (none, _), (captions, options) = model.asked
+    assert none is None and options == {"seed": 3, "steps": 8} and len(captions) == 40
+    g = new(3)
+    scenes = [scene for kind in judging.KINDS for scene in judging.asked(kind, True, 10, g)]
+    assert captions == [grammar.caption(scene) for scene in scenes] and all(map(grammar.is_held_out, scenes))
+    assert found.keys() <= evaluation.MEANING.keys()
 
 
 class Draws(TextModel):

@@ -47,7 +47,9 @@ def judge_of(model: Trained | Chain) -> ModuleType:
         return chains
     if model.recipe.data == "folder":
         raise ValueError(f"{model.name} cannot be scored: there is no judge for pictures of your own.")
-    return artists if model.recipe.data in ARTISTS else JUDGES[model.recipe.kind]
+    if model.recipe.data in ARTISTS and model.recipe.kind != "upsampling":
+        return artists
+    return JUDGES[model.recipe.kind]
 
 
 def draws_nothing(model: Trained | Chain) -> bool:

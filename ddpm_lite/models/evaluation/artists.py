@@ -179,11 +179,11 @@ def by_clip(model: ClipModel, pictures: Float[Tensor, "n 3 16 16"], scenes: Sequ
     return torch.tensor(found)
 
 
-def true_pictures(scenes: Sequence[Scene], generator: torch.Generator) -> Float[Tensor, "n 3 16 16"]:
+def true_pictures(scenes: Sequence[Scene], generator: torch.Generator, size: int = 16) -> Float[Tensor, "n 3 {size} {size}"]:
     """A true picture of each scene, by one of its artists."""
     by = [_drawn_by(scene) for scene in scenes]
     chosen = [each[int(torch.randint(len(each), (), generator=generator))] for each in by]
-    return changes.draw(scenes, chosen, 16)
+    return changes.draw(scenes, chosen, size)
 
 
 def score(model: Trained, seed: int = 0) -> dict[str, float]:
