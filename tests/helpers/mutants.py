@@ -434,6 +434,10 @@ models/kinds.py
   models/test_wiring_drawing.py::test_each_kind_of_drawing_takes_every_option[inpaint-shapes]
     nothing[:, :1]], self._led(tokens, scale), seed, => nothing[:, :1]], self._led(tokens, 2.0), seed,
     guided(self._network(*given), scale, null) => self._network(*given)
+  sampling/test_editing.py::test_a_model_edits_in_batches_and_draws_where_nothing_is_known
+    inpaint(self.net, pictures, mask, => inpaint(self.net, pictures, 0 * mask,
+    [tokens, pictures, mask], self._led(tokens, scale), seed, => [tokens, pictures, mask], self._led(tokens, scale), 0,
+models/upsampling.py
   models/test_wiring_drawing.py::test_each_kind_of_drawing_takes_every_option[upsampler-emoji]
     rows, predict, seed, steps, method, noise) => rows, predict, seed, steps, "ddim", noise)
     rows, predict, seed, steps, method, noise) => rows, predict, 0, steps, method, noise)
@@ -444,9 +448,6 @@ models/kinds.py
     height // self.factor => height // 2
     self.tokenizer.encode(captions or => self.tokenizer.encode(
     len(captions) != len(small) => False
-  sampling/test_editing.py::test_a_model_edits_in_batches_and_draws_where_nothing_is_known
-    inpaint(self.net, pictures, mask, => inpaint(self.net, pictures, 0 * mask,
-    [tokens, pictures, mask], self._led(tokens, scale), seed, => [tokens, pictures, mask], self._led(tokens, scale), 0,
 models/trained.py
   models/test_wiring_drawing.py::test_a_run_s_averaged_weights_are_loaded_ready_to_use
     net.eval().requires_grad_(False) => net.requires_grad_(False)

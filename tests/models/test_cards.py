@@ -10,10 +10,10 @@ import math
 import pytest
 import torch
 
-from ddpm_lite.data import emoji, shapes
+from ddpm_lite.data import emoji, grammar, shapes
 from ddpm_lite.maths import metrics
 from ddpm_lite.models import evaluation, presets, trained
-from ddpm_lite.models.evaluation import chains, clips, edits, priors, texts, upsampler
+from ddpm_lite.models.evaluation import artists, chains, clips, edits, priors, texts, upsampler
 from ddpm_lite.models.model import DrawingModel
 from ddpm_lite.models.unclip import imagine, load_chain
 
@@ -65,6 +65,7 @@ YARDSTICKS = {
     **{name: {"filled_blank": 0.02} for name in ("inpaint-emoji", "inpaint-shapes")},
     **{name: {"cosine_text": 0.005, "cosine_pictures": 0.005} for name in ("prior-emoji", "prior-shapes")},
     "upsampler-emoji": {"psnr_heldout_bicubic": 0.01},
+    "upsampler-artists": {"psnr_heldout_bicubic": 0.01},
 }
 
 
@@ -126,6 +127,15 @@ def of_emoji(model: DrawingModel) -> dict[str, torch.Tensor]:
     return {"recall_at_1": rank < 1, "recall_at_5": rank < 5, "nearest_asked": index == own}
 
 
+def of_artists(model: DrawingModel) -> dict[str, torch.Tensor]:
+    g, right = torch.Generator().manual_seed(7), {}
+    for kind in artists.KINDS:
+        scenes = artists.asked(kind, True, FEW, g)
+        options = {"steps": artists.STEPS, "scale": artists.SCALE, "method": artists.METHOD}
+        right[f"composed_{kind}"] = artists.Pixels().right(model.draw([grammar.caption(s) for s in scenes], **options), scenes)
+    return right
+
+
 def of_halves(model: DrawingModel) -> dict[str, torch.Tensor]:
     g = torch.Generator().manual_seed(7)
     captions, own, pictures = chains.examples(model.recipe.data, "seen", FEW)
@@ -138,6 +148,7 @@ DRAWN = {
     "glide-shapes": of_shapes,
     "decoder-shapes": of_shapes,
     "glide-emoji": of_emoji,
+    "glide-artists": of_artists,
     "decoder-emoji": of_emoji,
     "inpaint-shapes": of_halves,
     "inpaint-emoji": of_halves,
