@@ -19,7 +19,7 @@ NETWORKS = {
     *("embed", "conditions", "principal", "text_difference"),
 }
 FLOAT32 = {"randn", "rand", "randn_like", "rand_like"}  # of torch, without a dtype
-PICTURES = {"digits", "photos", "shapes", "emoji", "compositions"}  # modules of data in float32
+PICTURES = {"digits", "photos", "shapes", "emoji", "compositions", "changes"}  # modules of data in float32
 # Attributes and functions that say nothing of a network's numbers or of a picture's: counts, names, and what a card says.
 PLAIN = {"card", "shape", "ndim", "numel", "len", "schedule", "names", "captions", "labels", "words"}
 
