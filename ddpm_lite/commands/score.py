@@ -25,6 +25,7 @@ def add(commands: Any) -> None:
         "--earlier",
         metavar="DIR",
         nargs="+",
+        type=Path,
         help="with --release, for a model of the six artists: earlier checkpoints of the run, for a curve of what it composes",
     )
     add_device(parser)
@@ -32,10 +33,11 @@ def add(commands: Any) -> None:
 
 def score(args: argparse.Namespace) -> None:
     """Print the numbers of a model."""
-    model = find(args.name, distributed.start(choose_device(args.device)), [*presets.CHAINS, *presets.PRESETS])
     if args.earlier and not args.release:
         raise ValueError("--earlier makes a curve of the card, so it needs --release: give both, or leave it out.")
-    earlier = [trained.load(Path(each).resolve(), choose_device(args.device)) for each in args.earlier or ()]
+    device = distributed.start(choose_device(args.device))
+    model = find(args.name, device, [*presets.CHAINS, *presets.PRESETS])
+    earlier = [trained.load(each.resolve(), device) for each in args.earlier or ()]
     found = evaluation.release(model, args.seed, earlier)["scores"] if args.release else evaluation.score(model, args.seed)
     if distributed.rank() == 0:
         if args.json:

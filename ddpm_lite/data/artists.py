@@ -24,7 +24,7 @@ TONES = ("", "light", "medium light", "medium", "medium dark", "dark")  # of ski
 
 class Thing(NamedTuple):
     """A thing that is drawn: its name, its article ("a", "an" or nothing), its plural (nothing where one does not say it),
-    Unicode's group, and other names that it alone has."""
+    Unicode's group, and names or keywords of Unicode that it alone has."""
 
     name: str
     article: str
@@ -34,7 +34,8 @@ class Thing(NamedTuple):
 
 
 class Artists(NamedTuple):
-    """Pictures (N, 4, 64, 64) in red, green, blue and alpha, and which thing, artist and tone of skin each shows."""
+    """Pictures (N, 4, 64, 64) in red, green, blue and alpha, which thing, artist and tone of skin each shows, and what a thing
+    can wear, in the order of `grammar.WORN`."""
 
     pictures: UInt8[Tensor, "N 4 64 64"]
     things: tuple[Thing, ...]
@@ -44,17 +45,18 @@ class Artists(NamedTuple):
 
 @cache
 def load() -> Artists:
-    """All of it. ValueError if the file is damaged."""
+    """All pictures and names, read once. ValueError if the file is damaged or missing."""
     try:
         with np.load(FILE, allow_pickle=False) as file:
             rows = file["rows"]
             indices, palettes = (np.frombuffer(lzma.decompress(file[k].tobytes()), np.uint8) for k in ("indices", "palettes"))
-            index = torch.from_numpy(indices.reshape(len(rows), -1).astype(np.int64))
+            index = torch.from_numpy(indices.reshape(len(rows), -1).copy())
             palette = torch.from_numpy(palettes.reshape(len(rows), COLOURS_KEPT, 4).copy())
             lines = [line.split("\t") for line in file["things"].tobytes().decode().split("\n")]
             worn = torch.from_numpy(file["worn"]).permute(0, 3, 1, 2)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
         raise ValueError(f"{FILE} is damaged or missing ({error}): install ddpm_lite again.") from error
-    pictures = palette[torch.arange(len(rows))[:, None], index].mT.reshape(-1, 4, SIDE, SIDE)
+    parts = zip(index.split(1000), palette.split(1000), strict=True)  # of a whole, the indices would take 400 MB
+    pictures = torch.cat([p[torch.arange(len(p))[:, None], i.long()].mT for i, p in parts]).reshape(-1, 4, SIDE, SIDE)
     things = tuple(Thing(a, b, c, int(group), tuple(more)) for a, b, c, group, *more in lines)
     return Artists(pictures, things, {tuple(row): i for i, row in enumerate(rows.tolist())}, worn)

@@ -1,4 +1,4 @@
-"""Draws a scene of `grammar`: changes made to a picture of an artist, so exactly that a caption and its picture are one.
+"""Draws the scenes of `grammar`: an artist's picture, changed exactly as the caption says.
 
 A thing is coloured (its luminance is kept), dressed by its own outline, turned, made smaller and put on a ground, in this order.
 """
@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from . import artists
-from .artists import SIDE
+from .artists import ARTISTS, SIDE, TONES
 from .grammar import COLOURS, WORN, Scene
 
 LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue: Rec. 601
@@ -86,31 +86,32 @@ def dressed(sprite: Float[Tensor, "4 h w"], worn: str) -> Float[Tensor, "4 h w"]
 
 def _layout(scene: Scene) -> list[tuple[int, int, int, bool]]:
     """Where the things stand: (row, column, side, whether it is the other thing)."""
+    inset = (CELL - TINY) // 2 if scene.tiny else 0
     if scene.place:
         first, second = ((16, 0), (16, 32)) if scene.place == "left of" else ((0, 16), (32, 16))
-        inset = (CELL - TINY) // 2 if scene.tiny else 0
         return [(first[0] + inset, first[1] + inset, TINY if scene.tiny else CELL, False), (*second, CELL, True)]
-    side = TINY if scene.tiny and scene.number == 1 else CELL
-    inset = (CELL - TINY) // 2 if scene.tiny and scene.number > 1 else 0
-    places = {
-        1: [((SIDE - side) // 2,) * 2] if scene.tiny else [(0, 0)],
-        2: [(16, 0), (16, 32)],
-        3: [(0, 16), (32, 0), (32, 32)],
-        4: [(0, 0), (0, 32), (32, 0), (32, 32)],
-    }[scene.number]
-    side = SIDE if scene.number == 1 and not scene.tiny else TINY if scene.tiny else CELL
-    return [(row + inset, column + inset, side, False) for row, column in places]
+    if scene.number == 1:
+        side = TINY if scene.tiny else SIDE
+        return [((SIDE - side) // 2, (SIDE - side) // 2, side, False)]
+    corners = {2: [(16, 0), (16, 32)], 3: [(0, 16), (32, 0), (32, 32)], 4: [(0, 0), (0, 32), (32, 0), (32, 32)]}
+    return [(row, column, CELL, False) for row, column in corners[scene.number]]
 
 
 @torch.no_grad()
 def draw(scenes: Sequence[Scene], by: Sequence[int], size: int = SIDE) -> Float[Tensor, "n 3 {size} {size}"]:
-    """The scenes, each drawn by an artist (a number in ARTISTS), in [-1, 1]. Of the size 64 / k a pixel is the mean of k x k.
+    """The scenes, each drawn by an artist (a number in ARTISTS), in [-1, 1]. At size 64 / k, each pixel is the mean of
+    k x k pixels.
 
-    ValueError for a size that does not divide 64; KeyError where an artist has not drawn a thing.
+    ValueError for a size that does not divide 64, and for what an artist has not drawn.
     """
     if size < 1 or SIDE % size:
         raise ValueError(f"size = {size}, but the pictures come at sizes that divide {SIDE}.")
     rows, row = artists.load().row, _sprites()
+    for scene, artist in zip(scenes, by, strict=True):
+        for thing, tone in [(scene.thing, scene.tone), *([] if scene.other is None else [(scene.other, 0)])]:
+            if (thing, artist, tone) not in rows:
+                name, tones = artists.load().things[thing].name, f" with {TONES[tone]} skin" if tone else ""
+                raise ValueError(f"{ARTISTS[artist]} has not drawn {name!r}{tones}: see `grammar.artists_of`.")
     main = row[[rows[s.thing, a, s.tone] for s, a in zip(scenes, by, strict=True)]].float() / 255
     colours = {name: torch.tensor(rgb) / 255 for name, rgb in COLOURS.items()}
     if tinted := [i for i, s in enumerate(scenes) if s.colour]:

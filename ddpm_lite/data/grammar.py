@@ -23,7 +23,7 @@ WORN = ("crown", "party hat", "sunglasses", "scarf", "halo")
 WEARS = {"crown": "a crown", "party hat": "a party hat", "sunglasses": "sunglasses", "scarf": "a scarf", "halo": "a halo"}
 PLACES = ("left of", "above")
 OTHER_COLOURS = {"black", "white", "golden", "silver", "gold", "rainbow", "coloured", "blond", *COLOURS}
-SIGNS, FLAT = 8, {"number": 8, "worn": 8, "place": 8}  # Unicode's group of signs, which neither come in numbers nor wear hats
+SIGNS, NOT_SIGNS = 8, ("number", "worn", "place")  # Unicode's group of signs, and the changes that are not made to them
 HELD_OUT = 10  # one pair in this many
 WORDS = 14  # of a caption at most: the networks here read 16 tokens, of which two are its start and its end
 CHANGES = ("colour", "number", "place", "worn", "size", "ground", "turned")
@@ -52,21 +52,41 @@ class Scene(NamedTuple):
         return tuple(kind for kind, is_there in zip(CHANGES, there, strict=True) if is_there)
 
 
+VALUES: dict[str, tuple] = {  # what each change may be, the first meaning that there is none
+    "colour": ("", *COLOURS),
+    "number": (1, *NUMBERS.values()),
+    "worn": ("", *WORN),
+    "place": ("", *PLACES),
+    "ground": ("", *COLOURS),
+}
+
+
 def scene(name: str, **changes: Any) -> Scene:
     """The scene of a thing, and of an `other` one, by their names: scene("cat", place="left of", other="pizza").
 
-    ValueError for a name that nothing has.
+    ValueError for a name that nothing has, and for changes that cannot be drawn.
     """
-    number = {thing.name: i for i, thing in enumerate(artists.load().things)}
+    things = artists.load().things
+    number = {thing.name: i for i, thing in enumerate(things)}
     for each in (name, changes.get("other")):
         if each is not None and each not in number:
             near = difflib.get_close_matches(str(each), number, n=1)
             raise ValueError(f"No thing is called {each!r}" + (f": did you mean {near[0]!r}?" if near else "."))
-    return Scene(number[name], **changes | ({"other": number[changes["other"]]} if "other" in changes else {}))
+    made = Scene(number[name], **changes | ({"other": number[changes["other"]]} if "other" in changes else {}))
+    for kind, values in VALUES.items():
+        if (value := getattr(made, kind)) not in values:
+            raise ValueError(f"{kind} = {value!r}, but it is one of {', '.join(map(repr, values))}.")
+    if bool(made.place) != (made.other is not None):
+        raise ValueError("A place needs another thing, and another thing a place: give both, or neither.")
+    if made.number > 1 and (made.place or made.tiny or not things[made.thing].plural):
+        raise ValueError("Several things are neither tiny nor beside another one, and their name must have a plural.")
+    return made
 
 
 def _noun(thing: Thing, name: str) -> str:
-    return f"{thing.article} {name}".strip()
+    own = name == thing.name or not thing.article
+    article = thing.article if own else "an" if name[0] in "aeiou" else "a"  # a synonym may begin with another sound
+    return f"{article} {name}".strip()
 
 
 def _phrase(scene: Scene, thing: Thing, name: str) -> str:
@@ -96,36 +116,34 @@ def caption(scene: Scene, name: str | None = None) -> str:
     return text + (f" by {ARTISTS[scene.artist]}" if scene.artist is not None else "")
 
 
-@cache
 def _is_held(pair: str) -> bool:
     return int.from_bytes(hashlib.sha256(pair.encode()).digest()[:4]) % HELD_OUT == 0
 
 
-def pairs(scene: Scene, drawn_by: int | None = None) -> list[tuple[str, str]]:
-    """The pairs in a scene of which some are held out: each its kind and its text. `drawn_by` is the artist who draws it, named
-    or not."""
-    names = [thing.name for thing in artists.load().things]
-    name, artist = names[scene.thing], scene.artist if drawn_by is None else drawn_by
-    found = [("colour", scene.colour), ("number", str(scene.number) if scene.number > 1 else ""), ("worn", scene.worn)]
-    found += [("artist", ARTISTS[artist] if artist is not None else "")]
-    both = [(kind, f"{kind}|{name}|{value}") for kind, value in found if value]
+def _pairs(scene: Scene, drawn_by: int | None) -> list[str]:
+    """The pairs in a scene, of which some are held out. `drawn_by` is the artist who draws it, named or not."""
+    things = artists.load().things
+    name, artist = things[scene.thing].name, scene.artist if drawn_by is None else drawn_by
+    found = {"colour": scene.colour, "number": str(scene.number) if scene.number > 1 else "", "worn": scene.worn}
+    found["artist"] = ARTISTS[artist] if artist is not None else ""
+    both = [f"{kind}|{name}|{value}" for kind, value in found.items() if value]
     if scene.other is not None:
-        both.append(("place", f"place|{'|'.join(sorted((name, names[scene.other])))}"))
-        if artist is not None:
-            both.append(("artist", f"artist|{names[scene.other]}|{ARTISTS[artist]}"))
+        other = things[scene.other].name
+        both.append(f"place|{'|'.join(sorted((name, other)))}")
+        both += [f"artist|{other}|{ARTISTS[artist]}"] if artist is not None else []
     return both
 
 
 def is_held_out(scene: Scene, drawn_by: int | None = None) -> bool:
     """Whether a scene must never be trained on: it has a held-out pair, or two changes."""
-    return len(scene.changes) > 1 or any(_is_held(text) for _, text in pairs(scene, drawn_by))
+    return len(scene.changes) > 1 or any(map(_is_held, _pairs(scene, drawn_by)))
 
 
 def can_be(thing: int, kind: str, value: str = "") -> bool:
     """Whether this kind of change can be made to a thing, and said of it."""
     it = artists.load().things[thing]
     words = set(it.name.split())
-    if kind in FLAT and it.group == FLAT[kind]:
+    if kind in NOT_SIGNS and it.group == SIGNS:
         return False
     if kind == "colour":
         return not words & OTHER_COLOURS
@@ -142,7 +160,6 @@ def artists_of(thing: int, tone: int = 0) -> list[int]:
 # How often a training draws a plain thing and each change: places have by far the most pairs.
 SHARES = {"": 0.18, "colour": 0.14, "number": 0.1, "place": 0.28, "worn": 0.12, "size": 0.03, "ground": 0.09, "turned": 0.06}
 NAMED, SYNONYM, TONE = 0.25, 0.15, 0.3  # shares with the artist's name, a synonym, a tone of skin, where there are any
-TWO = 0.4  # of everything with a change, the share that has a second one
 
 
 class Dice:
@@ -166,7 +183,7 @@ class Dice:
 
 
 def change(scene: Scene, kind: str, dice: Dice) -> Scene:
-    """The scene with one change of this kind more; as it is, where the drawn one cannot be made."""
+    """The scene with one more change of this kind, or unchanged if the one that was drawn cannot be made."""
     if kind == "colour":
         made = scene._replace(colour=list(COLOURS)[dice.among(len(COLOURS))])
     elif kind == "number":
@@ -203,9 +220,8 @@ class Drawn(NamedTuple):
     caption: str
 
 
-def draw(dice: Dice, everything: bool = False) -> Drawn:
-    """A scene to train on, of which nothing is held out; with `everything` also those that are, and two changes at once, for a
-    judge that must know them."""
+def draw(dice: Dice) -> Drawn:
+    """A scene to train on, of which nothing is held out."""
     things, row = artists.load().things, artists.load().row
     while True:
         thing, artist = dice.among(len(things)), dice.among(len(ARTISTS))
@@ -215,14 +231,11 @@ def draw(dice: Dice, everything: bool = False) -> Drawn:
         scene = change(Scene(thing), kind, dice) if kind else Scene(thing)
         if kind and not scene.changes:
             continue  # it cannot be made to this thing
-        if everything and kind and dice() < TWO:
-            second = CHANGES[dice.among(len(CHANGES))]
-            scene = change(scene, second, dice) if go_together(kind, second) else scene
         tone = 1 + dice.among(len(TONES) - 1) if dice() < TONE and not kind else 0
         if (thing, artist, tone) in row:
             scene = scene._replace(tone=tone)
         partner = scene.other is None or (scene.other, artist, 0) in row
-        if not partner or (not everything and is_held_out(scene, artist)):
+        if not partner or is_held_out(scene, artist):
             continue
         named = dice() < NAMED
         others = things[thing].synonyms if scene.number == 1 else ()
@@ -241,5 +254,6 @@ def _kind(u: float) -> str:
 
 
 def go_together(first: str, second: str) -> bool:
-    """Whether one scene can have both: several things cannot also stand beside another one, nor a tiny one be several."""
-    return first != second and not {first, second} <= {"number", "place", "size"}
+    """Whether one scene can have both: several things cannot also stand beside another one, nor a tiny one be several; of two
+    things a caption could not say which is upside down."""
+    return first != second and not {first, second} <= {"number", "place", "size"} and {first, second} != {"place", "turned"}

@@ -15,7 +15,6 @@ from ..training.batches import to_bytes
 from ..training.loop import Rows
 from .recipe import Pictures, Recipe
 
-ARTISTS = ("artists", "all-artists")  # drawn anew for each step: what is not held out, and everything
 DRAWINGS = 20_000  # drawings of one object, and as many of two, made once for each training
 
 
@@ -46,7 +45,7 @@ def bind(preset: Recipe, pictures: Pictures | None = None) -> Recipe:
             network["attention"] = [side for side in network["attention"] if side in sides]
         stamp = folder.fingerprint(pictures.path, pictures.captions)
         recipe = replace(preset, network=network, pictures=replace(pictures, fingerprint=stamp))
-    if recipe.data in ARTISTS:
+    if recipe.data == "artists":
         recipe = replace(recipe, words=grammar.words())
     elif recipe.reads:
         captions = (caption for each in material(recipe).captions for caption in each)
@@ -84,11 +83,11 @@ def material(recipe: Recipe) -> Captioned:
 def scenes_of_artists(recipe: Recipe) -> Rows:
     """What draws a batch of scenes of the six artists: pictures, whether they may be mirrored (never: their captions say where
     things are), and one caption of each."""
-    tokenizer, everything = recipe.tokenizer, recipe.data == "all-artists"
+    tokenizer = recipe.tokenizer
 
     def draw(n: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         dice = grammar.Dice(generator, 40 * n)
-        drawn = [grammar.draw(dice, everything) for _ in range(n)]
+        drawn = [grammar.draw(dice) for _ in range(n)]
         pictures = to_bytes(changes.draw([each.scene for each in drawn], [each.artist for each in drawn], recipe.size))
         tokens = tokenizer.encode([each.caption for each in drawn])
         mirror = torch.zeros(n, dtype=torch.bool)
@@ -102,7 +101,7 @@ def training_data(recipe: Recipe) -> tuple[Tensor, ...] | Rows:
     draws them. ValueError if a user's own pictures, or their captions, have changed since `bind`."""
     if recipe.data == "digits":
         return tuple(digits.load()[0])
-    if recipe.data in ARTISTS:
+    if recipe.data == "artists":
         return scenes_of_artists(recipe)
     own = recipe.pictures
     if own is not None and folder.fingerprint(own.path, own.captions) != own.fingerprint:

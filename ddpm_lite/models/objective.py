@@ -53,7 +53,7 @@ def _decoder(recipe: Recipe, clip: CLIP, both: float, caption: float, image: flo
 def _upsampling(recipe: Recipe, clip: None, noise: float, factor: int) -> Objective:
     if not recipe.reads:
         return captioned(upsampling(_denoising(recipe), noise, factor))
-    # Now and then without a caption, so that it also enlarges a picture of which nobody says what it shows.
+    # It sees no caption now and then, so that it can also enlarge a picture without one.
     loss = _denoising(recipe, DROP, empty_row(recipe.length))
     return captioned(upsampling(loss, noise, factor), word_drop=0.0)
 

@@ -101,16 +101,6 @@ _RECIPES = [
         loss={"drop": 0.1, "word_drop": 0.1},
     ),
     Recipe(
-        "judge-artists",
-        "clip",
-        "all-artists",
-        {**CLIP_ARTISTS, "text_width": 96, "image_width": 160},
-        Training(256, 2e-3, 4000, weight_decay=0.1, seed=1),
-        about="tells which caption fits a picture of the six artists; it has seen what is held out, and serves for scores alone",
-        target=None,
-        loss={"word_drop": 0.0, "shift": 0},
-    ),
-    Recipe(
         "clip-artists",
         "clip",
         "artists",

@@ -35,7 +35,7 @@ KINDS = {
     "prior": Kind(Prior, ("drop", "word_drop"), reads=True, targets=("x0",)),
     "clip": Kind(CLIP, ("word_drop", "shift"), reads=True, targets=(None,)),
 }
-DATA = ("digits", "shape", "shapes", "emoji", "artists", "all-artists", "folder")
+DATA = ("digits", "shape", "shapes", "emoji", "artists", "folder")
 SCHEDULES = ("linear", "cosine")
 
 
@@ -90,7 +90,8 @@ class Recipe:
     network    the keyword arguments of its network, without the size of the vocabulary, which `words` determine
     training   see `Training`
     about      what it does, in a phrase
-    target     what the network predicts: "eps", "v" (see `targets`), "x0" for a prior, None where nothing is denoised
+    target     what the network predicts: "eps", "v" (see `targets`), "x0" for a prior or an upsampler, None where nothing is
+               denoised
     schedule   {"kind": "linear" or "cosine", and the arguments of that schedule}, where something is denoised, or a CLIP sees
                noisy pictures
     loss       the numbers that its loss takes: KINDS[kind].options, and where it denoises and t shall not all count the same,
@@ -131,6 +132,7 @@ class Recipe:
         _require(_fits(self.schedule) if needed else self.schedule is None, "schedule", self.schedule)
         loss = isinstance(self.loss, Mapping) and self.loss.keys() - {"min_snr"} == set(kind.options)
         loss = loss and (self.target is not None or "min_snr" not in self.loss)
+        loss = loss and is_whole(self.loss.get("factor", 2), 2)
         _require(loss and all(map(is_number, self.loss.values())), "loss", self.loss)
         texts = isinstance(self.words, tuple) and all(isinstance(word, str) for word in self.words)
         _require(self.words is None or (self.reads and texts), "words", self.words)

@@ -11,8 +11,8 @@ from .model import DrawingModel
 
 
 class UpsamplingModel(DrawingModel):
-    """A model that enlarges the pictures it is given, as GLIDE's upsampler does: it sees them beside x_t, and may read what they
-    show. It has no guidance.
+    """A model that enlarges pictures, as GLIDE's upsampler does: the network sees the small picture beside x_t, and may read a
+    caption. It has no guidance.
 
     Slide L24; Nichol et al. 2022, section 3.1.
     """

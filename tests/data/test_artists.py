@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from ddpm_lite.data import artists
+from ddpm_lite.data import artists, grammar
 from ddpm_lite.data.artists import ARTISTS, TONES
 from ddpm_lite.data.builders import artists as builder
-from ddpm_lite.data.builders import english
+from ddpm_lite.data.builders import english, worn
 
 ASSETS = artists.FILE.parent
 
@@ -37,6 +37,7 @@ def test_each_thing_has_three_artists_and_no_two_share_a_name():
     # Other things are called "eyes" and "houses"; of these one says no number, so "two eyes" are two of an eye.
     several = {thing.name for thing in found.things if not thing.plural}
     assert set(plurals) & set(names) - same <= several and len(same) < 12
+    assert tuple(worn.WORN) == grammar.WORN
     assert {artist for _, artist, _ in found.row} == set(range(len(ARTISTS)))
     assert {tone for *_, tone in found.row} == set(range(len(TONES)))
 
@@ -138,7 +139,6 @@ def packages(tmp_path):
     folder = tmp_path / "emojibase-data-17.0.0" / "package" / "en"
     folder.mkdir(parents=True)
     (folder / "data.json").write_text(json.dumps(entries))
-    builder._folder.cache_clear()
     return tmp_path
 
 

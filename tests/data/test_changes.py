@@ -143,6 +143,17 @@ def test_a_size_that_does_not_divide_is_refused():
             changes.draw([Scene(FOX)], [0], size)
 
 
+def test_what_an_artist_has_not_drawn_is_named():
+    thing, artist = next((t, a) for t in range(1624) for a in range(6) if (t, a, 0) not in artists.load().row)
+    name = artists.load().things[thing].name
+    with pytest.raises(ValueError, match=f"{artists.ARTISTS[artist]} has not drawn '{name}': see `grammar.artists_of`"):
+        changes.draw([Scene(thing)], [artist])
+    with pytest.raises(ValueError, match="twitter has not drawn 'fox' with dark skin"):
+        changes.draw([Scene(FOX, tone=5)], [2])
+    with pytest.raises(ValueError, match=f"has not drawn '{name}'"):
+        changes.draw([Scene(FOX, place="above", other=thing)], [artist])
+
+
 def test_pictures_are_in_range():
     drawn = changes.draw([Scene(i) for i in range(50)], [grammar.artists_of(i)[0] for i in range(50)])
     assert drawn.min() >= -1 and drawn.max() <= 1 and drawn.shape == (50, 3, 64, 64)

@@ -105,7 +105,6 @@ FRESH = {
     "decoder-shapes": 99.9514,
     "decoder-emoji": 3.5221,
     "upsampler-emoji": 33.8155,
-    "judge-artists": 21.4892,
     "clip-artists": 42.6799,
     "glide-artists": 16.863,
     "upsampler-artists": -52.107,

@@ -95,7 +95,7 @@ def test_a_chain_draws_and_varies_the_same_whatever_n_is(chain, method):
     whole = chain.draw(CAPTIONS, **fast)
     torch.testing.assert_close(chain.draw(CAPTIONS[:2], **fast), whole[:2], rtol=0, atol=2 * CLOSE)
     pictures = shapes.render(torch.tensor([0, 200]), 16)
-    varied = chain.variations(pictures, 3, **fast)
+    varied = chain.variations(pictures, 3, **fast)  # after four steps in bf16, two of them differ by 0.18 somewhere
     assert varied.shape == (2, 3, 3, 16, 16) and (varied[:, 0] - varied[:, 1]).abs().amax((1, 2, 3)).min() > 0.1
     torch.testing.assert_close(chain.variations(pictures, 2, **fast), varied[:, :2], rtol=0, atol=2 * CLOSE)
     torch.testing.assert_close(chain.variations(pictures[1:], 2, **fast), varied[1:, :2], rtol=0, atol=2 * CLOSE)

@@ -259,20 +259,6 @@ def test_scenes_are_drawn_anew_by_the_generator_with_their_captions():
     assert large[0].shape == (2, 3, 64, 64)
 
 
-def test_a_judge_sees_what_is_held_out_and_the_others_do_not(monkeypatch):
-    asked, draw = [], grammar.draw
-
-    def watched(dice, everything):
-        asked.append(everything)
-        return draw(dice, everything)
-
-    monkeypatch.setattr(grammar, "draw", watched)
-    for name in ("glide-artists", "clip-artists", "judge-artists"):
-        material.training_data(material.bind(PRESETS[name]))(40, torch.Generator().manual_seed(0))
-        assert len(asked) == 40 and set(asked) == {name == "judge-artists"}
-        asked.clear()
-
-
 def test_a_run_keeps_what_its_preset_says():
     for name in ("digits", "digits-classifier", "upsampler-emoji"):
         assert material.bind(PRESETS[name]) == PRESETS[name]

@@ -14,7 +14,6 @@ import io
 import json
 import lzma
 from collections import Counter, defaultdict
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -78,12 +77,6 @@ def rendered(box: str, body: str) -> np.ndarray:
         return np.asarray(image.convert("RGBA"))
 
 
-@cache
-def _folder(packages: Path, name: str) -> Path:
-    (found,) = packages.glob(f"*{name}/package")
-    return found
-
-
 def artists(packages: Path) -> list[Artist]:
     """The six, in the order of ARTISTS. Three packages say which code each name stands for; the names of the others are the
     same ones."""
@@ -130,7 +123,7 @@ def build(packages: Path) -> dict[str, np.ndarray]:
     pictures: list[np.ndarray] = []
     rows: list[tuple[int, int, int]] = []  # thing, artist, tone
     for thing, entry in enumerate(entries):
-        # A skin tone is drawn of one person at a time, whose name says neither man nor woman.
+        # Skin tones are kept for single persons whose name says neither man nor woman.
         person = entry["group"] == PEOPLE and not {"man", "woman", "men", "women"} & set(names[thing].split())
         tones = [each for each in entry.get("skins", []) if isinstance(each.get("tone"), int)] if person else []
         for tone, code in [(0, entry["hexcode"]), *((each["tone"], each["hexcode"]) for each in tones)]:

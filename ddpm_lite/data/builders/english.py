@@ -16,7 +16,7 @@ IRREGULAR = {
     "superhero": "superheroes", "yo": "yos", "dodo": "dodos", "mosquito": "mosquitoes", "microbe": "microbes",
 }  # fmt: skip
 SINGULAR_S = {"bus", "trolleybus", "octopus", "lotus", "cactus", "tennis", "christmas", "claus", "virus", "mrs", "rhinoceros"}
-# Stuffs and collections, of which one does not say "a" or "two".
+# Names that are said without "a": stuffs, games, and some others.
 MASS = {
     "spaghetti", "broccoli", "garlic", "ginger", "rice", "bacon", "butter",
     "salt", "popcorn", "bread", "cheese", "meat", "money",
@@ -42,7 +42,6 @@ def plain(text: str) -> str:
 def name_of(entry: dict[str, Any]) -> str:
     """The name of an entry of Unicode's list: "man with red hair" for "man: red hair"."""
     name = re.sub(r" \(.*\)", "", entry["label"].lower())
-    name = {"#": "number sign", "*": "asterisk"}.get(name.removeprefix("keycap: "), name)
     if entry["label"].lower() == "keycap: #":
         return "number sign keycap"
     if entry["label"].lower() == "keycap: *":
@@ -73,7 +72,7 @@ def _several(noun: str) -> bool:
 
 
 def article(name: str) -> str:
-    """ "a" or "an"; nothing where a name says something else than one thing: "scissors", "broccoli", "thumbs up"."""
+    """The article, "a" or "an"; empty for a name that takes none: "scissors", "broccoli", "thumbs up"."""
     noun = name.split()[_head(name)]
     if _several(noun) or noun in MASS or name.startswith(("thumbs", "people", "men ", "women ")):
         return ""

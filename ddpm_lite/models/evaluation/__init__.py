@@ -8,7 +8,6 @@ from typing import Any
 from ...machine import distributed, weights
 from .. import trained
 from ..kinds import ClassifierModel, ClipModel
-from ..material import ARTISTS
 from ..model import Trained
 from ..unclip import Chain
 from . import artists, chains, clips, digits, edits, priors, texts, upsampler
@@ -34,8 +33,6 @@ DATA = {
     "emoji": "the 1,816 training emoji of ddpm_lite.data.emoji (Noto Emoji, Apache 2.0)",
     "artists": "scenes of ddpm_lite.data.grammar, drawn anew at each step: 1,624 things by six artists (Apache 2.0, CC BY "
     "4.0, MIT) with at most one change, without the pairs that are held out",
-    "all-artists": "scenes of ddpm_lite.data.grammar, drawn anew at each step, with the pairs that are held out and with two "
-    "changes at once",
     "shape": "20,000 drawings of one shape by ddpm_lite.data.shapes, none of a held-out combination",
     "shapes": "20,000 drawings of one shape and 20,000 of two by ddpm_lite.data, none of a held-out combination",
 }
@@ -47,7 +44,7 @@ def judge_of(model: Trained | Chain) -> ModuleType:
         return chains
     if model.recipe.data == "folder":
         raise ValueError(f"{model.name} cannot be scored: there is no judge for pictures of your own.")
-    if model.recipe.data in ARTISTS and model.recipe.kind != "upsampling":
+    if model.recipe.data == "artists" and model.recipe.kind != "upsampling":
         return artists
     return JUDGES[model.recipe.kind]
 
@@ -82,6 +79,9 @@ def release(model: Trained | Chain, seed: int | None = None, earlier: Sequence[T
     judging, recipe, made = judge_of(model), model.recipe, model.made
     if made is None:
         raise ValueError(f"{model.name} is not from a run: name the folder of one.")
+    for each in earlier:
+        if each.made is None or each.name != recipe.name:
+            raise ValueError(f"An earlier checkpoint of {recipe.name} must be from a run of it, and one is of {each.name}.")
     for parameter in model.net.parameters():
         parameter.copy_(parameter.bfloat16())
     training = recipe.training
