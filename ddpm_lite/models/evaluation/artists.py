@@ -21,8 +21,8 @@ COUNT, OTHERS = 500, 200  # captions of each kind, and other things to tell them
 FEWER = {"number": 360}  # of this kind there are no 500: 369 numbers of things are held out
 KINDS = ("colour", "number", "worn", "place")
 _RIGHT = (
-    "share of 500 captions ({}) of {}, for which the picture is nearer to a true one than to the thing without the change, all other "
-    "{} and 200 other things"
+    "share of 500 captions ({}) of {}, for which the picture is nearer to a true one than to the thing without the change, "
+    "all other {} and 200 other things"
 )
 MEANING = {
     f"composed_{kind}{part}": _RIGHT.format(which, f"a thing and {what}", values)
