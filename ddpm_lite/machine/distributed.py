@@ -4,6 +4,7 @@ Every process draws the same random numbers, for the whole batch, and then keeps
 and many compute the same thing (apart from dropout, which each draws for itself). Without torchrun nothing here has an effect.
 """
 
+import gc
 import os
 from typing import TypeVar, overload
 
@@ -39,6 +40,8 @@ def start(device: torch.device) -> torch.device:
 def stop() -> None:
     """Leave the other processes, if there are any."""
     if running():
+        # What a DistributedDataParallel leaves behind must go first: gloo's threads end a process that still holds one of them.
+        gc.collect()
         dist.destroy_process_group()
 
 

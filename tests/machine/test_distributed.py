@@ -32,6 +32,7 @@ CURVE = """
     if distributed.rank() == 0:
         history = steps[-1].run.history.nan_to_num(-1).tolist()
         json.dump({"losses": [s.loss for s in steps], "history": history}, open(sys.argv[1], "w"))
+    del net, steps  # they hold what a process must let go of before it leaves
     distributed.stop()
 """
 

@@ -179,7 +179,7 @@ def test_an_upsampler_that_reads_is_measured_by_held_out_scenes(monkeypatch):
     found = upsampler.score(model, 3)
     assert found["psnr_heldout_without"] < found["psnr_heldout"] < found["psnr_heldout_bicubic"] < 40
     (none, _), (captions, options) = model.asked
-    assert none is None and options == {"seed": 3, "steps": 8} and len(captions) == 40
+    assert none is None and options == {"seed": 3, "steps": 4} and len(captions) == 40
     g = new(3)
     scenes = [scene for kind in judging.KINDS for scene in judging.asked(kind, True, 10, g)]
     assert captions == [grammar.caption(scene) for scene in scenes] and all(map(grammar.is_held_out, scenes))

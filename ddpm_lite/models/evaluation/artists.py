@@ -16,7 +16,7 @@ from ...data.grammar import PLACES, VALUES, Scene
 from ..kinds import ClipModel, TextModel
 from ..model import Trained
 
-SCALE, STEPS, METHOD = 3.0, 15, "dpm-solver++"
+SCALE, STEPS, METHOD = 4.0, 15, "dpm-solver++"
 COUNT, OTHERS = 500, 200  # captions of each kind, and other things to tell them from
 FEWER = {"number": 360}  # of this kind there are no 500: 369 numbers of things are held out
 KINDS = ("colour", "number", "worn", "place")

@@ -12,10 +12,10 @@ from ...maths.checks import require_pictures
 from ..kinds import UpsamplingModel
 from . import artists
 
-COUNT, STEPS = 400, 8  # scenes, and steps of the sampler, for a model that reads captions
+COUNT, STEPS = 400, 4  # scenes, and steps of the sampler, for a model that reads captions
 MEANING = {
     "psnr_heldout": "peak signal-to-noise ratio in decibels of held-out emoji, or of 400 scenes with a held-out pair, made "
-    "smaller and enlarged again (50 DDIM steps; scenes: 8, with captions)",
+    "smaller and enlarged again (50 DDIM steps; scenes: 4, with captions)",
     "psnr_heldout_bicubic": "the yardstick: the same, enlarged by bicubic interpolation",
     "psnr_heldout_without": "psnr_heldout without the captions",
 }
