@@ -95,7 +95,7 @@ def test_unknown_names_list_the_known_ones(tmp_path, capsys):
     assert f"the known ones are {models}." in said(capsys, "train", "cats", "--out", tmp_path / "x")
     assert f"the known ones are {chains}, {models}." in said(capsys, "score", "cats")
     able = said(capsys, "sample", "cats", "-o", tmp_path / "a.png").partition("the known ones are ")[2]
-    assert able.startswith(f"emoji, shapes, {chains}, digits, glide-shapes, glide-emoji")
+    assert able.startswith(f"artists, emoji, shapes, {chains}, digits, glide-shapes, glide-emoji")
     assert {"folder", "clip-shapes", "prior-shapes", "upsampler-emoji"}.isdisjoint(able.rstrip(".").split(", "))
     assert "shapes stands for glide-shapes: name one of these" in said(capsys, "train", "shapes", "--out", tmp_path / "x")
     for command in (["score", "emoji"], ["train", "emoji", "--out", tmp_path / "x"]):
