@@ -19,8 +19,8 @@ COLOURS = {
     "blue": (40, 90, 220), "purple": (140, 55, 190), "pink": (245, 110, 175), "brown": (140, 90, 60), "grey": (128, 128, 128),
 }  # fmt: skip
 NUMBERS = {"two": 2, "three": 3, "four": 4}
-WORN = ("crown", "party hat", "sunglasses", "scarf", "halo")
 WEARS = {"crown": "a crown", "party hat": "a party hat", "sunglasses": "sunglasses", "scarf": "a scarf", "halo": "a halo"}
+WORN = tuple(WEARS)
 PLACES = ("left of", "above")
 OTHER_COLOURS = {"black", "white", "golden", "silver", "gold", "rainbow", "coloured", "blond", *COLOURS}
 SIGNS, NOT_SIGNS = 8, ("number", "worn", "place")  # Unicode's group of signs, and the changes that are not made to them
@@ -184,23 +184,18 @@ class Dice:
 
 def change(scene: Scene, kind: str, dice: Dice) -> Scene:
     """The scene with one more change of this kind, or unchanged if the one that was drawn cannot be made."""
-    if kind == "colour":
-        made = scene._replace(colour=list(COLOURS)[dice.among(len(COLOURS))])
-    elif kind == "number":
-        made = scene._replace(number=2 + dice.among(len(NUMBERS)))
-    elif kind == "worn":
-        made = scene._replace(worn=WORN[dice.among(len(WORN))])
-    elif kind == "size":
+    if kind == "size":
         made = scene._replace(tiny=True)
-    elif kind == "ground":
-        made = scene._replace(ground=list(COLOURS)[dice.among(len(COLOURS))])
     elif kind == "turned":
         made = scene._replace(turned=True)
-    else:
+    elif kind == "place":
         other = dice.among(len(artists.load().things))
         made = scene._replace(place=PLACES[dice.among(2)], other=other, tiny=dice() < 0.25)
         if other == scene.thing or not can_be(other, "place"):
             return scene
+    else:
+        _, *values = VALUES[kind]
+        made = scene._replace(**{kind: values[dice.among(len(values))]})
     return made if can_be(scene.thing, kind, made.worn) else scene
 
 

@@ -10,13 +10,14 @@ import argparse
 import hashlib
 import json
 import re
-import unicodedata
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from .english import plain
 
 SIDE = 32
 HELD_OUT = 20  # one in this many
@@ -49,12 +50,6 @@ ONE_WAY_WORDS = {
     "disc", "dvd", "gibbous", "hotel", "hundred", "left", "leftwards", "mahjong", "newspaper", "police", "quarter",
     "right", "rightwards", "sleeping", "stop", "taxi", "waning", "waxing",
 }  # fmt: skip
-
-
-def plain(text: str) -> str:
-    """A name in lower-case words of a to z and digits: "Côte d’Ivoire" is "cote divoire"."""
-    text = unicodedata.normalize("NFKD", text.lower().replace("&", " and "))
-    return " ".join(re.findall("[a-z0-9]+", re.sub(r"[^ -~]|['.]", "", text.replace("_", " "))))
 
 
 def without_form(name: str, group: str) -> str:
