@@ -26,9 +26,7 @@ def drawing() -> list[str]:
 def add(commands: Any) -> None:
     """The command line of `sample`."""
     parser = add_parser(commands, "sample", "Draw pictures into one PNG.")
-    parser.add_argument(
-        "name", metavar="NAME", help="digits, shapes, artists, emoji, unclip-shapes, unclip-emoji, or the folder of a run"
-    )
+    parser.add_argument("name", metavar="NAME", help="digits, shapes, emoji, unclip-emoji, or the folder of a run")
     parser.add_argument(
         "conditions",
         metavar="WHAT",
@@ -59,11 +57,10 @@ def sample(args: argparse.Namespace) -> None:
     conditions = _conditions(model, args.conditions, n)
     show_progress(model)
     images = model.draw(conditions, **options)
-    options.pop("scale", None)  # no upsampler has guidance
     for upsampler in (trained.load(name, device) for name in then):
         show_progress(upsampler)
         assert isinstance(upsampler, UpsamplingModel), "presets.ALIASES names one"
-        images = upsampler.draw(images, conditions if upsampler.recipe.reads else None, **options)
+        images = upsampler.draw(images, conditions if upsampler.recipe.reads else None, seed=args.seed)
     write_png(images, args.out, columns=10)
 
 

@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
         metavar="DIR",
         nargs="+",
         type=Path,
-        help="with --release, for a model of the six artists: earlier checkpoints of the run, for a curve of what it composes",
+        help="with --release, for a model that draws emoji: earlier checkpoints of the run, for a curve of what it composes",
     )
     add_device(parser)
 

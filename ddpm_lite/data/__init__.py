@@ -4,12 +4,11 @@ Each set has functions that load or draw it, and those that are drawn have a `ju
 room imports `maths` and `networks` (its tokenizer splits captions into words). The lecture names no data set.
 """
 
-from . import artists, changes, compositions, digits, emoji, folder, grammar, photos, points, scenes, shapes
+from . import chance, changes, digits, emoji, folder, grammar, photos, points, scenes, shapes
 
 __all__ = [
-    "artists",
+    "chance",
     "changes",
-    "compositions",
     "digits",
     "emoji",
     "folder",

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from . import artists
-from .artists import ARTISTS, SIDE, TONES
+from . import emoji
+from .emoji import ARTISTS, SIDE, TONES
 from .grammar import COLOURS, WORN, Scene
 
 LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue: Rec. 601
@@ -27,7 +27,7 @@ SMALLER, CELL, TINY = 48, 32, 24  # sides of a wearer of hats, of a thing among 
 @cache
 def _sprites() -> Tensor:
     """All pictures, then what is worn, with colours times alpha, uint8."""
-    all_of_them = artists.load()
+    all_of_them = emoji.load()
     pictures = torch.cat([all_of_them.pictures, all_of_them.worn])
     alpha = pictures[:, 3:].short()
     return torch.cat([((pictures[:, :3].short() * alpha + 127) // 255).byte(), pictures[:, 3:]], 1)
@@ -60,7 +60,7 @@ def _extent(solid: Tensor) -> tuple[int, int]:
 
 def dressed(sprite: Float[Tensor, "4 h w"], worn: str) -> Float[Tensor, "4 h w"]:
     """The sprite with something worn, which is put where its outline has its top, its eyes or its neck."""
-    item = _sprites()[len(artists.load().pictures) + WORN.index(worn)][None].float() / 255
+    item = _sprites()[len(emoji.load().pictures) + WORN.index(worn)][None].float() / 255
     if worn in ON_HEAD:
         small = _resized(sprite[None], SMALLER, SMALLER)[0]
         left = (SIDE - SMALLER) // 2
@@ -106,11 +106,11 @@ def draw(scenes: Sequence[Scene], by: Sequence[int], size: int = SIDE) -> Float[
     """
     if size < 1 or SIDE % size:
         raise ValueError(f"size = {size}, but the pictures come at sizes that divide {SIDE}.")
-    rows, row = artists.load().row, _sprites()
+    rows, row = emoji.load().row, _sprites()
     for scene, artist in zip(scenes, by, strict=True):
         for thing, tone in [(scene.thing, scene.tone), *([] if scene.other is None else [(scene.other, 0)])]:
             if (thing, artist, tone) not in rows:
-                name, tones = artists.load().things[thing].name, f" with {TONES[tone]} skin" if tone else ""
+                name, tones = emoji.load().things[thing].name, f" with {TONES[tone]} skin" if tone else ""
                 raise ValueError(f"{ARTISTS[artist]} has not drawn {name!r}{tones}: see `grammar.artists_of`.")
     main = row[[rows[s.thing, a, s.tone] for s, a in zip(scenes, by, strict=True)]].float() / 255
     colours = {name: torch.tensor(rgb) / 255 for name, rgb in COLOURS.items()}

@@ -1,8 +1,10 @@
-"""1,911 emoji with their names: Noto Emoji by Google (Apache 2.0), from the npm package emoji-datasource-google 16.0.0.
+"""1,624 things drawn by six artists, with their names: emoji of Google (two sets), Twitter, Microsoft (two) and EmojiOne.
 
-assets/emoji.npz holds them at 32 x 32 pixels on white; `emoji_build` makes it; assets/emoji.md says where they are from.
+assets/emoji.npz holds them at 64 x 64 pixels with their outlines; `builders.emoji` makes it; assets/emoji.md says where
+they are from. `changes` draws changes on them, and `grammar` says what may be asked.
 """
 
+import lzma
 import zipfile
 import zlib
 from functools import cache
@@ -11,49 +13,50 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32
+from jaxtyping import UInt8
 from torch import Tensor
 
 FILE = Path(__file__).parents[1] / "assets" / "emoji.npz"
+SIDE, COLOURS_KEPT = 64, 32  # of a stored picture: its pixels and its colours
+ARTISTS = ("google", "old google", "twitter", "microsoft", "microsoft 3d", "emojione")
+TONES = ("", "light", "medium light", "medium", "medium dark", "dark")  # of skin; the first means that none is asked for
+
+
+class Thing(NamedTuple):
+    """A thing that is drawn: its name, its article ("a", "an" or nothing), its plural (nothing where one does not say it),
+    Unicode's group, and names or keywords of Unicode that it alone has."""
+
+    name: str
+    article: str
+    plural: str
+    group: int
+    synonyms: tuple[str, ...]
 
 
 class Emoji(NamedTuple):
-    """Pictures (N, 3, size, size) in [-1, 1] on white, several captions for each, the first of which is its name,
-    and whether the mirrored picture keeps them: an arrow, a letter or a "left hand" does not."""
+    """Pictures (N, 4, 64, 64) in red, green, blue and alpha, which thing, artist and tone of skin each shows, and what a thing
+    can wear, in the order of `grammar.WORN`."""
 
-    images: Float32[Tensor, "N 3 size size"]
-    captions: list[list[str]]
-    mirrorable: Bool[Tensor, " N"]
-
-    @property
-    def names(self) -> list[str]:
-        """The name of each, in lower-case words; no two are the same."""
-        return [each[0] for each in self.captions]
+    pictures: UInt8[Tensor, "N 4 64 64"]
+    things: tuple[Thing, ...]
+    row: dict[tuple[int, int, int], int]  # (thing, artist, tone) -> its picture
+    worn: UInt8[Tensor, "k 4 64 64"]
 
 
 @cache
-def _stored() -> tuple[Tensor, list[list[str]], Tensor, Tensor]:
+def load() -> Emoji:
+    """All pictures and names, read once. ValueError if the file is damaged or missing."""
     try:
         with np.load(FILE, allow_pickle=False) as file:
-            captions = [line.split("\t") for line in file["captions"].tobytes().decode().split("\n")]
-            pictures = torch.from_numpy(file["pictures"]).permute(0, 3, 1, 2)
-            return pictures, captions, torch.from_numpy(file["mirrorable"]), torch.from_numpy(file["held_out"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            rows = file["rows"]
+            indices, palettes = (np.frombuffer(lzma.decompress(file[k].tobytes()), np.uint8) for k in ("indices", "palettes"))
+            index = torch.from_numpy(indices.reshape(len(rows), -1).copy())
+            palette = torch.from_numpy(palettes.reshape(len(rows), COLOURS_KEPT, 4).copy())
+            lines = [line.split("\t") for line in file["things"].tobytes().decode().split("\n")]
+            worn = torch.from_numpy(file["worn"]).permute(0, 3, 1, 2)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
         raise ValueError(f"{FILE} is damaged or missing ({error}): install ddpm_lite again.") from error
-
-
-def load(size: int = 16) -> tuple[Emoji, Emoji]:
-    """The emoji as (train, held_out), 1,816 and 95 of them, a fixed split; no name and no picture is in both.
-
-    Each word of a held-out name occurs in captions of the training part: only the combination is new. At 16 x 16 a pixel is
-    the mean of four at 32 x 32. ValueError for a size other than 16 and 32.
-    """
-    if size not in (16, 32):
-        raise ValueError(f"size = {size}, but the emoji come at 16 x 16 and 32 x 32 pixels.")
-    pictures, captions, mirrorable, held_out = _stored()
-    images = torch.nn.functional.avg_pool2d(pictures.float(), 32 // size) / 127.5 - 1
-
-    def part(rows: Tensor) -> Emoji:
-        return Emoji(images[rows], [list(captions[i]) for i in rows.nonzero()[:, 0].tolist()], mirrorable[rows])
-
-    return part(~held_out), part(held_out)
+    parts = zip(index.split(1000), palette.split(1000), strict=True)  # of a whole, the indices would take 400 MB
+    pictures = torch.cat([p[torch.arange(len(p))[:, None], i.long()].mT for i, p in parts]).reshape(-1, 4, SIDE, SIDE)
+    things = tuple(Thing(a, b, c, int(group), tuple(more)) for a, b, c, group, *more in lines)
+    return Emoji(pictures, things, {tuple(row): i for i, row in enumerate(rows.tolist())}, worn)

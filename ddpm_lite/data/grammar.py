@@ -9,10 +9,8 @@ import hashlib
 from functools import cache
 from typing import Any, NamedTuple
 
-import torch
-
-from . import artists
-from .artists import ARTISTS, TONES, Thing
+from . import emoji
+from .emoji import ARTISTS, TONES, Thing
 
 COLOURS = {
     "red": (220, 30, 35), "orange": (245, 130, 20), "yellow": (245, 215, 40), "green": (50, 165, 60), "turquoise": (40, 190, 190),
@@ -66,7 +64,7 @@ def scene(name: str, **changes: Any) -> Scene:
 
     ValueError for a name that nothing has, and for changes that cannot be drawn.
     """
-    things = artists.load().things
+    things = emoji.load().things
     number = {thing.name: i for i, thing in enumerate(things)}
     for each in (name, changes.get("other")):
         if each is not None and each not in number:
@@ -106,7 +104,7 @@ def _phrase(scene: Scene, thing: Thing, name: str) -> str:
 def caption(scene: Scene, name: str | None = None) -> str:
     """The caption of a scene: "three pink elephants", "a tiny cat left of a pizza on blue by twitter". `name` stands in place of
     the thing's own: one of its synonyms."""
-    things = artists.load().things
+    things = emoji.load().things
     text = _phrase(scene, things[scene.thing], name or things[scene.thing].name)
     if scene.place:
         assert scene.other is not None, "a place is that of one thing beside another"
@@ -122,7 +120,7 @@ def _is_held(pair: str) -> bool:
 
 def _pairs(scene: Scene, drawn_by: int | None) -> list[str]:
     """The pairs in a scene, of which some are held out. `drawn_by` is the artist who draws it, named or not."""
-    things = artists.load().things
+    things = emoji.load().things
     name, artist = things[scene.thing].name, scene.artist if drawn_by is None else drawn_by
     found = {"colour": scene.colour, "number": str(scene.number) if scene.number > 1 else "", "worn": scene.worn}
     found["artist"] = ARTISTS[artist] if artist is not None else ""
@@ -139,9 +137,15 @@ def is_held_out(scene: Scene, drawn_by: int | None = None) -> bool:
     return len(scene.changes) > 1 or any(map(_is_held, _pairs(scene, drawn_by)))
 
 
+def is_judged(thing: int) -> bool:
+    """Whether scores ask for this thing by its artist: half of the things, by a hash. A classifier of the artist learns from the
+    others."""
+    return hashlib.sha256(emoji.load().things[thing].name.encode()).digest()[0] % 2 == 0
+
+
 def can_be(thing: int, kind: str, value: str = "") -> bool:
     """Whether this kind of change can be made to a thing, and said of it."""
-    it = artists.load().things[thing]
+    it = emoji.load().things[thing]
     words = set(it.name.split())
     if kind in NOT_SIGNS and it.group == SIGNS:
         return False
@@ -154,98 +158,15 @@ def can_be(thing: int, kind: str, value: str = "") -> bool:
 
 def artists_of(thing: int, tone: int = 0) -> list[int]:
     """Who has drawn it."""
-    return [a for a in range(len(ARTISTS)) if (thing, a, tone) in artists.load().row]
-
-
-# How often a training draws a plain thing and each change: places have by far the most pairs.
-SHARES = {"": 0.18, "colour": 0.14, "number": 0.1, "place": 0.28, "worn": 0.12, "size": 0.03, "ground": 0.09, "turned": 0.06}
-NAMED, SYNONYM, TONE = 0.25, 0.15, 0.3  # shares with the artist's name, a synonym, a tone of skin, where there are any
-
-
-class Dice:
-    """Numbers from a generator, drawn many at a time, since each call costs more than what it draws."""
-
-    def __init__(self, generator: torch.Generator, many: int = 4096):
-        self.generator, self.many, self.left = generator, many, iter(())
-
-    def __call__(self) -> float:
-        """A number in [0, 1)."""
-        value = next(self.left, None)
-        if value is None:
-            device = self.generator.device
-            self.left = iter(torch.rand(self.many, generator=self.generator, dtype=torch.float64, device=device).tolist())
-            return next(self.left)
-        return value
-
-    def among(self, n: int) -> int:
-        """A whole number from 0 to n - 1."""
-        return min(int(self() * n), n - 1)
-
-
-def change(scene: Scene, kind: str, dice: Dice) -> Scene:
-    """The scene with one more change of this kind, or unchanged if the one that was drawn cannot be made."""
-    if kind == "size":
-        made = scene._replace(tiny=True)
-    elif kind == "turned":
-        made = scene._replace(turned=True)
-    elif kind == "place":
-        other = dice.among(len(artists.load().things))
-        made = scene._replace(place=PLACES[dice.among(2)], other=other, tiny=dice() < 0.25)
-        if other == scene.thing or not can_be(other, "place"):
-            return scene
-    else:
-        _, *values = VALUES[kind]
-        made = scene._replace(**{kind: values[dice.among(len(values))]})
-    return made if can_be(scene.thing, kind, made.worn) else scene
+    return [a for a in range(len(ARTISTS)) if (thing, a, tone) in emoji.load().row]
 
 
 @cache
 def words() -> tuple[str, ...]:
     """Every word that a caption can have, in alphabetical order."""
-    texts = [t for thing in artists.load().things for t in (thing.name, thing.article, thing.plural, *thing.synonyms)]
+    texts = [t for thing in emoji.load().things for t in (thing.name, thing.article, thing.plural, *thing.synonyms)]
     texts += [*COLOURS, *NUMBERS, *WEARS.values(), *PLACES, *ARTISTS, *TONES, "tiny on with and skin upside down by an"]
     return tuple(sorted({word for text in texts for word in text.split()}))
-
-
-class Drawn(NamedTuple):
-    """A scene, the artist who draws it (a number in ARTISTS), and one of its captions."""
-
-    scene: Scene
-    artist: int
-    caption: str
-
-
-def draw(dice: Dice) -> Drawn:
-    """A scene to train on, of which nothing is held out."""
-    things, row = artists.load().things, artists.load().row
-    while True:
-        thing, artist = dice.among(len(things)), dice.among(len(ARTISTS))
-        if (thing, artist, 0) not in row:
-            continue
-        kind = _kind(dice())
-        scene = change(Scene(thing), kind, dice) if kind else Scene(thing)
-        if kind and not scene.changes:
-            continue  # it cannot be made to this thing
-        tone = 1 + dice.among(len(TONES) - 1) if dice() < TONE and not kind else 0
-        if (thing, artist, tone) in row:
-            scene = scene._replace(tone=tone)
-        partner = scene.other is None or (scene.other, artist, 0) in row
-        if not partner or is_held_out(scene, artist):
-            continue
-        named = dice() < NAMED
-        others = things[thing].synonyms if scene.number == 1 else ()
-        name = others[dice.among(len(others))] if others and dice() < SYNONYM else None
-        text = caption(scene._replace(artist=artist if named else None), name)
-        if len(text.split()) <= WORDS:
-            return Drawn(scene, artist, text)
-
-
-def _kind(u: float) -> str:
-    """The kind of change that a number in [0, 1) stands for, by SHARES."""
-    for kind, share in SHARES.items():
-        if (u := u - share) < 0:
-            return kind
-    return ""
 
 
 def go_together(first: str, second: str) -> bool:

@@ -86,7 +86,9 @@ def _completed(config: dict[str, Any], source: str | Path) -> dict[str, Any]:
     require(config, source, "name", "net")
     own = {"network": config["net"], "clip_weights": config.get("clip")}
     own |= {name: config.get(name) for name in ("schedule", "words", "pictures")}
-    return _preset(config["name"], source).as_json() | own
+    preset = _preset(config["name"], source)
+    own["target"] = "eps" if preset.target == "v" else preset.target  # when these were written, no network predicted v
+    return preset.as_json() | own
 
 
 def _preset(name: Any, source: str | Path) -> Recipe:

@@ -9,12 +9,14 @@ import torch
 from jaxtyping import Bool, Int, UInt8
 from torch import Tensor
 
-from ..data import changes, digits, emoji, folder, grammar, scenes, shapes
+from ..data import chance, changes, digits, folder, grammar, scenes, shapes
 from ..networks.tokenizer import Tokenizer
 from ..training.batches import to_bytes
 from ..training.loop import Rows
 from .recipe import Pictures, Recipe
 
+EMOJI = ("emoji", "all-emoji")  # the second is for a judge, who also sees what is held out
+ALIKE = {"clip": 15}  # so many scenes that are like each one that is drawn by chance
 DRAWINGS = 20_000  # drawings of one object, and as many of two, made once for each training
 
 
@@ -45,7 +47,7 @@ def bind(preset: Recipe, pictures: Pictures | None = None) -> Recipe:
             network["attention"] = [side for side in network["attention"] if side in sides]
         stamp = folder.fingerprint(pictures.path, pictures.captions)
         recipe = replace(preset, network=network, pictures=replace(pictures, fingerprint=stamp))
-    if recipe.data == "artists":
+    if recipe.reads and recipe.data in EMOJI:
         recipe = replace(recipe, words=grammar.words())
     elif recipe.reads:
         captions = (caption for each in material(recipe).captions for caption in each)
@@ -55,10 +57,7 @@ def bind(preset: Recipe, pictures: Pictures | None = None) -> Recipe:
 
 @cache
 def _drawn(data: str, size: int) -> Captioned:
-    """The training part of a set that comes with the package: "emoji", "shape" (one object) or "shapes" (one or two)."""
-    if data == "emoji":
-        images, captions, mirrorable = emoji.load(size)[0]
-        return Captioned(to_bytes(images), mirrorable, captions, torch.arange(len(images)))
+    """The training part of the drawn shapes: "shape" (one object) or "shapes" (one or two)."""
     g, n = torch.Generator().manual_seed(0), len(shapes.COMBINATIONS)
     drawn, captions = shapes.draw(DRAWINGS, g, size), [shapes.captions(i) for i in range(n)]
     images, index = drawn.images, drawn.index
@@ -80,18 +79,38 @@ def material(recipe: Recipe) -> Captioned:
     return Captioned(to_bytes(found.images), torch.zeros(n, dtype=torch.bool), found.captions, torch.arange(n))
 
 
-def scenes_of_artists(recipe: Recipe) -> Rows:
-    """What draws a batch of scenes of the six artists: pictures, whether they may be mirrored (never: their captions say where
+def scenes_of_emoji(recipe: Recipe) -> Rows:
+    """What draws a batch of scenes: pictures, whether they may be mirrored (never: their captions say where
     things are), and one caption of each."""
     tokenizer = recipe.tokenizer
 
     def draw(n: int, generator: torch.Generator) -> tuple[Tensor, ...]:
-        dice = grammar.Dice(generator, 40 * n)
-        drawn = [grammar.draw(dice) for _ in range(n)]
+        dice, everything = chance.Dice(generator, 40 * n), recipe.data == "all-emoji"
+        drawn: list[chance.Drawn] = []
+        while len(drawn) < n:
+            first = chance.draw(dice, everything)
+            drawn += [first, *(chance.alike(first, dice, everything) for _ in range(ALIKE.get(recipe.kind, 0)))]
+        drawn = drawn[:n]
         pictures = to_bytes(changes.draw([each.scene for each in drawn], [each.artist for each in drawn], recipe.size))
         tokens = tokenizer.encode([each.caption for each in drawn])
         mirror = torch.zeros(n, dtype=torch.bool)
         return tuple(each.to(generator.device) for each in (pictures, mirror, tokens[:, None].short()))
+
+    return draw
+
+
+def artists_of_emoji(recipe: Recipe) -> Rows:
+    """What draws a batch for a classifier of the artist: scenes of the things that scores do not ask for, and who drew them."""
+
+    def draw(n: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        dice = chance.Dice(generator, 40 * n)
+        drawn: list[chance.Drawn] = []
+        while len(drawn) < n:
+            each = chance.draw(dice)
+            if not any(grammar.is_judged(thing) for thing in (each.scene.thing, each.scene.other) if thing is not None):
+                drawn.append(each)
+        pictures = changes.draw([each.scene for each in drawn], [each.artist for each in drawn], recipe.size)
+        return pictures.to(generator.device), torch.tensor([each.artist for each in drawn], device=generator.device)
 
     return draw
 
@@ -101,8 +120,8 @@ def training_data(recipe: Recipe) -> tuple[Tensor, ...] | Rows:
     draws them. ValueError if a user's own pictures, or their captions, have changed since `bind`."""
     if recipe.data == "digits":
         return tuple(digits.load()[0])
-    if recipe.data == "artists":
-        return scenes_of_artists(recipe)
+    if recipe.data in EMOJI:
+        return artists_of_emoji(recipe) if recipe.kind == "classifier" else scenes_of_emoji(recipe)
     own = recipe.pictures
     if own is not None and folder.fingerprint(own.path, own.captions) != own.fingerprint:
         raise ValueError(

@@ -35,7 +35,7 @@ KINDS = {
     "prior": Kind(Prior, ("drop", "word_drop"), reads=True, targets=("x0",)),
     "clip": Kind(CLIP, ("word_drop", "shift"), reads=True, targets=(None,)),
 }
-DATA = ("digits", "shape", "shapes", "emoji", "artists", "folder")
+DATA = ("digits", "shape", "shapes", "emoji", "all-emoji", "folder")
 SCHEDULES = ("linear", "cosine")
 
 

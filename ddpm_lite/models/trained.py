@@ -21,7 +21,7 @@ ASSETS = Path(__file__).parents[1] / "assets" / "weights"
 CHECKPOINT = "checkpoint.safetensors"
 
 
-ClipName = Literal["clip-shapes", "clip-emoji", "judge-emoji", "clip-emoji-noisy", "clip-artists"]
+ClipName = Literal["clip-shapes", "clip-emoji", "judge-emoji", "clip-emoji-noisy"]
 
 
 @overload

@@ -37,11 +37,6 @@ class Chain:
     upsampler: UpsamplingModel | None = None
     card: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def data(self) -> str:
-        """What it draws: "shapes" or "emoji"."""
-        return self.decoder.recipe.data
-
     def __post_init__(self) -> None:
         for model in (self.prior, self.decoder):
             refuse_another_clip(model, self.clip)
@@ -80,12 +75,13 @@ class Chain:
         return self.decoder.draw(wanted, embedding=embedding, noise=noise, **options)
 
     def enlarge(
-        self, small: Float[Tensor, "n c h w"], *, seed: int = 0, steps: int = 15, method: str = "dpm-solver++"
+        self, small: Float[Tensor, "n c h w"], captions: Sequence[str] | None = None, *, seed: int = 0
     ) -> Float[Tensor, "n c H W"]:
-        """The pictures at twice their size by the upsampler. ValueError for a chain without one."""
+        """The pictures enlarged by the upsampler, which may read captions: see `UpsamplingModel.draw`. ValueError for a chain
+        without one."""
         if self.upsampler is None:
             raise ValueError(f"{self.name} has no upsampler, so it cannot enlarge pictures.")
-        return self.upsampler.draw(small, seed=seed, steps=steps, method=method)
+        return self.upsampler.draw(small, captions, seed=seed)
 
     def draw(
         self,
@@ -97,13 +93,12 @@ class Chain:
         method: str = "dpm-solver++",
         candidates: int = 2,
     ) -> Float[Tensor, "n c H W"]:
-        """One picture for each caption, in [-1, 1]: the whole chain. Steps and method are those of the decoder and the
-        upsampler, scale is the decoder's guidance; the prior always takes 25 DDIM steps."""
-        fast: dict[str, Any] = {"steps": steps, "method": method}
+        """One picture for each caption, in [-1, 1]: the whole chain. Steps, method and guidance scale are the decoder's; the
+        prior always takes 25 DDIM steps, the upsampler 4."""
         imagining, decoding, enlarging = range(3 * seed, 3 * seed + 3)  # three independent draws
         embedding = self.imagine(captions, seed=imagining, candidates=candidates)
-        small = self.decode(embedding, captions, seed=decoding, scale=scale, **fast)
-        return small if self.upsampler is None else self.enlarge(small, seed=enlarging, **fast)
+        small = self.decode(embedding, captions, seed=decoding, scale=scale, steps=steps, method=method)
+        return small if self.upsampler is None else self.enlarge(small, captions, seed=enlarging)
 
     def variations(
         self,
@@ -124,7 +119,7 @@ class Chain:
         varied = []
         for embedding in self.encode(pictures):
             small = self.decode(embedding.expand(count, -1), seed=decoding, scale=scale, **fast)
-            varied.append(small if self.upsampler is None else self.enlarge(small, seed=enlarging, **fast))
+            varied.append(small if self.upsampler is None else self.enlarge(small, seed=enlarging))
         return torch.stack(varied)
 
     def invert(self, pictures: Float[Tensor, "n c h w"], steps: int = 50) -> Float[Tensor, "n c h w"]:
@@ -178,7 +173,7 @@ def refuse_another_clip(model: Trained, clip: Trained) -> None:
 
 
 def load_chain(name: str, device: str | torch.device = "auto") -> Chain:
-    """A shipped chain by its name, "unclip-shapes" or "unclip-emoji", ready to use. ValueError for another name."""
+    """A shipped chain by its name, such as "unclip-emoji", ready to use. ValueError for another name."""
     if name not in CHAINS:
         raise ValueError(f"There is no chain {name!r}: the known ones are {', '.join(CHAINS)}.")
     card = read_card(name) if (ASSETS / f"{name}.json").is_file() else {}

@@ -28,11 +28,12 @@ class UpsamplingModel(DrawingModel):
         captions: Sequence[str] | None = None,
         *,
         seed: int | None = None,
-        steps: int = 50,
+        steps: int = 4,
         method: str = "ddim",
         noise: Float[Tensor, "n c H W"] | None = None,
     ) -> Float[Tensor, "n c H W"]:
-        """The pictures, in [-1, 1], enlarged: see `ClassModel.draw`. captions say what they show (default: nothing is said);
+        """The pictures, in [-1, 1], enlarged: see `ClassModel.draw`. The small picture leaves little open, so a few steps
+        are enough. captions say what they show (default: nothing is said);
         ValueError for a model that reads none, and for another number of them."""
         channels, height, width = self.net.shape
         wanted = (channels, height // self.factor, width // self.factor)

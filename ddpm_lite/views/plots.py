@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Sequence
 from functools import partial
+from math import isqrt
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -35,7 +36,7 @@ STYLE: dict[Any, Any] = {  # matplotlib's types list the names of all settings
 }
 NARROW = "application/vnd.ddpm_lite.narrow"  # where a notebook keeps the narrow form of a figure: a PNG in base64
 # (bytes, colours): a PNG with more bytes is reduced to that many colours. Noise compresses badly, and looks the same then.
-FEW_COLORS = ((100_000, 256),)
+FEW_COLORS = ((40_000, 256),)
 FEW_COLORS_NARROW = ((0, 256), (40_000, 64))
 
 
@@ -116,14 +117,15 @@ def _show_stop(ax: Axes, what: str | Tensor) -> None:
     if isinstance(what, str):
         ax.text(0.5, 0.5, what, ha="center", va="center", fontsize=16)
     elif what.ndim == 2:
-        side = round(what.shape[1] ** 0.5)
-        ax.imshow(what.reshape(side, side).cpu().numpy(), cmap="gray")
+        n = what.shape[1]
+        rows = max(k for k in range(1, isqrt(n) + 1) if n % k == 0)  # as square as it can be
+        ax.imshow(what.reshape(rows, n // rows).cpu().numpy(), cmap="gray")
     else:
         ax.imshow(tiles(what, 1, gap=0))
 
 
 def show_chain(ax: Axes, stops: dict[str, str | Tensor], steps: Sequence[str]) -> Axes:
-    """What becomes of something, from left to right: words, an embedding (1, n*n) as a grey square, a picture (1, c, h, w), each
+    """What becomes of something, from left to right: words, an embedding (1, d) as grey squares, a picture (1, c, h, w), each
     with its name below. The words over an arrow say what makes the next one."""
     ax.axis("off")
     width = 1 / len(stops)

@@ -91,16 +91,16 @@ def test_help_explains_every_key_of_score(capsys):
 
 
 def test_unknown_names_list_the_known_ones(tmp_path, capsys):
-    models, chains = ", ".join(presets.PRESETS), "unclip-shapes, unclip-emoji"
+    models, chains = ", ".join(presets.PRESETS), "unclip-emoji"
     assert f"the known ones are {models}." in said(capsys, "train", "cats", "--out", tmp_path / "x")
     assert f"the known ones are {chains}, {models}." in said(capsys, "score", "cats")
     able = said(capsys, "sample", "cats", "-o", tmp_path / "a.png").partition("the known ones are ")[2]
-    assert able.startswith(f"artists, emoji, shapes, {chains}, digits, glide-shapes, glide-emoji")
-    assert {"folder", "clip-shapes", "prior-shapes", "upsampler-emoji"}.isdisjoint(able.rstrip(".").split(", "))
+    assert able.startswith(f"emoji, shapes, {chains}, digits, glide-shapes, glide-emoji")
+    assert {"folder", "clip-shapes", "prior-emoji", "upsampler-emoji"}.isdisjoint(able.rstrip(".").split(", "))
     assert "shapes stands for glide-shapes: name one of these" in said(capsys, "train", "shapes", "--out", tmp_path / "x")
     for command in (["score", "emoji"], ["train", "emoji", "--out", tmp_path / "x"]):
         assert "emoji stands for glide-emoji, upsampler-emoji: name one" in said(capsys, *command)
-    assert "unclip-shapes stands for clip-shapes, prior-shapes" in said(capsys, "train", "unclip-shapes", "--out", tmp_path / "x")
+    assert "unclip-emoji stands for clip-emoji, prior-emoji" in said(capsys, "train", "unclip-emoji", "--out", tmp_path / "x")
     assert not (tmp_path / "x").exists()
     assert "no device 'tpu'" in said(capsys, "sample", "digits", "--device", "tpu")
     takes = "draws by label, a number from 0 to 9, or 10 for no condition"

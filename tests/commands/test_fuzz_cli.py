@@ -16,8 +16,8 @@ from ddpm_lite.models import evaluation, material, trained
 from ddpm_lite.models.kinds import MODELS
 from ddpm_lite.models.unclip import Chain
 
-NAMES = ["digits", "digits-classifier", "glide-shapes", "upsampler-emoji", "clip-shapes", "prior-shapes", "folder", "clip-folder"]
-NAMES += ["emoji", "shapes", "unclip-shapes", "unclip-emoji", "cats", "run", "./run", "", ".", "..", "-", "--", "a.png"]
+NAMES = ["digits", "digits-classifier", "glide-shapes", "upsampler-emoji", "clip-shapes", "prior-emoji", "folder", "clip-folder"]
+NAMES += ["emoji", "shapes", "unclip-emoji", "cats", "run", "./run", "", ".", "..", "-", "--", "a.png"]
 PATHS = ["new", "new/deep", "a.png", "A.PNG", "pictures", "pictures/red car.png", "a.png/b", "captions.csv", "books", "run", "/"]
 PATHS += ["nowhere/a.png", "x" * 300, "folder.png", "new.png", "ü 文.png", "\udcff.png", "a\nb.png", "~", "%s", "{0}", ""]
 NUMBERS = [

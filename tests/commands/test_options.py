@@ -7,7 +7,6 @@ note of what was asked for: an option is used if the note differs.
 
 import argparse
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
@@ -16,7 +15,7 @@ from torch import nn
 
 from ddpm_lite import __main__ as cli
 from ddpm_lite.models import evaluation, material, trained
-from ddpm_lite.models.evaluation import artists, chains, clips
+from ddpm_lite.models.evaluation import chains, composing, styles
 from ddpm_lite.models.kinds import MODELS, ClassModel, TextModel
 from ddpm_lite.models.model import Trained
 from ddpm_lite.models.presets import ALIASES, CHAINS, PRESETS
@@ -28,8 +27,8 @@ SHIPPED = [name for name in PRESETS if (trained.ASSETS / f"{name}.safetensors").
 DRAWS = [n for n in SHIPPED if issubclass(MODELS[PRESETS[n].kind], ClassModel | TextModel)]
 DRAWN = [*DRAWS, *ALIASES, *CHAINS]
 SCORED = [*SHIPPED, *CHAINS]
-JUDGES = evaluation.JUDGES
-SEEDLESS = {"digits-classifier", "clip-emoji", "clip-emoji-noisy", "judge-emoji"}  # judged by pictures that are always the same
+SCORES = {judge: judge.score for judge in {*evaluation.JUDGES.values(), chains, composing, styles}}
+SEEDLESS = {"digits-classifier"}  # judged by pictures that are always the same
 NAMES = {
     "train": list(PRESETS),
     "sample": [*PRESETS, *ALIASES, *CHAINS],
@@ -80,7 +79,7 @@ TABLE: dict[str, dict[str, tuple[list[str], list[str]] | str]] = {
         "json": (["--json"], SCORED),
         "seed": (["--seed", "7"], [name for name in SCORED if name not in SEEDLESS]),
         "release": (["--release"], list(CHAINS)),  # a run too: see test_zoo; a model that is shipped already comes from none
-        "earlier": (["--earlier", "others"], []),  # needs --release; used: test_artists_scores
+        "earlier": (["--earlier", "others"], []),  # needs --release; used: test_composing
         "device": (NOWHERE, []),
     },
     "lab": {},
@@ -170,11 +169,8 @@ def noted(place):
         for kind in {Chain, *(kind for kind in MODELS.values() if hasattr(kind, "draw"))}:
             patch.setattr(kind, "draw", draw)
         patch.setattr(Chain, "variations", vary)
-        judge = ModuleType("judge")
-        judge.score = judged
-        patch.setattr(evaluation, "JUDGES", dict.fromkeys(JUDGES, judge))
-        patch.setattr(chains, "score", judged)
-        patch.setattr(artists, "score", judged)
+        for judge in SCORES:
+            patch.setattr(judge, "score", judged)
         patch.setattr(chains, "curves", lambda chain: [])
         patch.setattr(evaluation, "_write", lambda card: notes.append(card["name"]) or card)
         patch.setattr("ddpm_lite.site.build", lambda *given: notes.append(given) or [given[1]])
@@ -249,21 +245,19 @@ def test_an_option_is_used_or_refused(command, option, noted, place, capsys):
             assert code == 2 and said.startswith("ddpm_lite: "), f"{name} takes it, without effect"
 
 
-def test_scores_that_refuse_a_seed_draw_nothing_and_every_name_is_a_judge_s(monkeypatch):
-    monkeypatch.setattr(evaluation, "JUDGES", JUDGES)
+def test_scores_that_refuse_a_seed_draw_nothing_and_every_name_is_a_judge_s():
     models = {name: MODELS[preset.kind](preset, nn.Linear(1, 1)) for name, preset in PRESETS.items()}
-    assert {name for name, model in models.items() if evaluation.draws_nothing(model)} == SEEDLESS
+    assert {name for name in PRESETS if name not in OWN and evaluation.draws_nothing(models[name])} == SEEDLESS
     for name in PRESETS:
         if name in OWN:
             with pytest.raises(ValueError, match=f"{name} cannot be scored"):
                 evaluation.judge_of(models[name])
         else:
-            assert callable(evaluation.judge_of(models[name]).score)
+            assert evaluation.judge_of(models[name]) in SCORES
     chain = object.__new__(Chain)
     assert evaluation.judge_of(chain) is chains and not evaluation.draws_nothing(chain)
-    monkeypatch.setattr(clips, "ranks", lambda model, pictures, own, t: own)  # it takes no seed, and is slow
     for name in sorted(SEEDLESS & set(SHIPPED)):
-        model, judge = trained.shipped(name), evaluation.judge_of(models[name])
-        assert judge.score(model, 0) == judge.score(model, 1)
+        model, score = trained.shipped(name), SCORES[evaluation.judge_of(models[name])]
+        assert score(model, 0) == score(model, 1)
         with pytest.raises(ValueError, match=f"Scoring {name} draws nothing, so a seed has no effect"):
             evaluation.score(model, 0)

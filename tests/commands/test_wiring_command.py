@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from ddpm_lite import __main__ as cli
 from ddpm_lite.commands import common
 from ddpm_lite.models import material, presets, trained
+from ddpm_lite.models.kinds import TextModel, UpsamplingModel
 from ddpm_lite.models.recipe import Recipe
 from ddpm_lite.models.unclip import load_chain
 
@@ -36,7 +38,7 @@ def asked(monkeypatch):
             {"steps": 7, "minutes": None, "batch_size": 9, "seed": 5},
         ),
         ("digits-classifier", "--minutes 2.5", {"steps": None, "minutes": 2.5, "batch_size": 128, "seed": 0}),
-        ("judge-emoji", "", {"steps": 4000, "minutes": None, "batch_size": 256, "seed": 1}),
+        ("judge-emoji", "", {"steps": 2000, "minutes": None, "batch_size": 256, "seed": 1}),
     ],
 )
 def test_a_training_is_made_of_what_the_preset_and_the_command_say(asked, tmp_path, name, given, expected):
@@ -53,18 +55,56 @@ def test_a_training_is_made_of_what_the_preset_and_the_command_say(asked, tmp_pa
     assert typed["name"] == name and all(typed[key] == options[key] for key in ("steps", "minutes", "batch_size"))
     expected_weights = recipe.build(seed).state_dict()
     assert all(torch.equal(v, expected_weights[k]) for k, v in asked["model"].state_dict().items())
-    assert all(map(torch.equal, asked["data"], material.training_data(recipe)))
+    assert all(map(torch.equal, rows(asked["data"]), rows(material.training_data(recipe))))
+
+
+def rows(data):
+    """The data of a training, or some of those that it draws."""
+    return data(8, torch.Generator().manual_seed(0)) if callable(data) else data
 
 
 def test_a_progress_bar_goes_with_everything_that_draws(monkeypatch):
     made = []
     monkeypatch.setattr(common, "tqdm", lambda frames, **options: (made.append((options["desc"], options["total"])), frames)[1])
-    chain = load_chain("unclip-shapes", "cpu")
+    chain = load_chain("unclip-emoji", "cpu")
     glide = trained.load("glide-shapes", "cpu")
     common.show_progress(chain, glide)
-    chain.draw(["a red circle"], steps=2)
+    chain.draw(["a red fox"], steps=2)
     glide.draw(["a red circle"], steps=3)
-    assert made == [("decoder-shapes", 3), ("glide-shapes", 4)]
+    assert made == [("decoder-emoji", 3), ("upsampler-emoji", 5), ("glide-shapes", 4)]
+
+
+def test_a_drawing_is_enlarged_with_its_captions_and_its_seed_alone(monkeypatch, tmp_path):
+    """Steps, scale and method are those of the model that draws: the upsampler has four steps and no guidance."""
+    asked = []
+
+    def draw(model, *given, **options):
+        asked.append((model.name, *given, options))
+        return torch.full((3, *model.net.shape), len(asked) / 4)
+
+    monkeypatch.setattr(TextModel, "draw", draw)
+    monkeypatch.setattr(UpsamplingModel, "draw", draw)
+    options = [
+        "--seed",
+        "7",
+        "--steps",
+        "3",
+        "--scale",
+        "5",
+        "--method",
+        "ddpm",
+        "-o",
+        str(tmp_path / "a.png"),
+        "--device",
+        "cpu",
+    ]
+    assert cli.main(["sample", "emoji", "a red fox", "a cat", "-n", "3", *options]) == 0
+    captions = ["a red fox", "a cat", "a red fox"]
+    (name, *given, rest), (then, small, said, alone) = asked
+    assert (name, *given) == ("glide-emoji", captions) and rest == {"seed": 7, "steps": 3, "scale": 5.0, "method": "ddpm"}
+    assert then == "upsampler-emoji" and (small == 0.25).all() and said == captions and alone == {"seed": 7}
+    with Image.open(tmp_path / "a.png") as png:
+        assert png.width == 4 * (3 * 65 + 1)
 
 
 def test_a_prior_learns_the_embeddings_of_its_own_clip(asked, tmp_path, monkeypatch):

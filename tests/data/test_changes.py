@@ -5,10 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from ddpm_lite.data import artists, changes, grammar
+from ddpm_lite.data import changes, emoji, grammar
 from ddpm_lite.data.grammar import Scene
 
-NUMBER = {thing.name: i for i, thing in enumerate(artists.load().things)}
+NUMBER = {thing.name: i for i, thing in enumerate(emoji.load().things)}
 FOX, CAT, PIZZA = NUMBER["fox"], NUMBER["cat"], NUMBER["pizza"]
 
 
@@ -17,7 +17,7 @@ def draw(*scenes, by=2, size=64):
 
 
 def rgba(thing, by=2, tone=0):
-    return artists.load().pictures[artists.load().row[thing, by, tone]].permute(1, 2, 0).numpy()
+    return emoji.load().pictures[emoji.load().row[thing, by, tone]].permute(1, 2, 0).numpy()
 
 
 def on_white(picture, ground=(255, 255, 255)):
@@ -56,7 +56,7 @@ def test_a_colour_keeps_the_luminance_and_changes_the_hue(colour):
 def test_several_are_copies_of_one_in_their_places():
     two, three, four = draw(*(Scene(FOX, number=n) for n in (2, 3, 4)))
     one = two[:, 16:48, :32]
-    small = changes._resized(changes._sprites()[artists.load().row[FOX, 2, 0]][None].float() / 255, 32, 32)
+    small = changes._resized(changes._sprites()[emoji.load().row[FOX, 2, 0]][None].float() / 255, 32, 32)
     assert (one - changes.over(small, torch.ones(1, 3, 32, 32))[0]).abs().max() < 1e-5
     assert torch.equal(two[:, 16:48, 32:], one) and (two[:, :16] == 1).all() and (two[:, 48:] == 1).all()
     assert (
@@ -89,7 +89,7 @@ def test_turned_is_upside_down_and_everything_stays_with_it():
 @pytest.mark.parametrize("worn", grammar.WORN)
 def test_what_is_worn_changes_a_part_that_its_wearer_has(worn):
     for thing in (FOX, PIZZA, NUMBER["snail"], NUMBER["rocket"]):
-        sprite = changes._sprites()[artists.load().row[thing, 2, 0]].float() / 255
+        sprite = changes._sprites()[emoji.load().row[thing, 2, 0]].float() / 255
         dressed = changes.dressed(sprite, worn)
         if worn in changes.ON_HEAD:
             small = torch.nn.functional.pad(changes._resized(sprite[None], 48, 48)[0], (8, 8, 16, 0))
@@ -108,7 +108,7 @@ def test_what_is_worn_changes_a_part_that_its_wearer_has(worn):
 
 
 def test_sunglasses_sit_higher_than_a_scarf():
-    sprite = changes._sprites()[artists.load().row[FOX, 2, 0]].float() / 255
+    sprite = changes._sprites()[emoji.load().row[FOX, 2, 0]].float() / 255
     rows = {
         w: ((changes.dressed(sprite, w) - sprite).abs().amax(0) > 0.02).nonzero()[:, 0].float().mean() for w in changes.ON_BODY
     }
@@ -144,9 +144,9 @@ def test_a_size_that_does_not_divide_is_refused():
 
 
 def test_what_an_artist_has_not_drawn_is_named():
-    thing, artist = next((t, a) for t in range(1624) for a in range(6) if (t, a, 0) not in artists.load().row)
-    name = artists.load().things[thing].name
-    with pytest.raises(ValueError, match=f"{artists.ARTISTS[artist]} has not drawn '{name}': see `grammar.artists_of`"):
+    thing, artist = next((t, a) for t in range(1624) for a in range(6) if (t, a, 0) not in emoji.load().row)
+    name = emoji.load().things[thing].name
+    with pytest.raises(ValueError, match=f"{emoji.ARTISTS[artist]} has not drawn '{name}': see `grammar.artists_of`"):
         changes.draw([Scene(thing)], [artist])
     with pytest.raises(ValueError, match="twitter has not drawn 'fox' with dark skin"):
         changes.draw([Scene(FOX, tone=5)], [2])

@@ -22,7 +22,7 @@ T = torch.tensor([5, 20, 30, 45])
 LABELS, FLAT = torch.tensor([0, 1, 1, 0]), torch.linspace(-1, 1, 8).reshape(4, 2)
 TOKENS = torch.tensor([[1, 4, 5, 2, 0, 0]] * 3 + [[1, 6, 2, 0, 0, 0]])
 MASK = (torch.arange(8) < 4).float().expand(4, 1, 8, 8)
-EMBEDDED, UPSAMPLER = 8 * torch.eye(64)[:1], "upsampler-emoji"
+EMBEDDED, UPSAMPLER = 96**0.5 * torch.eye(96)[:1], "upsampler-emoji"
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -67,7 +67,7 @@ def trained(**options):
 
 @cache
 def chain():
-    return chains.load_chain("unclip-shapes", "cpu")
+    return chains.load_chain("unclip-emoji", "cpu")
 
 
 @cache
@@ -82,7 +82,7 @@ def drawn(name, asked=None, **options):
 
 def edited(asked=("red", "blue"), **options):
     known = torch.zeros(2, 1, 8, 8)
-    return model("inpaint-shapes").edit(X[:2], known, list(asked), steps=options.pop("steps", 3), **options)
+    return model("inpaint-emoji").edit(X[:2], known, list(asked), steps=options.pop("steps", 3), **options)
 
 
 CALLS = {
@@ -103,7 +103,7 @@ CALLS = {
     "Prior.forward": lambda **k: randomise(d.Prior(8, 6, 4, 8, 1, 1))(torch.ones(4, 4), T, **k),
     "as_eps": lambda **k: d.as_eps(stub, S, **k)(X, T),
     "load": lambda **k: d.load("digits", **k).device,
-    "load_chain": lambda **k: d.load_chain("unclip-shapes", **k).clip.device,
+    "load_chain": lambda **k: d.load_chain("unclip-emoji", **k).clip.device,
     "PointMLP.forward": lambda num_classes=None, **k: randomise(d.PointMLP(2, 8, 1, num_classes))(FLAT, T, **k),
     "Schedule.linear": lambda **k: d.Schedule.linear(**{"T": 20, **k}).beta,
     "Schedule.cosine": lambda **k: d.Schedule.cosine(**{"T": 20, **k}).beta,
@@ -136,17 +136,17 @@ CALLS = {
     "Trained": lambda **k: vars(Trained(PRESETS["digits"], d.PointMLP(2, 8, 1), **k)) | {"net": None},
     "ClassModel.draw": partial(drawn, "digits"),
     "TextModel.draw": partial(drawn, "glide-shapes"),
-    "DecoderModel.draw": partial(drawn, "decoder-shapes"),
-    "DecoderModel.conditions": lambda **k: model("decoder-shapes").conditions(["red"], **k),
-    "InpaintingModel.draw": partial(drawn, "inpaint-shapes"),
+    "DecoderModel.draw": partial(drawn, "decoder-emoji"),
+    "DecoderModel.conditions": lambda **k: model("decoder-emoji").conditions(["red"], **k),
+    "InpaintingModel.draw": partial(drawn, "inpaint-emoji"),
     "InpaintingModel.edit": edited,
-    "UpsamplingModel.draw": partial(drawn, UPSAMPLER, X[:2, :, :4, :4]),
+    "UpsamplingModel.draw": partial(drawn, UPSAMPLER, X[:2, :, :2, :2]),
     "ClipModel.encode": lambda noisy=True, **k: clip_of(noisy).encode(X, **k),
     "Chain": lambda **k: vars(chain_of(**k)) | dict.fromkeys(("clip", "prior", "decoder")),
-    "imagine": lambda **k: chain().imagine(["a red circle"], **{"steps": 2, **k}),
+    "imagine": lambda **k: chain().imagine(["a red fox"], **{"steps": 2, **k}),
     "Chain.decode": lambda embedding=EMBEDDED, **k: chain().decode(embedding, **{"steps": 2, **k}),
-    "Chain.enlarge": lambda **k: chain_of(upsampler=model(UPSAMPLER)).enlarge(torch.zeros(1, 3, 4, 4), **{"steps": 2, **k}),
-    "Chain.draw": lambda **k: chain().draw(["a red circle"], **{"steps": 2, **k}),
+    "Chain.enlarge": lambda **k: chain_of(upsampler=model(UPSAMPLER)).enlarge(torch.zeros(1, 3, 2, 2), **k),
+    "Chain.draw": lambda **k: chain().draw(["a red fox"], **{"steps": 2, **k}),
     "Chain.variations": lambda **k: chain().variations(torch.zeros(1, 3, 16, 16), 1, **{"steps": 2, **k}),
     "Chain.invert": lambda **k: chain().invert(torch.zeros(1, 3, 16, 16), **{"steps": 2, **k}),
 }

@@ -1,6 +1,6 @@
 """Made-up models for the tests of the scores: what they draw is known, and so is every number."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from ddpm_lite.data import emoji, shapes
-from ddpm_lite.models.evaluation import clips, edits, priors, texts
+from ddpm_lite.data import changes, shapes
+from ddpm_lite.data.grammar import Scene
+from ddpm_lite.models.evaluation import composing, exact
 from ddpm_lite.models.kinds import MODELS, ClipModel
 from ddpm_lite.models.model import Trained
 from ddpm_lite.models.presets import CHAINS, PRESETS
@@ -23,16 +24,30 @@ def share(found: torch.Tensor) -> float:
     return float(found.double().mean())
 
 
-def a_few(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """The emoji, but only 90 and 20 of them, and 40 pictures for each number; with the pictures and names of both parts."""
-    whole = emoji.load(16)
-    train, held_out = (emoji.Emoji(p.images[:n], p.captions[:n], p.mirrorable[:n]) for p, n in zip(whole, (90, 20), strict=True))
-    names = train.names + held_out.names
-    monkeypatch.setattr(emoji, "load", lambda size=16: (train, held_out))
-    monkeypatch.setattr(clips, "names", lambda: names)
-    for module in (texts, edits, priors):
-        monkeypatch.setattr(module, "COUNT", 40)
-    return SimpleNamespace(train=train, held_out=held_out, images=torch.cat([train.images, held_out.images]), names=names)
+def true_of(scene: Scene) -> torch.Tensor:
+    """All true pictures of a scene, one of each artist, in [-1, 1]."""
+    by = exact.drawn_by(scene)
+    return changes.draw([scene] * len(by), by, 16)
+
+
+def show(pictures: torch.Tensor, scenes: Sequence[Scene]) -> bool:
+    """Whether each picture is a true one of its scene, by any of the artists."""
+    every = zip(pictures, scenes, strict=True)
+    return all(bool(((true_of(scene) - picture).abs().amax((1, 2, 3)) < 1e-5).any()) for picture, scene in every)
+
+
+class Judge:
+    """In the place of the exact judge: it keeps what it is asked, and `right(times it was asked before, n)` is what it says."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, right: Callable[[int, int], torch.Tensor]):
+        self.asked: list[tuple[torch.Tensor, list[Scene]]] = []
+        for module in (exact, composing):
+            monkeypatch.setattr(module, "Pixels", lambda: SimpleNamespace(right=self.judged))
+        self.says = right
+
+    def judged(self, pictures: torch.Tensor, scenes: Sequence[Scene]) -> torch.Tensor:
+        self.asked.append((pictures, list(scenes)))
+        return self.says(len(self.asked) - 1, len(scenes))
 
 
 class Drawing:
@@ -57,24 +72,14 @@ def made(name: str, picture: Callable | None = None, **changes: Any) -> Trained:
 
 
 class Eye(nn.Linear):
-    """A CLIP that knows every picture of a list and fits it best to what stands `off[i]` places above its own caption."""
+    """A CLIP whose captions are at right angles; a test says what it makes of a picture: `encode_image`."""
 
-    def __init__(self, images, off):
+    def __init__(self, count):
         super().__init__(1, 1)
-        self.numbers, self.off, self.seen = {x.numpy().tobytes(): i for i, x in enumerate(images)}, off, []
+        self.count = count
 
     def encode_text(self, tokens):
-        return torch.eye(len(self.off))[tokens[:, 0]]
-
-    def encode_image(self, pictures, t=None):
-        self.seen.append((pictures, t))
-        own = torch.tensor([self.numbers.get(x.numpy().tobytes(), 0) for x in pictures])
-        fit = torch.zeros(len(own), len(self.off))
-        fit[torch.arange(len(own)), own] = 0.5
-        for k in range(int(self.off.max())):  # so many fit better
-            rows = (self.off[own] > k).nonzero()[:, 0]
-            fit[rows, (own[rows] + k + 1) % len(self.off)] = 1
-        return fit
+        return torch.eye(self.count)[tokens[:, 0]]
 
 
 class Counting:
@@ -90,12 +95,11 @@ class Counting:
 class MadeClip(ClipModel):
     """A made-up CLIP of a preset: see `Eye`."""
 
-    def __init__(self, name, images, captions, off):
-        super().__init__(PRESETS[name], Eye(images, off))
+    def __init__(self, name, captions):
+        super().__init__(PRESETS[name], Eye(len(captions)))
         self.captions = captions
 
     tokenizer = property(lambda self: Counting(self.captions))
-    schedule = property(lambda self: SimpleNamespace(alpha_bar=torch.linspace(1, 0, 1001, dtype=torch.float64)))
 
 
 class MadeChain(Chain):

@@ -162,7 +162,7 @@ def test_a_network_that_predicts_the_velocity_draws_what_one_of_the_noise_does(n
     model = type(kind)(recipe, kind.net)
     turned = type(kind)(replace(recipe, target="v"), Turned(kind.net, model.schedule).eval())
     ways = [lambda each: each.draw(asked, steps=4)]
-    if name == "inpaint-shapes":
+    if name == "inpaint-emoji":
         pictures, mask = torch.linspace(-1, 1, 2 * 3 * 8 * 8).reshape(2, 3, 8, 8), torch.zeros(2, 1, 8, 8)
         mask[:, :, :4] = 1
         ways.append(lambda each: each.edit(pictures, mask, asked, steps=4))
@@ -178,7 +178,7 @@ def test_each_kind_of_drawing_takes_every_option(name):
     noise = torch.randn(2, *model.net.shape, generator=seeded(5))  # not that of the default seed
     changes = [{"seed": 1}, {"steps": 4}, {"method": "ddpm"}, {"noise": noise}]
     changes += [{"scale": 4.0}, {"scale": 1.0}] if name != "upsampler-emoji" else []
-    changes += [{"embedding": torch.randn(2, 8, generator=seeded())}] if name == "decoder-shapes" else []
+    changes += [{"embedding": torch.randn(2, 8, generator=seeded())}] if name == "decoder-emoji" else []
     drawn = [model.draw(asked, **{"steps": 3, **change}) for change in ({}, *changes)]
     assert torch.equal(drawn[0], model.draw(asked, steps=3, seed=0, method="ddim"))
     for i, one in enumerate(drawn):
@@ -201,7 +201,7 @@ def test_every_picture_has_noise_of_its_own_in_every_batch(model, monkeypatch, m
 
 def test_a_decoder_hears_each_picture_s_embedding():
     network = {**RECIPE.network, "caption": {**RECIPE.network["caption"], "image": 3}}
-    recipe, embedding = replace(PRESETS["decoder-shapes"], network=network, words=RECIPE.words), torch.arange(6.0).reshape(2, 3)
+    recipe, embedding = replace(PRESETS["decoder-emoji"], network=network, words=RECIPE.words), torch.arange(6.0).reshape(2, 3)
     decoder = DecoderModel(recipe, recipe.build().eval())
     tokens = decoder.tokenizer.encode(["red", "blue"])
     assert torch.equal(decoder.conditions(["red", "blue"], embedding), conditions(tokens, embedding))
@@ -247,13 +247,13 @@ def test_a_fingerprint_knows_every_weight():
 
 
 class Part:
-    """A part of a chain that keeps how it was asked to draw, and draws its own number."""
+    """A part of a chain that keeps how it was asked to draw, and draws its own number. An upsampler may be given captions."""
 
     def __init__(self, number: float):
         self.number, self.log = number, []
 
-    def draw(self, asked, **options):
-        self.log.append((asked, options))
+    def draw(self, asked, *captions, **options):
+        self.log.append((asked, *captions, options))
         return torch.full((len(asked), 3, 2, 2), self.number)
 
 
@@ -278,18 +278,28 @@ def test_a_chain_passes_its_options_on_and_its_three_draws_share_no_seed(chain):
     ((asked, options),) = chain.decoder.log
     assert asked == ["a", "b"] and (options.pop("embedding") == 5).all() and options.pop("noise") is None
     assert options == {"seed": 13, "steps": 7, "scale": 3.5, "method": "ddim"}
-    ((small, options),) = chain.upsampler.log
-    assert (small == 1).all() and options == {"seed": 14, "steps": 7, "method": "ddim"} and (drawn == 2).all()
+    ((small, captions, options),) = chain.upsampler.log
+    assert (small == 1).all() and captions == ["a", "b"] and options == {"seed": 14} and (drawn == 2).all()
 
 
 def test_variations_are_drawn_from_the_embedding_alone_and_pass_their_options_on(chain):
     drawn = chain.variations(torch.zeros(2, 3, 2, 2), 3, seed=4, steps=7, scale=3.5, method="ddim")
     assert drawn.shape == (2, 3, 3, 2, 2) and len(chain.decoder.log) == len(chain.upsampler.log) == 2
-    for i, ((asked, decoding), (_, enlarging)) in enumerate(zip(chain.decoder.log, chain.upsampler.log, strict=True)):
+    for i, ((asked, decoding), enlarging) in enumerate(zip(chain.decoder.log, chain.upsampler.log, strict=True)):
         assert asked == [""] * 3 and torch.equal(decoding.pop("embedding"), (4.0 * i + torch.arange(4)).expand(3, -1))
         decoding.pop("noise")
         assert decoding == {"seed": 8, "steps": 7, "scale": 3.5, "method": "ddim"}
-        assert enlarging == {"seed": 9, "steps": 7, "method": "ddim"}
+        assert enlarging[1:] == (None, {"seed": 9}) and (enlarging[0] == 1).all()
+
+
+def test_a_chain_enlarges_with_the_captions_that_are_given_or_with_none(chain):
+    small, captions = torch.zeros(2, 3, 1, 1), ["a", "b"]
+    assert (chain.enlarge(small, captions, seed=3) == 2).all() and (chain.enlarge(small) == 2).all()
+    assert chain.upsampler.log == [(small, captions, {"seed": 3}), (small, None, {"seed": 0})]
+    chain.upsampler = None
+    with pytest.raises(ValueError, match="unclip-emoji has no upsampler, so it cannot enlarge pictures"):
+        chain.enlarge(small)
+    assert (chain.draw(captions) == 1).all() and (chain.variations(small, 2) == 1).all()
 
 
 def test_a_decoder_is_given_noise_and_captions_where_there_are_some(chain):
@@ -308,7 +318,7 @@ def test_the_prior_s_sample_is_ddim_s_under_guidance_and_the_closest_is_kept(unc
     net.encode_text = lambda given: text if torch.equal(given, tokens) else None
     clip = SimpleNamespace(name="clip", net=net, tokenizer=SimpleNamespace(encode=lambda captions: tokens))
     own = {"clip_weights": zoo.fingerprint(net), "schedule": {"kind": "linear", "T": 40}}
-    trained = Trained(replace(PRESETS["prior-shapes"], **own), prior)
+    trained = Trained(replace(PRESETS["prior-emoji"], **own), prior)
     cond, eps = conditions(tokens, embed(text)), guided(as_eps(prior, trained.schedule), 2.5, prior.null)
     candidates = []
     for seed in (8, *seeds(1, 8)):

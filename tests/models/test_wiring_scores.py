@@ -5,16 +5,18 @@ from statistics import fmean, stdev
 
 import pytest
 import torch
-from made import SAID, MadeClip, a_few, made, share
+from made import SAID, MadeClip, made, share, show
 from torch import nn
 
 from ddpm_lite import sample
-from ddpm_lite.data import compositions, digits, scenes, shapes
+from ddpm_lite.data import digits, grammar, scenes, shapes
 from ddpm_lite.maths import metrics
-from ddpm_lite.models import evaluation, presets, trained
-from ddpm_lite.models.evaluation import clips, texts
+from ddpm_lite.models import evaluation, trained
+from ddpm_lite.models.evaluation import clips, exact, texts
 from ddpm_lite.models.evaluation import digits as judges
+from ddpm_lite.models.kinds import ClipModel
 from ddpm_lite.sampling.noise import normal
+from ddpm_lite.sampling.samplers import as_eps
 
 pytestmark = pytest.mark.usefixtures("unchecked")  # made-up models are no networks
 
@@ -99,30 +101,85 @@ def test_a_curve_of_the_digits_holds_mean_and_deviation_over_seeds(monkeypatch):
 # CLIPs.
 
 
-def test_the_names_of_all_emoji_compete_and_each_part_is_counted_by_itself(monkeypatch):
-    few = a_few(monkeypatch)
-    off = torch.arange(110) % 10  # ranks 0 to 9
-    off[90:] = torch.tensor([0, 4, 4, 5] * 5)
-    model = MadeClip("clip-emoji-noisy", few.images, few.names, off)
-    expected = {"recall_at_1": 0.1, "recall_at_5": 0.5, "recall_at_1_heldout": 0.25, "recall_at_5_heldout": 0.75}
-    assert evaluation.score(model) == pytest.approx(expected)
-    assert all((t == 1).all() for _, t in model.net.seen)
-    model.recipe = presets.PRESETS["clip-emoji"]
-    model.net.seen.clear()
-    assert evaluation.score(model) == pytest.approx(expected) and all(t is None for _, t in model.net.seen)
-    assert clips.curves(model) == []
+class Reads(ClipModel):
+    """Stands in for a CLIP: a picture is to it what its caption is, or the opposite where `right` says no. It keeps each t."""
+
+    def __init__(self, pictures, scenes, right):  # without a network
+        self.feature, self.seen = {}, []
+        each = zip(pictures, exact.captions(scenes), right, strict=True)
+        self.of = {picture.numpy().tobytes(): (caption, 2 * float(is_right) - 1) for picture, caption, is_right in each}
+
+    def encode_text(self, captions):
+        for caption in captions:
+            new = torch.randn(64, generator=torch.Generator().manual_seed(len(self.feature)))
+            self.feature.setdefault(caption, nn.functional.normalize(new, dim=0))
+        return torch.stack([self.feature[caption] for caption in captions])
+
+    def encode(self, pictures, t=None):
+        self.seen.append(t)
+        found = [self.of[picture.numpy().tobytes()] for picture in pictures]
+        return torch.stack([sign * self.encode_text([caption])[0] for caption, sign in found])
+
+
+@pytest.mark.parametrize("t", [None, 300])
+def test_a_clip_is_right_where_the_caption_fits_better_than_all_others_and_it_is_asked_at_t(monkeypatch, t):
+    g = torch.Generator().manual_seed(0)
+    scenes = exact.asked("worn", True, 6, g) + exact.asked("place", True, 6, g) + exact.asked_of_two(12, g)
+    pictures, right = exact.true_pictures(scenes, g), torch.arange(24) % 3 > 0
+    others, told_from = exact.others, []
+    monkeypatch.setattr(exact, "others", lambda scene, g: told_from.append((scene, g.initial_seed())) or others(scene, g))
+    clip = Reads(pictures, scenes, right)
+    assert torch.equal(clips.fits(clip, pictures, scenes, t), right)
+    assert told_from == [(scene, i % 10) for i, scene in enumerate(scenes)]
+    ((asked,),) = [clip.seen]
+    assert asked is None if t is None else asked.tolist() == [t] * 24
+    assert not clips.fits(clip, pictures.roll(1, 0), scenes, t).any()  # captions of other pictures
+
+
+@pytest.mark.parametrize(("name", "t"), [("clip-emoji", None), ("judge-emoji", None), ("clip-emoji-noisy", 1)])
+def test_a_clip_of_emoji_is_judged_by_true_pictures_of_each_part(monkeypatch, name, t):
+    monkeypatch.setattr(clips, "COUNT", 8)
+    asked = []
+
+    def fits(model, pictures, scenes, at):
+        asked.append((model, pictures, scenes, at))
+        return torch.arange(8) < 2 * len(asked)  # a quarter, a half, three quarters of them
+
+    monkeypatch.setattr(clips, "fits", fits)
+    model = MadeClip(name, [])
+    assert evaluation.score(model, seed=3) == {"pairs_heldout": 0.25, "pairs_seen": 0.5, "pairs_two_changes": 0.75}
+    assert all(asker is model and show(pictures, scenes) and at == t for asker, pictures, scenes, at in asked)
+    heldout, seen, two = (scenes for _, _, scenes, _ in asked)
+    assert all(map(grammar.is_held_out, heldout)) and not any(map(grammar.is_held_out, seen))
+    kinds = [(kind,) for kind in exact.KINDS for _ in range(2)]
+    assert [scene.changes for scene in heldout] == [scene.changes for scene in seen] == kinds
+    assert all(len(scene.changes) == 2 for scene in two)
+    evaluation.score(model, seed=4)
+    assert asked[3][2] != heldout, "the seed has no effect"
 
 
 def test_a_clip_of_noisy_pictures_is_asked_at_each_t_with_that_much_noise(monkeypatch):
-    few = a_few(monkeypatch)
-    model = MadeClip("clip-emoji-noisy", few.images, few.names, torch.zeros(110, dtype=torch.long))
-    rows = clips.curves(model)
-    assert [row["t"] for row in rows] == [int(t[0]) for _, t in model.net.seen] == [1, 100, 200, 300, 400, 500, 600, 800]
-    for x_t, t in model.net.seen:
-        a = 1 - float(t[0]) / 1000
-        eps = (x_t - a**0.5 * few.train.images) / (1 - a) ** 0.5
-        assert eps.std() == pytest.approx(1, abs=0.02) and len(x_t) == 90
-    assert len({x_t.sum().item() for x_t, _ in model.net.seen}) == 8
+    asked = []
+
+    def fits(model, pictures, scenes, t):
+        asked.append((pictures, scenes, t))
+        return torch.arange(len(scenes)) < len(asked)
+
+    monkeypatch.setattr(clips, "fits", fits)
+    model = MadeClip("clip-emoji-noisy", [])
+    rows, ts = clips.curves(model, n=40), [1, 100, 200, 300, 400, 500, 600, 800]
+    assert rows == [{"t": t, "pairs_heldout": (i + 1) / 40} for i, t in enumerate(ts)] and [t for *_, t in asked] == ts
+    scenes = asked[0][1]
+    assert all(map(grammar.is_held_out, scenes)) and all(each[1] == scenes for each in asked)
+    g = torch.Generator().manual_seed(1)
+    true = exact.true_pictures(exact.asked_of_each(True, 40, g), g)
+    assert show(true, scenes)
+    for x_t, _, t in asked:
+        a = float(model.schedule.alpha_bar[t])
+        eps = (x_t - a**0.5 * true) / (1 - a) ** 0.5
+        assert eps.std() == pytest.approx(1, abs=0.02) and abs(float(eps.mean())) < 0.02
+    assert len({x_t.sum().item() for x_t, *_ in asked}) == 8
+    assert clips.curves(MadeClip("clip-emoji", [])) == []
 
 
 def test_a_clip_of_shapes_is_judged_by_fresh_drawings_of_each_part(monkeypatch):
@@ -134,7 +191,7 @@ def test_a_clip_of_shapes_is_judged_by_fresh_drawings_of_each_part(monkeypatch):
 
     monkeypatch.setattr(shapes, "draw", draw)
     captions = [shapes.captions(i)[0] for i in range(256)]
-    model = MadeClip("clip-shapes", [], captions, torch.zeros(256, dtype=torch.long))
+    model = MadeClip("clip-shapes", captions)
     model.net.encode_image = lambda pictures, t=None: torch.eye(256)[
         shapes.judge(pictures).index * (torch.arange(len(pictures)) % 4 > 0)
     ]
@@ -144,61 +201,6 @@ def test_a_clip_of_shapes_is_judged_by_fresh_drawings_of_each_part(monkeypatch):
 
 
 # Models of captions.
-
-
-def test_right_is_the_best_five_of_the_judge_that_nothing_else_uses(monkeypatch):
-    few = a_few(monkeypatch)
-    off = torch.arange(110) % 10
-    judge = MadeClip("judge-emoji", few.images, few.names, off)
-    monkeypatch.setattr(trained, "shipped", {"judge-emoji": judge}.__getitem__)
-    own = torch.tensor([0, 4, 5, 99])
-    assert texts.right("emoji", few.images[own], own).tolist() == [True, True, False, False]
-
-
-def pale(image: torch.Tensor, i: int) -> torch.Tensor:
-    """An emoji as a model might draw it: a little pale, and every other one mirrored."""
-    return 0.9 * (image.flip(2) if i % 2 else image)
-
-
-def test_each_number_of_a_model_of_emoji_is_what_its_meaning_says(monkeypatch):
-    few = a_few(monkeypatch)
-    off, faces = torch.arange(110) % 10, dict(zip(few.names, few.images, strict=True))
-    judge = MadeClip("judge-emoji", [pale(x, 0) for x in few.images], few.names, off)
-    judge.net.numbers |= {pale(x, 1).numpy().tobytes(): i for i, x in enumerate(few.images)}
-    monkeypatch.setattr(trained, "shipped", {"judge-emoji": judge}.__getitem__)
-    monkeypatch.setattr(compositions, "exchanged", lambda: [compositions.Exchange(few.names[7], "", "")])
-    monkeypatch.setattr(texts, "composed", lambda drawn: float(torch.equal(drawn[0], pale(few.images[7], 0))))
-    model = made("glide-emoji", lambda asked, *_: torch.stack([pale(faces[c], i) for i, c in enumerate(asked)]))
-    found = evaluation.score(model, seed=4)
-    assert model.log == [(40, 4, 25, 3.0, "ddim"), (20, 4, 25, 3.0, "ddim"), (1, 4, 25, 3.0, "ddim")]
-    rows = torch.randperm(90, generator=torch.Generator().manual_seed(4))[:40]
-    drawn = [torch.stack([pale(x, i) for i, x in enumerate(each)]) for each in (few.images[rows], few.held_out.images)]
-    known = torch.cat([few.train.images, few.train.images[few.train.mirrorable].flip(3)]).flatten(1)
-    which = torch.cat([torch.arange(90), few.train.mirrorable.nonzero()[:, 0]])
-    seen, new, real = (torch.cdist(x.flatten(1), known).min(1) for x in (*drawn, few.held_out.images))
-    assert found == pytest.approx(
-        {
-            "recall_at_1": share(off[rows] < 1),
-            "recall_at_5": share(off[rows] < 5),
-            "recall_at_1_heldout": share(off[90:] < 1),
-            "recall_at_5_heldout": share(off[90:] < 5),
-            "nearest_seen": float(seen.values.median()),
-            "nearest_asked": share(which[seen.indices] == rows),
-            "nearest_heldout": float(new.values.median()),
-            "nearest_real": float(real.values.median()),
-            "composed": 1.0,
-        },
-        rel=1e-4,
-    )
-
-
-def test_a_composition_counts_where_its_own_caption_fits_better_than_both_it_is_made_of(monkeypatch):
-    made_up = [compositions.Exchange(*(f"{kind} {i}" for kind in ("asked", "made from", "holds"))) for i in range(4)]
-    judge = MadeClip("judge-emoji", [], [c for each in made_up for c in each], torch.zeros(12, dtype=torch.long))
-    judge.net.encode_image = lambda pictures, t=None: torch.eye(12)[[0, 4, 8, 9]] + 0.5 * torch.eye(12)[[1, 3, 6, 11]]
-    monkeypatch.setattr(trained, "shipped", {"judge-emoji": judge}.__getitem__)
-    monkeypatch.setattr(compositions, "exchanged", lambda: made_up)
-    assert texts.composed(torch.zeros(4, 3, 16, 16)) == 0.5  # the first and the last
 
 
 def test_each_number_of_a_model_of_shapes_is_what_its_meaning_says(monkeypatch):
@@ -213,7 +215,7 @@ def test_each_number_of_a_model_of_shapes_is_what_its_meaning_says(monkeypatch):
         assert len(set(asked)) > len(asked) / 2
         return torch.where((torch.arange(len(index)) % every > 0)[:, None, None, None], of.render(index), 1.0)
 
-    model = made("decoder-shapes", picture)
+    model = made("glide-shapes", picture)
     expected = {"accuracy_seen": 0.75, "accuracy_heldout": 0.75, "scenes_seen": 0.8, "scenes_heldout": 0.8}
     assert evaluation.score(model, seed=4) == expected and all(index <= part for index, part in seen)
     assert model.log == [(40, 4, 25, 3.0, "ddim")] * 2 + [(20, 4, 25, 3.0, "ddim")] * 2
@@ -221,7 +223,7 @@ def test_each_number_of_a_model_of_shapes_is_what_its_meaning_says(monkeypatch):
 
 def test_the_curves_of_shapes_compare_with_drawings_in_the_eye_that_comes_with_the_data(monkeypatch):
     captions = [shapes.captions(i)[0] for i in range(256)]
-    eye = MadeClip("clip-shapes", [], captions, torch.zeros(256, dtype=torch.long))
+    eye = MadeClip("clip-shapes", captions)
     eye.net.encode_image = lambda pictures, t=None: pictures.flatten(1)[:, 300:310] + 0.0
     monkeypatch.setattr(trained, "shipped", {"clip-shapes": eye}.__getitem__)
     drawn = {}
@@ -245,31 +247,6 @@ def test_the_curves_of_shapes_compare_with_drawings_in_the_eye_that_comes_with_t
         assert row["accuracy"] == pytest.approx(share(shapes.judge(pictures).index == own))
         spread = [float(x.unflatten(0, (2, 20)).std(1).mean()) for x in (pictures, real)]
         assert row["spread"] == pytest.approx(spread[0] / spread[1])
-    assert texts.curves(made("decoder-shapes")) == []
-
-
-def test_the_curves_of_emoji_ask_the_judge_and_for_clip_guidance_the_guide_too(monkeypatch):
-    few = a_few(monkeypatch)
-    off, guides = torch.arange(110) % 10, torch.arange(110) % 4 * 3
-    numbers = {"judge-emoji": off, "clip-emoji": guides, "clip-emoji-noisy": guides}
-    shipped = {name: MadeClip(name, few.images, few.names, each) for name, each in numbers.items()}
-    monkeypatch.setattr(trained, "shipped", shipped.__getitem__)
-    monkeypatch.setattr(trained, "load", lambda name, device: shipped[name])
-    faces, led = dict(zip(few.names, few.images, strict=True)), []
-
-    def by_clip(model, clip, captions, scale, seed):
-        led.append((clip.name, len(captions), scale, seed))
-        return torch.stack([faces[caption] for caption in captions])
-
-    monkeypatch.setattr(texts, "by_clip", by_clip)
-    model = made("glide-emoji", lambda asked, *_: torch.stack([faces[caption] for caption in asked]))
-    rows, own = texts.curves(model, n=40), torch.randperm(90, generator=torch.Generator().manual_seed(1))[:40]
-    assert [row["scale"] for row in rows] == [*texts.SCALES, *texts.CLIP_SCALES]
-    assert led == [("clip-emoji-noisy", 20, scale, 2) for scale in texts.CLIP_SCALES]
-    for row in rows:
-        some = own if row["guidance"] == "classifier-free" else own[:20]
-        assert row["accuracy"] == share(off[some] < 5) and row["precision"] == row["recall"] == 1
-        assert row.get("accuracy_by_guide") == (None if row["guidance"] == "classifier-free" else share(guides[some] < 5))
 
 
 def test_clip_guidance_leads_the_network_without_a_caption_by_the_noise_aware_clip(monkeypatch):
@@ -278,19 +255,22 @@ def test_clip_guidance_leads_the_network_without_a_caption_by_the_noise_aware_cl
     class Net(nn.Linear):
         shape = (3, 2, 2)
 
+        def forward(self, x_t, t, cond=None):
+            return x_t.sin()
+
     def clip_guided(model, clip, tokens, schedule, scale):
         given.append((model, clip, tokens.flatten().tolist(), schedule, scale))
         return lambda x_t, t, cond: given.append((t[0], cond)) or x_t - x_t.clamp(-scale, scale)
 
-    monkeypatch.setattr(texts, "clip_guided", clip_guided)
-    model, guide = (
-        made("glide-emoji", schedule={"kind": "linear", "T": 100}),
-        MadeClip("clip-emoji-noisy", [], ["x", "y"], torch.zeros(2).long()),
-    )
+    monkeypatch.setattr(clips, "clip_guided", clip_guided)
+    model = made("glide-emoji", schedule={"kind": "linear", "T": 100})
+    guide = MadeClip("clip-emoji-noisy", ["x", "y"])
     model.net = Net(1, 1)
-    drawn = texts.by_clip(model, guide, ["y", "x", "y"], 0.25, seed=7)
+    drawn = clips.led(model, guide, ["y", "x", "y"], 0.25, seed=7)
     (net, clip, *asked), *steps = given
-    assert net is model.net and clip is guide.net and asked[0] == [1, 0, 1] and asked[1].T == 100 and asked[2] == 0.25
+    x, t = torch.linspace(-1, 1, 12).reshape(1, 3, 2, 2), torch.tensor([60])
+    assert torch.equal(net(x, t), as_eps(model.net, model.schedule, "v")(x, t))
+    assert clip is guide.net and asked[0] == [1, 0, 1] and asked[1].T == 100 and asked[2] == 0.25
     assert [int(t) for t, _ in steps] == list(range(100, 0, -2)) and all(cond is None for _, cond in steps)
     x_T = normal(3, (3, 2, 2), torch.Generator().manual_seed(7))
     eps = lambda x_t, t, cond: x_t - x_t.clamp(-0.25, 0.25)  # noqa: E731

@@ -66,8 +66,8 @@ SLIPS = {
     "L23": [(".encode(sentences)", ".encode(sentences[::-1])")],
     "L24": [("torch.full((200,), t), cond)", "torch.full((200,), t), None)")],
     "L25": [('read([""])', 'read(["red"])')],
-    "L26": [("chain.imagine(names, candidates=1)", "chain.encode_text(names)")],
-    "L27": [("small.decode(embedding, ", "small.decode(embedding.roll(1, 0), ")],
+    "L26": [("chain.imagine(texts, candidates=1)", "chain.encode_text(texts)")],
+    "L27": [("chain.decode(chain.encode(pictures), ", "chain.decode(chain.encode(pictures).roll(1, 0), ")],
 }
 
 

@@ -15,11 +15,27 @@ from cut import NOTEBOOKS
 
 # Names of the package and of torch through which a network comes in, or what one says of pictures.
 NETWORKS = {
-    *("nn", "zoo", "train", "scores", "UNet", "CLIP", "PointMLP", "Classifier", "Prior", "load_chain", "chains", "texts"),
+    *(
+        "nn",
+        "zoo",
+        "train",
+        "scores",
+        "UNet",
+        "CLIP",
+        "PointMLP",
+        "Classifier",
+        "Prior",
+        "load_chain",
+        "chains",
+        "texts",
+        "clips",
+        "composing",
+        "exact",
+    ),
     *("embed", "conditions", "principal", "text_difference"),
 }
 FLOAT32 = {"randn", "rand", "randn_like", "rand_like"}  # of torch, without a dtype
-PICTURES = {"digits", "photos", "shapes", "emoji", "compositions", "changes"}  # modules of data in float32
+PICTURES = {"digits", "photos", "shapes", "emoji", "changes"}  # modules of data in float32
 # Attributes and functions that say nothing of a network's numbers or of a picture's: counts, names, and what a card says.
 PLAIN = {"card", "shape", "ndim", "numel", "len", "schedule", "names", "captions", "labels", "words"}
 

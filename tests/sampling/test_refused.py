@@ -51,7 +51,7 @@ def seeded() -> torch.Generator:
 
 @cache
 def chain():
-    return load_chain("unclip-shapes", "cpu")
+    return load_chain("unclip-emoji", "cpu")
 
 
 def wrong(kind: str, *shape: int) -> torch.Tensor:
@@ -89,8 +89,8 @@ PICTURES = {
     "to_bytes": to_bytes,
     "inpaint": lambda x: inpaint(randomise(UNet(**SMALL, extra=4)), x, torch.ones(4, 1, 8, 8), schedule),
     "invert": lambda x: invert(net(), x, schedule),
-    "edit": lambda x: untrained("inpaint-shapes").edit(x, torch.ones(4, 1, 8, 8), ["red"] * 4),
-    "an upsampler": lambda x: untrained("upsampler-emoji").draw(x[:, :, 4:, 4:]),
+    "edit": lambda x: untrained("inpaint-emoji").edit(x, torch.ones(4, 1, 8, 8), ["red"] * 4),
+    "an upsampler": lambda x: untrained("upsampler-emoji").draw(x[:, :, 6:, 6:]),
     "encode": lambda x: chain().encode(enlarge(x)),
     "variations": lambda x: chain().variations(enlarge(x), 2),
     "Chain.invert": lambda x: chain().invert(enlarge(x)),
@@ -119,8 +119,8 @@ FINITE = {
     "where a picture starts": lambda x: untrained("digits").draw(
         torch.tensor([1]), noise=torch.cat([torch.zeros(8, 4), x]).reshape(1, 3, 8, 8)
     ),
-    "an embedding": lambda x: untrained("decoder-shapes").draw(["red"] * 20, embedding=x.reshape(20, 8)),
-    "an embedding to decode": lambda x: chain().decode(x.flatten()[-64:][None]),
+    "an embedding": lambda x: untrained("decoder-emoji").draw(["red"] * 20, embedding=x.reshape(20, 8)),
+    "an embedding to decode": lambda x: chain().decode(x.flatten()[-96:][None]),
     "exact data": FiniteData,
     "a mixture": lambda x: GaussianMixture(torch.ones(40), x, torch.ones(40)),
     "frechet": lambda x: metrics.frechet(torch.randn(40, 4), x),

@@ -3,17 +3,28 @@
 import json
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from ...machine import distributed, weights
 from .. import trained
-from ..kinds import ClassifierModel, ClipModel
+from ..kinds import ClassifierModel, TextModel
 from ..model import Trained
 from ..unclip import Chain
-from . import artists, chains, clips, digits, edits, priors, texts, upsampler
+from . import chains, clips, composing, digits, edits, exact, priors, styles, texts, upsampler
 from .digits import features, frechet_to_real, judge, real_halves, recognise
 
-__all__ = ["MEANING", "features", "frechet_to_real", "judge", "real_halves", "recognise", "release", "score"]
+__all__ = [
+    "MEANING",
+    "chains",
+    "exact",
+    "features",
+    "frechet_to_real",
+    "judge",
+    "real_halves",
+    "recognise",
+    "release",
+    "score",
+]
 
 # Which file judges a model of this kind.
 JUDGES = {
@@ -21,18 +32,19 @@ JUDGES = {
     "classifier": digits,
     "clip": clips,
     "text-conditional": texts,
-    "decoder": texts,
+    "decoder": composing,
     "inpainting": edits,
     "upsampling": upsampler,
     "prior": priors,
 }
+EMOJI = {"classifier": styles, "text-conditional": composing}  # of emoji, another one
 MEANING = digits.MEANING | clips.MEANING | texts.MEANING | upsampler.MEANING | edits.MEANING | priors.MEANING | chains.MEANING
-MEANING |= artists.MEANING
+MEANING |= composing.MEANING
 DATA = {
     "digits": "load_digits of scikit-learn: the 1,437 training digits of ddpm_lite.data.digits (UCI, CC BY 4.0)",
-    "emoji": "the 1,816 training emoji of ddpm_lite.data.emoji (Noto Emoji, Apache 2.0)",
-    "artists": "scenes of ddpm_lite.data.grammar, drawn anew at each step: 1,624 things by six artists (Apache 2.0, CC BY "
+    "emoji": "scenes of ddpm_lite.data.grammar, drawn anew at each step: 1,624 things by six artists (Apache 2.0, CC BY "
     "4.0, MIT) with at most one change, without the pairs that are held out",
+    "all-emoji": "the same with up to two changes, and with the pairs that are held out",
     "shape": "20,000 drawings of one shape by ddpm_lite.data.shapes, none of a held-out combination",
     "shapes": "20,000 drawings of one shape and 20,000 of two by ddpm_lite.data, none of a held-out combination",
 }
@@ -44,14 +56,14 @@ def judge_of(model: Trained | Chain) -> ModuleType:
         return chains
     if model.recipe.data == "folder":
         raise ValueError(f"{model.name} cannot be scored: there is no judge for pictures of your own.")
-    if model.recipe.data == "artists" and model.recipe.kind != "upsampling":
-        return artists
+    if model.recipe.data == "emoji" and model.recipe.kind in EMOJI:
+        return EMOJI[model.recipe.kind]
     return JUDGES[model.recipe.kind]
 
 
 def draws_nothing(model: Trained | Chain) -> bool:
     """Whether it is judged by pictures that are always the same, so that no seed has an effect."""
-    return isinstance(model, ClassifierModel) or (isinstance(model, ClipModel) and model.recipe.data == "emoji")
+    return isinstance(model, ClassifierModel) and model.recipe.data == "digits"
 
 
 def score(model: Trained | Chain, seed: int | None = None) -> dict[str, float]:
@@ -68,11 +80,11 @@ def release(model: Trained | Chain, seed: int | None = None, earlier: Sequence[T
     only a card, since its models are shipped separately.
 
     What is scored is what is shipped: the weights after rounding to bf16. The card counts the steps that were taken, and also
-    gives the number planned if that is larger. `earlier` are checkpoints of the same run, of a model of the six artists: the card
+    gives the number planned if that is larger. `earlier` are checkpoints of the same run, of a model that draws emoji: the card
     then has the curve of what it composes against the pictures seen. ValueError for a model that is not from a run, or that
     nothing here can judge, and for earlier checkpoints of another kind.
     """
-    if earlier and (judge_of(model) is not artists or isinstance(model, ClipModel)):
+    if earlier and judge_of(model) is not composing:
         raise ValueError(f"{model.name} has no curve against the pictures seen: leave the earlier checkpoints out.")
     if isinstance(model, Chain):
         return _write({"name": model.name, **chains.made_of(model), "scores": score(model, seed), "curves": chains.curves(model)})
@@ -93,7 +105,8 @@ def release(model: Trained | Chain, seed: int | None = None, earlier: Sequence[T
     card |= {"data": DATA[recipe.data]} | ({} if recipe.target is None else {"target": recipe.target})
     card |= {"parameters": sum(p.numel() for p in model.net.parameters()), "scores": score(model, seed)}
     curves = getattr(judging, "curves", None)  # a kind of model without curves has no such function
-    if rows := artists.progress([*earlier, model]) if earlier else curves and curves(model):
+    rows = composing.progress([cast(TextModel, each) for each in (*earlier, model)]) if earlier else []
+    if rows := rows + (curves(model) if curves else []):
         card["curves"] = rows
     if distributed.rank() == 0:
         trained.ASSETS.mkdir(parents=True, exist_ok=True)

@@ -1,74 +1,93 @@
-"""How well does a CLIP tell which caption fits? Measured on the training part and on the held-out part."""
+"""How well does a CLIP tell which caption fits? And what does it make of noise, when it guides?"""
 
-from functools import cache
+from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ...data import emoji, shapes
-from ..kinds import ClipModel
+from ...data import shapes
+from ...data.grammar import Scene
+from ...maths.gaussian import q_sample
+from ...sampling.guidance import clip_guided
+from ...sampling.loop import sample
+from ...sampling.noise import normal
+from ..kinds import ClipModel, TextModel
+from . import exact
+from .exact import COUNT
 
 MEANING = {
     "accuracy_seen": "share of pictures of one shape with all attributes right: for a CLIP, in the best of all 256 captions;"
     " for a model that draws, in what the exact judge sees in its picture for a training caption",
     "accuracy_heldout": "the same for combinations held out of all training",
-    "recall_at_1": "share of training emoji whose name fits best among all 1,911: for a CLIP, of the real pictures; "
-    "for a model that draws, of its pictures for 400 names, judged by the second CLIP",
-    "recall_at_5": "the same: among the best five",
-    "recall_at_1_heldout": "recall_at_1 for the 95 emoji held out of all training",
-    "recall_at_5_heldout": "recall_at_5 for the 95 emoji held out of all training",
+    "pairs_heldout": f"share of {COUNT} true pictures of held-out pairs whose caption fits best among those of the thing without "
+    "the change, all other values and 200 other things",
+    "pairs_seen": "the same for pairs that are not held out",
+    "pairs_two_changes": "the same for scenes with two changes",
 }
-
-
-@cache
-def names() -> list[str]:
-    """The names of all emoji: first those of the training part, then those held out."""
-    return [name for part in emoji.load(16) for name in part.names]
+NOISE = (1, 100, 200, 300, 400, 500, 600, 800)  # the t of a card's curve
 
 
 @torch.no_grad()
-def ranks(model: ClipModel, pictures: Float[Tensor, "n 3 16 16"], own: Int[Tensor, " n"], t: int = 0) -> Int[Tensor, " n"]:
-    """How many of all names of emoji fit each picture better than its own, number own[i]. A CLIP for noisy pictures is
-    asked at t, with the same noise in all of them."""
-    text = model.encode_text(names())
-    steps = None if model.recipe.schedule is None else torch.full((len(pictures),), t)  # only a CLIP for noise has one
-    scores = model.encode(pictures, steps) @ text.T
-    return (scores > scores.gather(1, own.to(model.device)[:, None])).sum(1).cpu()
-
-
-def recall(ranks: Int[Tensor, " n"], k: int) -> float:
-    """The share of ranks among the best k."""
-    return float((ranks < k).double().mean())
+def fits(
+    model: ClipModel, pictures: Float[Tensor, "n 3 16 16"], scenes: Sequence[Scene], t: int | None = None
+) -> Bool[Tensor, " n"]:
+    """Does the caption of each scene fit its picture better than those of all others, for a CLIP? One for noisy pictures is
+    asked at t."""
+    found = []
+    images = model.encode(pictures, None if t is None else torch.full((len(pictures),), t))
+    for i, (image, scene) in enumerate(zip(images, scenes, strict=True)):
+        every = [scene, *exact.others(scene, torch.Generator().manual_seed(i % 10))]
+        found.append(int((model.encode_text(exact.captions(every)) @ image).argmax()) == 0)
+    return torch.tensor(found)
 
 
 def score(model: ClipModel, seed: int = 0) -> dict[str, float]:
-    """accuracy_... for the CLIP of shapes, recall_at_... for those of emoji."""
-    found, start = {}, 0
+    """accuracy_... for the CLIP of shapes, pairs_... for those of emoji."""
     if model.recipe.data == "shape":
-        text = model.encode_text([shapes.captions(i)[0] for i in range(len(shapes.COMBINATIONS))])
-        parts: tuple[tuple[shapes.Part, str], ...] = (("train", "seen"), ("heldout", "heldout"))
-        for which, name in parts:
-            g = torch.Generator().manual_seed(seed + 12345)  # not the drawings of the training
-            drawn = shapes.draw(2000, g, 16, which)
-            best = (model.encode(drawn.images) @ text.T).argmax(1).cpu()
-            found[f"accuracy_{name}"] = float((best == drawn.index).double().mean())
-        return found
-    for part, name in zip(emoji.load(16), ("", "_heldout"), strict=True):
-        own = start + torch.arange(len(part.images))
-        rank, start = ranks(model, part.images, own, t=1), start + len(own)
-        found |= {f"recall_at_{k}{name}": recall(rank, k) for k in (1, 5)}
+        return _score_shapes(model, seed)
+    g, t = torch.Generator().manual_seed(seed), _t_of(model, 1)
+    asked = {"heldout": exact.asked_of_each(True, COUNT, g), "seen": exact.asked_of_each(False, COUNT, g)}
+    asked["two_changes"] = exact.asked_of_two(COUNT, g)
+    true = {part: exact.true_pictures(scenes, g) for part, scenes in asked.items()}
+    return {f"pairs_{part}": float(fits(model, true[part], scenes, t).double().mean()) for part, scenes in asked.items()}
+
+
+def _t_of(model: ClipModel, t: int) -> int | None:
+    """t for a CLIP of noisy pictures, which alone has a schedule."""
+    return None if model.recipe.schedule is None else t
+
+
+def _score_shapes(model: ClipModel, seed: int) -> dict[str, float]:
+    found = {}
+    text = model.encode_text([shapes.captions(i)[0] for i in range(len(shapes.COMBINATIONS))])
+    parts: tuple[tuple[shapes.Part, str], ...] = (("train", "seen"), ("heldout", "heldout"))
+    for which, name in parts:
+        g = torch.Generator().manual_seed(seed + 12345)  # not the drawings of the training
+        drawn = shapes.draw(2000, g, 16, which)
+        best = (model.encode(drawn.images) @ text.T).argmax(1).cpu()
+        found[f"accuracy_{name}"] = float((best == drawn.index).double().mean())
     return found
 
 
-def curves(model: ClipModel) -> list[dict[str, float]]:
-    """For a CLIP of noisy pictures: how often the name of a training emoji is among the best five, at several t."""
+def curves(model: ClipModel, n: int = 200) -> list[dict[str, float]]:
+    """For a CLIP of noisy pictures: how often it finds the caption of n pictures of held-out pairs, at several t."""
     if model.recipe.schedule is None:
         return []
-    part, rows = emoji.load(16)[0], []
-    for t in (1, 100, 200, 300, 400, 500, 600, 800):
-        a = float(model.schedule.alpha_bar[t])
-        eps = torch.randn(part.images.shape, generator=torch.Generator().manual_seed(t))
-        rank = ranks(model, a**0.5 * part.images + (1 - a) ** 0.5 * eps, torch.arange(len(eps)), t)
-        rows.append({"t": t, "recall_at_5": recall(rank, 5)})
+    g = torch.Generator().manual_seed(1)
+    scenes = exact.asked_of_each(True, n, g)
+    true, rows = exact.true_pictures(scenes, g), []
+    eps = torch.randn(true.shape, generator=g)
+    for t in NOISE:
+        noisy = q_sample(true, torch.full((n,), t), eps, model.schedule)
+        rows.append({"t": t, "pairs_heldout": float(fits(model, noisy, scenes, t).double().mean())})
     return rows
+
+
+def led(model: TextModel, clip: ClipModel, captions: Sequence[str], scale: float, seed: int = 0) -> Float[Tensor, "n 3 16 16"]:
+    """Pictures by the network without a caption, led by a noise-aware CLIP to these captions (50 DDIM steps)."""
+    device = model.device
+    eps = clip_guided(model.eps(), clip.net, clip.tokenizer.encode(captions).to(device), model.schedule, scale)
+    x_T = normal(len(captions), model.net.shape, torch.Generator(device).manual_seed(seed))
+    *_, last = sample(eps, x_T, model.schedule, steps=50, method="ddim", clip=True)
+    return last.x_t.clamp(-1, 1).cpu()

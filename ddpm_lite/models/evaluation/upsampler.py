@@ -7,15 +7,14 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ...data import emoji, grammar
 from ...maths.checks import require_pictures
 from ..kinds import UpsamplingModel
-from . import artists
+from . import exact
 
-COUNT, STEPS = 400, 4  # scenes, and steps of the sampler, for a model that reads captions
+COUNT = 400
 MEANING = {
-    "psnr_heldout": "peak signal-to-noise ratio in decibels of held-out emoji, or of 400 scenes with a held-out pair, made "
-    "smaller and enlarged again (50 DDIM steps; scenes: 4, with captions)",
+    "psnr_heldout": f"peak signal-to-noise ratio in decibels of {COUNT} scenes with a held-out pair, made smaller and enlarged "
+    "again from the small picture and its caption (4 DDIM steps)",
     "psnr_heldout_bicubic": "the yardstick: the same, enlarged by bicubic interpolation",
     "psnr_heldout_without": "psnr_heldout without the captions",
 }
@@ -28,21 +27,14 @@ def psnr(a: Float[Tensor, "*x"], b: Float[Tensor, "*x"]) -> float:
 
 
 def score(model: UpsamplingModel, seed: int = 0) -> dict[str, float]:
-    """The numbers of `MEANING`, the last one for a model that reads captions."""
-    large, captions = _held_out(model, seed)
+    """The numbers of `MEANING`."""
+    g = torch.Generator().manual_seed(seed)
+    scenes = exact.asked_of_each(True, COUNT, g)
+    large, captions = exact.true_pictures(scenes, g, model.recipe.size), exact.captions(scenes)
     small = F.avg_pool2d(large, model.factor)
     smooth = F.interpolate(small, scale_factor=model.factor, mode="bicubic").clamp(-1, 1)
-    found = {"psnr_heldout_bicubic": psnr(smooth, large)}
-    if captions is None:
-        return {"psnr_heldout": psnr(model.draw(small, seed=seed), large)} | found
-    found["psnr_heldout_without"] = psnr(model.draw(small, seed=seed, steps=STEPS), large)
-    return {"psnr_heldout": psnr(model.draw(small, captions, seed=seed, steps=STEPS), large)} | found
-
-
-def _held_out(model: UpsamplingModel, seed: int) -> tuple[Float[Tensor, "n c h w"], list[str] | None]:
-    """Pictures that the model was not trained on, at their full size, and their captions, if it reads them."""
-    if model.recipe.data == "emoji":
-        return emoji.load(32)[1].images, None
-    g = torch.Generator().manual_seed(seed)
-    scenes = [scene for kind in artists.KINDS for scene in artists.asked(kind, True, COUNT // len(artists.KINDS), g)]
-    return artists.true_pictures(scenes, g, model.recipe.size), [grammar.caption(scene) for scene in scenes]
+    return {
+        "psnr_heldout": psnr(model.draw(small, captions, seed=seed), large),
+        "psnr_heldout_bicubic": psnr(smooth, large),
+        "psnr_heldout_without": psnr(model.draw(small, seed=seed), large),
+    }
