@@ -28,6 +28,7 @@ from .repository import address, services
 from .text import HERE, file, inline, markdown, sections
 
 VIEW = "application/vnd.jupyter.widget-view+json"
+OPENING = ("scenes", "filmstrip")  # the pictures of the index, from assets/
 PRIORITY = [VIEW, "text/html", "text/markdown", "image/svg+xml", "image/png", "text/plain"]
 
 
@@ -48,7 +49,9 @@ def build(notebooks: Path, out: Path, repository: str | None = None) -> list[Pat
     rows = _readme_rows(notebooks)
     for path in paths:
         nb = _read(path)
-        course.append({"name": path.stem, "nb": nb, "title": _title(nb) or path.stem, **rows.get(path.stem, {})})
+        course.append(
+            {"name": path.stem, "nb": nb, "title": _title(nb) or path.stem, "cover": _cover(nb), **rows.get(path.stem, {})}
+        )
 
     page, deck = _exporter("page", course), _exporter("deck", course)
     files = {}
@@ -72,9 +75,9 @@ def build(notebooks: Path, out: Path, repository: str | None = None) -> list[Pat
             raise ValueError(
                 f"{path} holds outputs or metadata from which no page can be made ({what}): run it again."
             ) from error
-    filmstrip = base64.b64encode((HERE.parent / "assets" / "filmstrip.png").read_bytes()).decode()
+    pictures = {name: base64.b64encode((HERE.parent / "assets" / f"{name}.png").read_bytes()).decode() for name in OPENING}
     index = page.environment.get_template("index.html.j2")
-    files["index.html"] = index.render(course=course, filmstrip=filmstrip, repository=repository).encode()
+    files["index.html"] = index.render(course=course, pictures=pictures, repository=repository).encode()
     lines = page.environment.get_template("lecture.html.j2")
     files["lecture.html"] = lines.render(lines=LINES, columns=COLUMNS, found=entries(course), folded=folded(course)).encode()
     files |= reference()
@@ -115,6 +118,15 @@ def _title(nb: nbformat.NotebookNode) -> str:
         if found:
             return found[1]
     return ""
+
+
+def _cover(nb: nbformat.NotebookNode) -> dict[str, str] | None:
+    """The figure of the cell tagged `cover`, which stands for the notebook on the index, with its alternative text."""
+    for cell in nb.cells:
+        for output in cell.get("outputs", []):
+            if "cover" in cell.metadata.get("tags", []) and "image/png" in output.get("data", {}):
+                return {"png": output.data["image/png"], "alt": output.metadata.get("image/png", {}).get("alt", "")}
+    return None
 
 
 def _readme_rows(notebooks: Path) -> dict[str, dict[str, str]]:

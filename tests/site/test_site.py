@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from markupsafe import escape
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from ddpm_lite import __main__ as cli
@@ -63,6 +64,16 @@ def test_every_page_leads_to_the_lines_of_the_lecture_and_to_the_reference(pages
         if not name.endswith(".slides.html"):
             linked = {posixpath.normpath(posixpath.join(name, "..", to)) for to in re.findall(r'<a [^>]*href="([^"#]+)', text)}
             assert {"index.html", "lecture.html", "api/index.html"} - {name} <= linked, name
+
+
+def test_the_index_shows_a_figure_of_each_notebook_and_what_it_shows(pages):
+    for name in NAMES:
+        cells = nbformat.read(NOTEBOOKS / f"{name}.ipynb", 4).cells
+        (cover,) = (cell for cell in cells if "cover" in cell.metadata.get("tags", []))
+        (figure,) = (output for output in cover.outputs if "image/png" in output.get("data", {}))
+        assert figure.data["image/png"].replace("\n", "") in pages["index.html"], name
+        assert escape(figure.metadata["image/png"]["alt"]) in pages["index.html"], name
+    assert pages["index.html"].count('class="cover"') == len(NAMES)
 
 
 @pytest.mark.parametrize("name", ["index", "lecture", *NAMES, *(f"{n}.slides" for n in NAMES)])
