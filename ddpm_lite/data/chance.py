@@ -6,7 +6,7 @@ import torch
 
 from . import emoji
 from .emoji import ARTISTS, TONES
-from .grammar import PLACES, VALUES, WORDS, Scene, can_be, caption, go_together, is_held_out
+from .grammar import PLACES, VALUES, Scene, can_be, caption, drawn_by, go_together, is_held_out, is_sayable
 
 # How often a training draws a plain thing and each change: places have by far the most pairs.
 SHARES = {"": 0.18, "colour": 0.14, "number": 0.1, "place": 0.28, "worn": 0.12, "size": 0.03, "ground": 0.09, "turned": 0.06}
@@ -82,7 +82,7 @@ def draw(dice: Dice, everything: bool = False) -> Drawn:
         others = things[thing].synonyms if scene.number == 1 else ()
         name = others[dice.among(len(others))] if others and dice() < SYNONYM else None
         text = caption(scene._replace(artist=artist if named else None), name)
-        if len(text.split()) <= WORDS:
+        if is_sayable(text):
             return Drawn(scene, artist, text)
 
 
@@ -98,21 +98,19 @@ def alike(first: Drawn, dice: Dice, everything: bool = False) -> Drawn:
     """A scene that is easily taken for the first: half of the time the same thing with another change of the same kind, else
     another thing with the same change. A CLIP learns most from telling such pairs apart; in a batch of scenes by chance they are
     rare."""
-    things, row = emoji.load().things, emoji.load().row
     # Being tiny or upside down has no other value, so the thing gets a colour in its place.
     kinds = [kind for kind in first.scene.changes if kind in VALUES] or ["colour"]
     for _ in range(20):
         if dice() < 0.5:
             scene = change(Scene(first.scene.thing), kinds[dice.among(len(kinds))], dice)
         else:
-            scene = first.scene._replace(thing=dice.among(len(things)), tone=0)
-        parts = [thing for thing in (scene.thing, scene.other) if thing is not None]
-        artists = [a for a in range(len(ARTISTS)) if all((thing, a, 0) in row for thing in parts)]
+            scene = first.scene._replace(thing=dice.among(len(emoji.load().things)), tone=0)
+        artists = drawn_by(scene)
         able = all(can_be(scene.thing, kind, scene.worn) for kind in scene.changes) and scene.thing != scene.other
         if not able or not artists:
             continue
         artist = artists[dice.among(len(artists))]
         text = caption(scene._replace(artist=artist if dice() < NAMED else None))
-        if len(text.split()) <= WORDS and (everything or not is_held_out(scene, artist)):
+        if is_sayable(text) and (everything or not is_held_out(scene, artist)):
             return Drawn(scene, artist, text)
     return draw(dice, everything)

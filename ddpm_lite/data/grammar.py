@@ -161,6 +161,22 @@ def artists_of(thing: int, tone: int = 0) -> list[int]:
     return [a for a in range(len(ARTISTS)) if (thing, a, tone) in emoji.load().row]
 
 
+def drawn_by(scene: Scene) -> list[int]:
+    """The artists who have drawn what is in the scene."""
+    both = set(artists_of(scene.thing, scene.tone))
+    return sorted(both if scene.other is None else both & set(artists_of(scene.other)))
+
+
+def is_sayable(caption: str) -> bool:
+    """Whether a caption is short enough for the networks here."""
+    return len(caption.split()) <= WORDS
+
+
+def without(scene: Scene, kind: str) -> Scene:
+    """The scene without its change of this kind."""
+    return scene._replace(place="", other=None) if kind == "place" else scene._replace(**{kind: VALUES[kind][0]})
+
+
 @cache
 def words() -> tuple[str, ...]:
     """Every word that a caption can have, in alphabetical order."""

@@ -114,11 +114,10 @@ class Chain:
         picture starts from the same noise, whatever count is and whatever else is varied. ValueError for a count below 1."""
         if count < 1:
             raise ValueError(f"count = {count}, but at least one variation must be drawn.")
-        fast: dict[str, Any] = {"steps": steps, "method": method}
         decoding, enlarging = range(2 * seed, 2 * seed + 2)
         varied = []
         for embedding in self.encode(pictures):
-            small = self.decode(embedding.expand(count, -1), seed=decoding, scale=scale, **fast)
+            small = self.decode(embedding.expand(count, -1), seed=decoding, scale=scale, steps=steps, method=method)
             varied.append(small if self.upsampler is None else self.enlarge(small, seed=enlarging))
         return torch.stack(varied)
 

@@ -76,9 +76,7 @@ class World:
     def others(self, scene: Scene) -> list[Scene]:
         """All other scenes that could be meant: another value, none, and another thing."""
         (kind,) = scene.changes
-        nothing, *values = VALUES[kind]
-        without = {"place": "", "other": None} if kind == "place" else {kind: nothing}
-        found = [scene._replace(**without), *(scene._replace(**{kind: value}) for value in values)]
+        found = [grammar.without(scene, kind), *(scene._replace(**{kind: value}) for value in VALUES[kind][1:])]
         for thing in self.things[:200]:
             found += [scene._replace(thing=thing), *([scene._replace(other=thing)] if kind == "place" else [])]
         return [each for each in dict.fromkeys(found) if each != scene and each.thing != each.other]

@@ -15,6 +15,7 @@ from ...data.grammar import VALUES, Scene
 from ...maths import metrics
 from ...networks.prior import text_difference
 from ..unclip import Chain
+from . import exact
 
 THINGS, TURNS, KEPT = 24, (0.0, 0.1, 0.2, 0.3, 0.4, 0.5), (1, 2, 5, 10, 20, 50, 96)
 KINDS = ("colour", "number", "worn", "ground")  # of the changes by words and the probes
@@ -63,22 +64,19 @@ def turned(chain: Chain, kind: str) -> list[dict[str, float | str]]:
             after.append(scene)
     by = [i % len(ARTISTS) for i in range(len(before))]
     pictures = changes.draw(before, by, 16)
-    was, wished = (chain.encode_text([grammar.caption(scene) for scene in scenes]) for scenes in (before, after))
+    was, wished = (chain.encode_text(exact.captions(scenes)) for scenes in (before, after))
     z, noise = chain.encode(pictures), chain.invert(pictures, 20)
+    # What each picture may have become: the thing with each value of the change, the first of which is none.
+    every = [[scene._replace(**{kind: value}) for value in VALUES[kind]] for scene in before]
+    true = [changes.draw(scenes, [artist] * len(scenes), 16) for scenes, artist in zip(every, by, strict=True)]
+    wanted = [VALUES[kind].index(getattr(scene, kind)) for scene in after]
     rows: list[dict[str, float | str]] = []
     for share in TURNS:
         drawn = chain.decode(text_difference(z, was, wished, share), noise=noise, steps=20, scale=1.0, method="ddim")
-        found = [_value(picture, scene, kind, artist) for picture, scene, artist in zip(drawn, before, by, strict=True)]
-        wanted = [VALUES[kind].index(getattr(scene, kind)) for scene in after]
+        found = [int(metrics.nearest(picture[None], among)[1]) for picture, among in zip(drawn, true, strict=True)]
         right = [a == b for a, b in zip(found, wanted, strict=True)]
         rows.append({"change": kind, "turn": share, "right": sum(right) / len(right), "unchanged": found.count(0) / len(found)})
     return rows
-
-
-def _value(picture: Float[Tensor, "c h w"], scene: Scene, kind: str, artist: int) -> int:
-    """Which value of a change a picture is nearest to; 0 is none."""
-    every = [scene._replace(**{kind: value}) for value in VALUES[kind]]
-    return int(metrics.nearest(picture[None], changes.draw(every, [artist] * len(every), 16))[1])
 
 
 def probes(chain: Chain) -> list[dict[str, float | str]]:

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ...data import chance, changes, emoji, grammar
-from ...data.grammar import PLACES, VALUES, Scene
+from ...data.grammar import PLACES, VALUES, Scene, drawn_by
 
 COUNT, OTHERS = 500, 200  # captions of each kind, and other things to tell them from
 FEWER = {"number": 360}  # of this kind there are no 500: 369 numbers of things are held out
@@ -33,7 +33,7 @@ def asked(kind: str, held_out: bool, n: int, generator: torch.Generator) -> list
         if len(found) == n:
             return list(found)
         scene = chance.change(Scene(able[dice.among(len(able))]), kind, dice)._replace(tiny=False)
-        if scene.changes and grammar.is_held_out(scene) == held_out and drawn_by(scene) and _sayable(scene):
+        if scene.changes and grammar.is_held_out(scene) == held_out and _can_be_asked(scene):
             found[scene] = None
     raise ValueError(f"{n} scenes with another {kind} were asked for, but only {len(found)} were found: ask for fewer.")
 
@@ -54,19 +54,14 @@ def asked_of_two(n: int, generator: torch.Generator) -> list[Scene]:
             scene = Scene(dice.among(number))
             for kind in (first, second):
                 scene = chance.change(scene, kind, dice)._replace(tiny=False)
-            if len(scene.changes) == 2 and drawn_by(scene) and _sayable(scene):
+            if len(scene.changes) == 2 and _can_be_asked(scene):
                 found[scene] = None
     return list(found)
 
 
-def _sayable(scene: Scene) -> bool:
-    return len(grammar.caption(scene).split()) <= grammar.WORDS
-
-
-def drawn_by(scene: Scene) -> list[int]:
-    """The artists who have drawn what is in the scene."""
-    both = set(grammar.artists_of(scene.thing, scene.tone))
-    return sorted(both if scene.other is None else both & set(grammar.artists_of(scene.other)))
+def _can_be_asked(scene: Scene) -> bool:
+    """Whether it can be said, and some artist has drawn all of it."""
+    return bool(drawn_by(scene)) and grammar.is_sayable(grammar.caption(scene))
 
 
 def others(scene: Scene, generator: torch.Generator) -> list[Scene]:
@@ -74,11 +69,9 @@ def others(scene: Scene, generator: torch.Generator) -> list[Scene]:
     things with the same changes."""
     found: dict[Scene, None] = {}
     for kind in scene.changes:
-        nothing, *values = VALUES[kind]
-        for value in values:
+        for value in VALUES[kind][1:]:
             found[scene._replace(**{kind: value})] = None
-        # A picture that ignores a change is wrong too.
-        found[scene._replace(place="", other=None) if kind == "place" else scene._replace(**{kind: nothing})] = None
+        found[grammar.without(scene, kind)] = None  # a picture that ignores a change is wrong too
     if scene.other is not None:
         for place in PLACES:
             found[scene._replace(thing=scene.other, other=scene.thing, place=place)] = None
@@ -87,7 +80,7 @@ def others(scene: Scene, generator: torch.Generator) -> list[Scene]:
         # Of two things beside each other, each is exchanged half of the time.
         found[scene._replace(other=thing) if scene.other is not None and i % 2 else scene._replace(thing=thing)] = None
     found.pop(scene, None)
-    return [each for each in found if each.thing != each.other and drawn_by(each) and _sayable(each)]
+    return [each for each in found if each.thing != each.other and _can_be_asked(each)]
 
 
 def _pool(generator: torch.Generator) -> list[int]:
