@@ -5,8 +5,9 @@ and many compute the same thing (apart from dropout, which each draws for itself
 """
 
 import gc
+import importlib
 import os
-from typing import TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import torch
 import torch.distributed as dist
@@ -33,6 +34,10 @@ def start(device: torch.device) -> torch.device:
             raise ValueError(f"Process {own + 1} of this machine finds no GPU of its own: start at most {count} here.")
         device = torch.device("cuda", own)
         torch.cuda.set_device(device)
+    # DistributedDataParallel imports this module, whose functions keep whatever group there is at that time. If they kept ours,
+    # its threads would outlive `stop` and now and then abort a process that had finished.
+    importlib.import_module("torch.distributed.nn.functional")
+
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     return device
 
@@ -93,11 +98,21 @@ def gather(x: Tensor) -> Tensor:
     If all processes compute the same loss from it, each gets world_size times its part of the gradient, which is what
     DistributedDataParallel's mean over the processes expects.
     """
-    if world_size() == 1:
-        return x
-    from torch.distributed.nn.functional import all_gather  # a PyTorch without torch.distributed has no such module
+    return x if world_size() == 1 else _Gather.apply(x)
 
-    return torch.stack(all_gather(x), dim=1).flatten(0, 1)
+
+class _Gather(torch.autograd.Function):
+    """`gather` of several processes; PyTorch's own function for it will be removed."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        parts = [torch.empty_like(x) for _ in range(world_size())]
+        dist.all_gather(parts, x.contiguous())
+        return torch.stack(parts, dim=1).flatten(0, 1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return shard(total(gradients[0]))
 
 
 def mean(x: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="th
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 CURVE = """
-    import json, sys, torch
+    import json, pathlib, sys, torch
     from ddpm_lite import UNet, Schedule, eps_loss, train
     from ddpm_lite.machine import distributed
     distributed.start(torch.device("cpu"))
@@ -34,6 +34,8 @@ CURVE = """
         json.dump({"losses": [s.loss for s in steps], "history": history}, open(sys.argv[1], "w"))
     del net, steps  # they hold what a process must let go of before it leaves
     distributed.stop()
+    threads = [p.read_text() for p in pathlib.Path("/proc/self/task").glob("*/comm")]  # none outside Linux
+    assert not any("gloo" in name for name in threads), threads  # one that is left can abort a process that has finished
 """
 
 

@@ -406,7 +406,7 @@ def test_training_on_the_gpu(g):
 
 
 CURVE = f"""
-    import json, sys, torch
+    import json, pathlib, sys, torch
     from ddpm_lite import CLIP, Schedule, clip_loss, train
     from ddpm_lite.machine import distributed
     distributed.start(torch.device("cpu"))
@@ -421,6 +421,8 @@ CURVE = f"""
         json.dump({{"losses": [s.loss for s in steps], "history": history}}, open(sys.argv[1], "w"))
     del net, steps  # they hold what a process must let go of before it leaves
     distributed.stop()
+    threads = [p.read_text() for p in pathlib.Path("/proc/self/task").glob("*/comm")]  # none outside Linux
+    assert not any("gloo" in name for name in threads), threads  # one that is left can abort a process that has finished
 """
 
 
