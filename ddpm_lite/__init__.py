@@ -46,6 +46,7 @@ from .networks import (
     timestep_embedding,
     widen,
     with_channels,
+    word_maps,
 )
 from .sampling import Frame, as_eps, clip_guided, ddim_step, ddpm_step, dpm_solver_step, guided, inpaint, sample, timesteps
 from .training import (
@@ -131,6 +132,7 @@ __all__ = [
     "views",
     "widen",
     "with_channels",
+    "word_maps",
     "x0_from_eps",
     "x0_from_v",
     "x0_loss",

@@ -15,7 +15,7 @@ from .recipe import Recipe
 
 # These arguments of a network may differ from its preset's; the data and other models rely on the others.
 INSIDE = {f"{of}{each}" for of in ("", "text_", "image_") for each in ("width", "depth", "heads")}
-INSIDE |= {"mults", "attention", "groups", "patch"}
+INSIDE |= {"mults", "image_mults", "attention", "groups", "patch"}
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,11 @@ from .classifier import Classifier
 from .clip import CLIP, VIT_B_32, ImageEncoder, TextEncoder
 from .diffusers_unet import from_diffusers
 from .layers import Condition, timestep_embedding
+from .looking import word_maps
 from .mlp import PointMLP
 from .openai_clip import BytePairTokenizer
 from .prior import Prior, closest, conditions, embed, null_condition, principal, slerp, text_difference
+from .resnet import ResNet
 from .tokenizer import Tokenizer
 from .transformer import Block, Transformer, quick_gelu
 from .unet import CIFAR10, UNet
@@ -35,6 +37,7 @@ __all__ = [
     "PointMLP",
     "Prior",
     "ResBlock",
+    "ResNet",
     "TextEncoder",
     "Tokenizer",
     "Transformer",
@@ -54,4 +57,5 @@ __all__ = [
     "timestep_embedding",
     "widen",
     "with_channels",
+    "word_maps",
 ]

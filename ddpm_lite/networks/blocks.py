@@ -19,23 +19,24 @@ class Norm(nn.GroupNorm):
 
 class ResBlock(nn.Module):
     """x + conv(silu(norm(conv(silu(norm(x))) + emb))), the second convolution zero at first, so a block starts as x.
-    Slide L19; Ho et al. 2020, appendix B."""
+    Slide L19; Ho et al. 2020, appendix B. With emb_dim None it has no emb: the block of He et al. 2016."""
 
-    def __init__(self, channels_in: int, channels_out: int, emb_dim: int, groups: int, dropout: float):
+    def __init__(self, channels_in: int, channels_out: int, emb_dim: int | None, groups: int, dropout: float):
         super().__init__()
         self.norm_1 = Norm(groups, channels_in, eps=1e-6)
         self.conv_1 = nn.Conv2d(channels_in, channels_out, 3, padding=1)
-        self.emb = nn.Linear(emb_dim, channels_out)
+        self.emb = None if emb_dim is None else nn.Linear(emb_dim, channels_out)
         self.norm_2 = Norm(groups, channels_out, eps=1e-6)
         self.dropout = nn.Dropout(dropout)
         self.conv_2 = zero(nn.Conv2d(channels_out, channels_out, 3, padding=1))
         self.skip = nn.Conv2d(channels_in, channels_out, 1) if channels_in != channels_out else nn.Identity()
 
     def forward(
-        self, x: Float[Tensor, "b c_in h w"], emb: Float[Tensor, "b e"], context: Context | None = None
+        self, x: Float[Tensor, "b c_in h w"], emb: Float[Tensor, "b e"] | None, context: Context | None = None
     ) -> Float[Tensor, "b c_out h w"]:
         h = self.conv_1(F.silu(self.norm_1(x)))
-        h = h + self.emb(emb)[:, :, None, None]
+        if self.emb is not None:
+            h = h + self.emb(emb)[:, :, None, None]
         h = self.conv_2(self.dropout(F.silu(self.norm_2(h))))
         return self.skip(x) + h
 
@@ -60,18 +61,28 @@ class Attention(nn.Module):
         self, x: Float[Tensor, "b c h w"], emb: Tensor | None = None, context: Context | None = None
     ) -> Float[Tensor, "b c h w"]:
         b, c, h, w = x.shape
-        pixels = self.norm(x).flatten(2).mT  # (b, hw, c)
-        q, k, v = self.qkv(pixels).reshape(b, h * w, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
-        mask = None
-        if self.words is not None:
-            assert context is not None, "a network with captions makes a Context at each call"
-            words = self.words(context.features)
-            k_words, v_words = words.reshape(b, -1, 2, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
-            k, v = torch.cat([k_words, k], dim=2), torch.cat([v_words, v], dim=2)
-            mask = F.pad(context.visible, (0, h * w), value=True)[:, None, None]  # all pixels are visible
-        seen = attend(q, k, v, mask)  # (b, heads, hw, c / heads)
+        seen = attend(*self._asked(x, context))  # (b, heads, hw, c / heads)
         seen = self.out(seen.transpose(1, 2).reshape(b, h * w, c))
         return x + seen.mT.reshape(b, c, h, w)
+
+    def weights(self, x: Float[Tensor, "b c h w"], context: Context | None = None) -> Float[Tensor, "b heads hw places"]:
+        """What each pixel looks at, in shares that add up to 1: first the words, if there are any, then the pixels."""
+        q, k, _, mask = self._asked(x, context)
+        fit = q.float() @ k.float().mT / q.shape[-1] ** 0.5
+        return (fit if mask is None else fit.masked_fill(~mask, -torch.inf)).softmax(-1)
+
+    def _asked(self, x: Tensor, context: Context | None) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Queries, keys and values, and which of these may be seen: what `attend` takes."""
+        b, c, h, w = x.shape
+        pixels = self.norm(x).flatten(2).mT  # (b, hw, c)
+        q, k, v = self.qkv(pixels).reshape(b, h * w, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
+        if self.words is None:
+            return q, k, v, None
+        assert context is not None, "a network with captions makes a Context at each call"
+        words = self.words(context.features)
+        k_words, v_words = words.reshape(b, -1, 2, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
+        mask = F.pad(context.visible, (0, h * w), value=True)[:, None, None]  # all pixels are visible
+        return q, torch.cat([k_words, k], dim=2), torch.cat([v_words, v], dim=2), mask
 
 
 class Downsample(nn.Conv2d):

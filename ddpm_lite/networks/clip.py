@@ -1,7 +1,7 @@
 """CLIP (Radford et al. 2021): pictures and captions as points on one sphere, a picture near the captions that fit it."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from ..maths.checks import require_labels
 from ..maths.schedule import require_floating
 from . import openai_clip
 from .layers import Condition
+from .resnet import ResNet, require_shape, require_time
 from .tokenizer import END
 from .transformer import Transformer
 
@@ -83,14 +84,8 @@ class ImageEncoder(nn.Module):
 
     def forward(self, pictures: Float[Tensor, "b c h w"], t: Int[Tensor, " b"] | None = None) -> Float[Tensor, "b dim"]:
         require_floating(pictures=pictures)
-        if tuple(pictures.shape[1:]) != self.shape:
-            wanted = ", ".join(map(str, self.shape))
-            raise ValueError(f"This network takes pictures of shape (B, {wanted}), not {tuple(pictures.shape)}.")
-        if (t is None) != (self.time is None):
-            need = (
-                "takes no t: noisy=True builds one that does" if self.time is None else "was built for noisy pictures and needs t"
-            )
-            raise ValueError(f"This CLIP {need}.")
+        require_shape(pictures, self.shape)
+        require_time(t, noisy=self.time is not None)
         x = self.patches(pictures).flatten(2).mT  # (b, patches, width)
         first = self.class_token.expand(len(x), -1)
         if self.time is not None:
@@ -105,9 +100,11 @@ class CLIP(nn.Module):
     Slide L23; Radford et al. 2021, fig. 3, section 2.5; Nichol et al. 2022, section 2.4.
 
     vocabulary, length, end            number of different tokens, tokens per caption, token at which it is read
-    size, channels, patch              pixels of a picture's side, its channels, pixels of a patch's side
+    size, channels                     pixels of a picture's side, its channels
     dim                                dimensions of the common space
     text_width, text_depth, text_heads and the same for image: the two Transformers
+    patch                              pixels of a patch's side, for a Transformer that reads pictures
+    image_mults                        in place of patch and image_heads, for a `ResNet` that reads pictures
     activation                         "quick_gelu" (OpenAI's) or "gelu"
     noisy                              encode_image takes x_t and t instead of a picture (for CLIP guidance)
 
@@ -122,14 +119,15 @@ class CLIP(nn.Module):
         vocabulary: int,
         length: int,
         size: int,
-        patch: int,
         dim: int,
         text_width: int,
         text_depth: int,
         text_heads: int,
         image_width: int,
         image_depth: int,
-        image_heads: int,
+        image_heads: int | None = None,
+        patch: int | None = None,
+        image_mults: Sequence[int] | None = None,
         channels: int = 3,
         end: int = END,
         activation: str = "quick_gelu",
@@ -137,7 +135,13 @@ class CLIP(nn.Module):
     ):
         super().__init__()
         self.text = TextEncoder(vocabulary, length, end, text_width, text_depth, text_heads, dim, activation)
-        self.image = ImageEncoder(size, channels, patch, image_width, image_depth, image_heads, dim, activation, noisy)
+        self.image: ImageEncoder | ResNet
+        if image_mults is not None and patch is None and image_heads is None:
+            self.image = ResNet(size, channels, image_width, image_mults, image_depth, dim, noisy)
+        elif image_mults is None and patch is not None and image_heads is not None:
+            self.image = ImageEncoder(size, channels, patch, image_width, image_depth, image_heads, dim, activation, noisy)
+        else:
+            raise ValueError("Give patch and image_heads for a Transformer that reads pictures, or image_mults for a ResNet.")
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 
     def encode_image(self, pictures: Float[Tensor, "b c h w"], t: Int[Tensor, " b"] | None = None) -> Float[Tensor, "b dim"]:

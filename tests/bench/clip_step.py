@@ -25,7 +25,7 @@ CONFIGURATIONS = {"16 x 16": (16, 128, 4, 4, 112), "32 x 32": (32, 256, 6, 4, 22
 def ours(size: int, width: int, depth: int, heads: int, data: tuple[Tensor, Tensor], args, precision: torch.dtype | None):
     """Our network in our `train`."""
     net = {f"{side}_{k}": v for side in ("text", "image") for k, v in (("width", width), ("depth", depth), ("heads", heads))}
-    model = place(CLIP(VOCABULARY, LENGTH, size, PATCH, width, **net), CPU, precision)
+    model = place(CLIP(VOCABULARY, LENGTH, size=size, patch=PATCH, dim=width, **net), CPU, precision)
     generator = torch.Generator().manual_seed(args.seed)
     return model, train(model, data, clip_loss(), generator=generator, steps=FOREVER, batch_size=args.batch)
 

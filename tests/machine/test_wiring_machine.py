@@ -75,8 +75,17 @@ def test_the_shards_of_all_processes_are_the_batch_and_gathered_they_are_in_orde
         four(r)
         shards.append(distributed.shard(batch))
     assert torch.equal(torch.cat(shards).sort(0).values, batch) and distributed.shard(None) is None
-    monkeypatch.setattr("torch.distributed.nn.functional.all_gather", lambda x: shards)
-    assert torch.equal(distributed.gather(shards[2]), batch)
+    # With four processes, of which this is number 2; all have the same gradient, so each row gets it four times.
+    four(2)
+    monkeypatch.setattr(
+        dist, "all_gather", lambda parts, x: [part.copy_(shard) for part, shard in zip(parts, shards, strict=True)]
+    )
+    monkeypatch.setattr(dist, "all_reduce", lambda x: x.mul_(4))
+    own = shards[2].clone().requires_grad_()
+    gathered = distributed.gather(own)
+    assert torch.equal(gathered, batch)
+    (gathered * batch).sum().backward()
+    assert torch.equal(own.grad, 4 * shards[2])
     with pytest.raises(ValueError, match="A batch of 13 does not divide among 4 processes"):
         distributed.shard(torch.zeros(13))
 

@@ -11,7 +11,9 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+import torch.nn.functional as F
 from test_device import META, OneDevice
+from test_networks import randomise as all_random
 from transformers import CLIPConfig, CLIPModel, CLIPProcessor, CLIPTokenizer
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
@@ -256,6 +258,37 @@ def test_precision_changes_the_arithmetic_but_not_the_answer(small, g):
         torch.testing.assert_close(a, b, rtol=0, atol=close)
 
 
+RESNET = {**{k: v for k, v in SMALL.items() if k not in ("patch", "image_heads")}, "image_width": 16, "image_mults": (1, 2)}
+
+
+def test_a_resnet_is_residual_blocks_and_one_map_of_all_places(g):
+    """Against the same blocks written out by PyTorch's functions; and no picture changes another's features."""
+    net = all_random(CLIP(**{**RESNET, "image_depth": 1})).image
+    pictures = batch(3, g)[0]
+
+    def norm(x, layer):
+        return F.silu(F.group_norm(x, 8, layer.weight, layer.bias, 1e-6))
+
+    def convolve(x, layer, **options):
+        return F.conv2d(x, layer.weight, layer.bias, **options)
+
+    first, down, second = net.blocks
+    h = convolve(pictures, net.first, padding=1)
+    h = h + convolve(norm(convolve(norm(h, first.norm_1), first.conv_1, padding=1), first.norm_2), first.conv_2, padding=1)
+    h = convolve(F.pad(h, (0, 1, 0, 1)), down, stride=2)
+    inner = convolve(norm(convolve(norm(h, second.norm_1), second.conv_1, padding=1), second.norm_2), second.conv_2, padding=1)
+    h = convolve(h, second.skip) + inner
+    expected = norm(h, net.norm).reshape(3, -1) @ net.projection.weight.T  # (3, 8)
+    torch.testing.assert_close(net(pictures), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(net(pictures[:1]), expected[:1], rtol=1e-4, atol=1e-4)
+
+
+def test_a_noisy_resnet_reads_t(g):
+    net, pictures = all_random(CLIP(**RESNET, noisy=True)), batch(3, g)[0]
+    early, late = net.encode_image(pictures, torch.tensor([1, 1, 1])), net.encode_image(pictures, torch.tensor([1, 900, 1]))
+    assert torch.equal(early[[0, 2]], late[[0, 2]]) and (early[1] - late[1]).abs().max() > 1e-3
+
+
 @pytest.mark.parametrize("noisy", [False, True])
 def test_forward_loss_and_backward_stay_on_the_device(noisy):
     net = CLIP(**SMALL, noisy=noisy).to(META)
@@ -269,6 +302,12 @@ def test_forward_loss_and_backward_stay_on_the_device(noisy):
     ("make", "words"),
     [
         (lambda: CLIP(**{**SMALL, "patch": 3}), "cannot be cut into patches of 3 x 3"),
+        (lambda: CLIP(**SMALL, image_mults=(1, 2)), "or image_mults for a ResNet"),
+        (lambda: CLIP(**{**SMALL, "image_heads": None}), "Give patch and image_heads"),
+        (lambda: CLIP(**{**RESNET, "image_mults": (1, 2, 2, 2, 2)}), "8 x 8 picture cannot be halved 4 times"),
+        (lambda: CLIP(**{**RESNET, "image_width": 9}), "width = 9 must be divisible by groups = 8"),
+        (lambda: CLIP(**RESNET).encode_image(torch.zeros(1, 3, 8, 8)), r"\(B, 2, 8, 8\), not \(1, 3, 8, 8\)"),
+        (lambda: CLIP(**RESNET).encode_image(torch.zeros(1, 2, 8, 8), torch.tensor([1])), "takes no t"),
         (lambda: CLIP(**{**SMALL, "text_heads": 3}), "must be divisible by the number of heads, 3"),
         (lambda: CLIP(**SMALL, activation="relu"), "no activation 'relu'"),
         (lambda: CLIP(**SMALL).encode_image(torch.zeros(1, 3, 8, 8)), r"\(B, 2, 8, 8\), not \(1, 3, 8, 8\)"),

@@ -21,7 +21,7 @@ schedule = Schedule.cosine(100)
 
 def small_clip() -> CLIP:
     sides = {f"{side}_{k}": v for side in ("text", "image") for k, v in (("width", 8), ("depth", 1), ("heads", 2))}
-    return randomise(CLIP(len(WORDS), 5, 8, 4, 6, **sides))
+    return randomise(CLIP(len(WORDS), 5, size=8, patch=4, dim=6, **sides))
 
 
 def test_the_prior_sees_what_it_is_given_and_nothing_of_padding(g):
