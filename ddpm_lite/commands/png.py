@@ -2,6 +2,7 @@
 
 import argparse
 import io
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -9,6 +10,8 @@ from PIL import Image
 
 from ..data.tiles import tiles
 from ..machine import distributed, files, weights
+from ..models.model import AT_ONCE, DrawingModel
+from ..sampling.loop import Frame
 
 MOST = 10_000  # pictures in one PNG
 
@@ -29,10 +32,33 @@ def check_output(out: Path) -> None:
         files.check_file(out)
 
 
-def write_png(images: torch.Tensor, out: Path, columns: int) -> None:
-    """Write pictures into one PNG, side by side, and say so."""
+class Film:
+    """Keeps what a model has on its way from noise to pictures. ValueError for more pictures than it draws at once, and for
+    several processes, of which each draws a part."""
+
+    def __init__(self, model: DrawingModel, n: int):
+        if n > AT_ONCE or distributed.world_size() > 1:
+            raise ValueError(f"--animate shows at most {AT_ONCE} pictures, drawn by one process: ask for fewer, or leave it out.")
+        self.frames: list[torch.Tensor] = []
+        self.watch = model.watch
+        model.watch = self.keep
+
+    def keep(self, frames: Iterator[Frame], count: int) -> Iterator[Frame]:
+        """The frames, unchanged."""
+        for frame in self.watch(frames, count):
+            self.frames.append(frame.x_t.clamp(-1, 1).cpu())
+            yield frame
+
+
+def write_png(images: torch.Tensor, out: Path, columns: int, before: Sequence[torch.Tensor] = ()) -> None:
+    """Write pictures into one PNG, side by side, and say so. What was `before` is shown before them, all at half the size: an
+    animated PNG, which begins again after three seconds, and is the last picture where nothing can move."""
     if distributed.rank() == 0:
-        png = io.BytesIO()
-        Image.fromarray(tiles(images, columns=min(len(images), columns), zoom=8 if images.shape[3] <= 16 else 4)).save(png, "png")
+        png, side = io.BytesIO(), images.shape[3]
+        zoom = (8 if side <= 16 else 4) // (2 if before else 1)
+        larger = [each.repeat_interleave(side // each.shape[3], 2).repeat_interleave(side // each.shape[3], 3) for each in before]
+        *film, last = [Image.fromarray(tiles(each, min(len(each), columns), zoom)) for each in (*larger, images)]
+        moving = {"save_all": True, "default_image": True, "append_images": [*film, last], "loop": 0}
+        last.save(png, "png", **(moving | {"duration": [120] * len(film) + [3000]} if film else {}))
         weights.write_atomically(out, png.getvalue())
         print(f"{len(images)} pictures in {out}")

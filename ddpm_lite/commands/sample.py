@@ -13,7 +13,7 @@ from ..models.model import Trained
 from ..models.unclip import Chain
 from .arguments import whole
 from .common import add_drawing, add_parser, find, show_progress
-from .png import MOST, check_output, drawing_options, write_png
+from .png import MOST, Film, check_output, drawing_options, write_png
 
 
 def drawing() -> list[str]:
@@ -39,6 +39,7 @@ def add(commands: Any) -> None:
         metavar="N",
         help="how many pictures, going through WHAT in turn (default: one for each, or 16)",
     )
+    parser.add_argument("--animate", action="store_true", help="let the PNG show how the pictures come out of the noise")
     add_drawing(parser, "samples.png")
 
 
@@ -56,12 +57,14 @@ def sample(args: argparse.Namespace) -> None:
     options = drawing_options(args)
     conditions = _conditions(model, args.conditions, n)
     show_progress(model)
+    film = Film(model.decoder if isinstance(model, Chain) else model, n) if args.animate else None
     images = model.draw(conditions, **options)
     for upsampler in (trained.load(name, device) for name in then):
         show_progress(upsampler)
         assert isinstance(upsampler, UpsamplingModel), "presets.ALIASES names one"
         images = upsampler.draw(images, conditions if upsampler.recipe.reads else None, seed=args.seed)
-    write_png(images, args.out, columns=10)
+    columns = 10 if images.shape[3] <= 16 else 5
+    write_png(images, args.out, columns, before=film.frames if film else [])
 
 
 def _conditions(model: Trained | Chain, words: list[str], n: int) -> torch.Tensor | list[str]:

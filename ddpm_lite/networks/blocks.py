@@ -19,7 +19,7 @@ class Norm(nn.GroupNorm):
 
 class ResBlock(nn.Module):
     """x + conv(silu(norm(conv(silu(norm(x))) + emb))), the second convolution zero at first, so a block starts as x.
-    Slide L19; Ho et al. 2020, appendix B. With emb_dim None it has no emb: the block of He et al. 2016."""
+    With emb_dim None there is no emb. Slide L19; Ho et al. 2020, appendix B."""
 
     def __init__(self, channels_in: int, channels_out: int, emb_dim: int | None, groups: int, dropout: float):
         super().__init__()

@@ -13,13 +13,13 @@ from .layers import Condition
 
 class ResNet(nn.Module):
     """Pictures to features: the way down of a U-Net, and one linear map of what is at its end.
-    Slide L23; He et al. 2016; Radford et al. 2021, section 2.3, whose CLIP was trained with a ResNet too.
+    Slide L23; He et al. 2016, section 3.1; Radford et al. 2021, section 2.4.
 
     width, mults, depth  channels of level i are width * mults[i], with `depth` residual blocks; each level has half the size
     noisy                each block also reads the time t, so that the network can read a noisy x_t
 
     Convolutions know beforehand that neighbouring pixels belong together, so with few pictures they learn sooner than a Vision
-    Transformer. Where Radford et al. pool by attention and normalise over the batch, this network, of few places, reads all of
+    Transformer. Where OpenAI's ResNets pool by attention and normalise over the batch, this network, of few places, reads all of
     them by one map and normalises over groups of channels. ValueError for sizes that do not fit.
     """
 

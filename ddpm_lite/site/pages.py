@@ -28,7 +28,7 @@ from .repository import address, services
 from .text import HERE, file, inline, markdown, sections
 
 VIEW = "application/vnd.jupyter.widget-view+json"
-OPENING = ("scenes", "filmstrip")  # the pictures of the index, from assets/
+OPENING = ("words", "scenes")  # what the index opens with, from assets/: it moves, and where nothing should move, it does not
 PRIORITY = [VIEW, "text/html", "text/markdown", "image/svg+xml", "image/png", "text/plain"]
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -44,6 +45,26 @@ def test_the_shipped_model_draws_the_digits_asked(tmp_path, capsys):
     first = out.read_bytes()
     cli.main(["sample", "digits", "3", "1", "4", "1", "5", "-o", str(out), "--device", "cpu"])
     assert out.read_bytes() == first
+
+
+@pytest.mark.parametrize(("name", "asked", "enlarged"), [("digits", ["3", "1"], 0), ("unclip-emoji", ["a fox", "two robots"], 1)])
+def test_an_animation_goes_from_noise_to_the_pictures_that_are_drawn_without_it(tmp_path, name, asked, enlarged):
+    draw = ["sample", name, *asked, "--steps", "3", "--device", "cpu", "-o"]
+    assert cli.main([*draw, str(tmp_path / "still.png")]) == cli.main([*draw, str(tmp_path / "film.png"), "--animate"]) == 0
+    still = np.asarray(Image.open(tmp_path / "still.png"))[::2, ::2]
+    film, frames = Image.open(tmp_path / "film.png"), []
+    for i in range(film.n_frames):
+        film.seek(i)
+        frames.append(np.asarray(film.convert("RGB")))
+    assert len(frames) == 1 + 4 + enlarged  # the picture where nothing moves; T and three steps; and larger
+    assert np.array_equal(frames[0], still) and np.array_equal(frames[-1], still)
+    distance = [np.abs(frame.astype(float) - still).mean() for frame in frames[1:]]
+    assert distance == sorted(distance, reverse=True) and distance[0] > 50
+
+
+def test_an_animation_of_too_many_pictures_is_refused(tmp_path, capsys):
+    assert "at most 250 pictures" in said(capsys, "sample", "digits", "-n", "251", "--animate", "-o", tmp_path / "a.png")
+    assert not (tmp_path / "a.png").exists()
 
 
 def test_train_sample_and_score_take_a_run_s_folder(run_folder, tmp_path, capsys):

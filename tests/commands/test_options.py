@@ -57,6 +57,7 @@ TABLE: dict[str, dict[str, tuple[list[str], list[str]] | str]] = {
     "sample": {
         "conditions": (["OTHERWISE"], DRAWN),
         "n": (["-n", "3"], DRAWN),
+        "animate": "test_cli.py::test_an_animation_goes_from_noise_to_the_pictures_that_are_drawn_without_it",
         "out": (["-o", "OTHER.png"], DRAWN),
         "seed": (["--seed", "7"], DRAWN),
         "steps": (["--steps", "7"], DRAWN),

@@ -1,5 +1,6 @@
 """The course as web pages: what is written, and that it needs nothing else. (test_site_browser.py opens the pages.)"""
 
+import base64
 import json
 import posixpath
 import re
@@ -74,6 +75,15 @@ def test_the_index_shows_a_figure_of_each_notebook_and_what_it_shows(pages):
         assert figure.data["image/png"].replace("\n", "") in pages["index.html"], name
         assert escape(figure.metadata["image/png"]["alt"]) in pages["index.html"], name
     assert pages["index.html"].count('class="cover"') == len(NAMES)
+
+
+def test_the_index_opens_with_words_that_become_pictures_and_stands_still_where_nothing_should_move(pages):
+    found = re.search(
+        r'<picture>\s*<source media="\(prefers-reduced-motion: reduce\)" srcset="([^"]+)">\s*<img src="([^"]+)"',
+        pages["index.html"],
+    )
+    still, moving = (base64.b64decode(each.partition("base64,")[2]) for each in found.groups())
+    assert b"acTL" in moving and b"acTL" not in still  # the chunk that makes a PNG an animation
 
 
 @pytest.mark.parametrize("name", ["index", "lecture", *NAMES, *(f"{n}.slides" for n in NAMES)])
