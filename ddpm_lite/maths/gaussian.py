@@ -30,7 +30,7 @@ def q_sample(x0: Float[Tensor, "*x"], t: Steps, eps: Float[Tensor, "*x"], schedu
     return signal * x0 + noise * eps
 
 
-# Three ways to say the same thing: given x_t, each of x_0, eps and v determines the other two (slide L18).
+# Four ways to say the same thing: given x_t, each of x_0, eps, v and the flow determines the others (slide L18).
 
 
 def x0_from_eps(x_t: Float[Tensor, "*x"], eps: Float[Tensor, "*x"], t: Steps, schedule: Schedule) -> Float[Tensor, "*x"]:
@@ -68,6 +68,14 @@ def eps_from_v(x_t: Float[Tensor, "*x"], v: Float[Tensor, "*x"], t: Steps, sched
     _check(x_t=x_t, v=v)
     signal, noise = _signal_and_noise(x_t, t, schedule)
     return noise * x_t + signal * v
+
+
+def eps_from_flow(x_t: Float[Tensor, "*x"], flow: Float[Tensor, "*x"], t: Steps, schedule: Schedule) -> Float[Tensor, "*x"]:
+    """eps = (x_t + sqrt(alpha_bar_t) u) / (sqrt(alpha_bar_t) + sqrt(1 - alpha_bar_t)) from the velocity u = eps - x_0 of the
+    straight path from x_0 to eps, 0 <= t <= T. Slide L18; Lipman et al. 2023, section 4.1."""
+    _check(x_t=x_t, flow=flow)
+    signal, noise = _signal_and_noise(x_t, t, schedule)
+    return (x_t + signal * flow) / (signal + noise)
 
 
 def posterior(

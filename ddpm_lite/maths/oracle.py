@@ -212,15 +212,15 @@ def loss_floor(
     """min over all functions f of E|eps - f(x_t, t, c)|^2 / D, estimated from n draws, 1 <= t <= T.
     Slide L20; Ho et al. 2020, eq. 14.
 
-    target is "eps", or "x0" or "v" in the place of eps: where x_t is known these follow from eps, so that their errors are
-    those of eps times (1 - alpha_bar_t) / alpha_bar_t and 1 / alpha_bar_t.
+    target is "eps", or "x0", "v" or "flow" in the place of eps: where x_t is known these follow from eps, so that their errors
+    are those of eps times s^2, s^2 + 1 and (s + 1)^2 with s^2 = (1 - alpha_bar_t) / alpha_bar_t.
     drop is the share of training pictures whose label is replaced by the null label: 1 is the unconditional floor,
     0 the class-conditional one, and training with label dropout p has the floor p * unconditional + (1 - p) * conditional.
     A floor holds for the distribution it was computed on and for nothing else: read `Floor.of`. ValueError for a drop below 1
     where there are no labels, and for another target.
     """
-    a = float(schedule.alpha_bar[t])
-    factors = {"eps": 1.0, "x0": (1 - a) / a, "v": 1 / a}
+    noise = math.sqrt(1 / float(schedule.alpha_bar[t]) - 1)  # for a signal of 1
+    factors = {"eps": 1.0, "x0": noise**2, "v": noise**2 + 1, "flow": (noise + 1) ** 2}
     if target not in factors:
         raise ValueError(f"There is no target {target!r}: use {', '.join(factors)}.")
     require_share(drop=drop)

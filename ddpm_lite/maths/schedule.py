@@ -63,6 +63,15 @@ class Schedule:
         f = torch.cos(math.pi / 2 * (torch.arange(_positive(T) + 1, dtype=torch.float64) / T + s) / (1 + s)) ** 2
         return cls.from_beta((1 - f[1:] / f[:-1]).clamp(max=beta_max))
 
+    @classmethod
+    def straight(cls, T: int = 1000, beta_max: float = 0.999) -> "Schedule":
+        """The straight path (1 - u) x_0 + u eps of flow matching, u = t/T, scaled so that signal and noise together have variance
+        1: alpha_bar_t = (1 - u)^2 / ((1 - u)^2 + u^2), with beta_t cut off at beta_max.
+        Slide L10; Lipman et al. 2023, section 4.1."""
+        u = torch.arange(_positive(T) + 1, dtype=torch.float64) / T
+        f = (1 - u) ** 2 / ((1 - u) ** 2 + u**2)
+        return cls.from_beta((1 - f[1:] / f[:-1]).clamp(max=beta_max))
+
     @property
     def T(self) -> int:
         """The number of steps."""

@@ -1,6 +1,6 @@
 """What a model is: one record, from which its network, its schedule, its loss and its data follow."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ class Kind(NamedTuple):
     network: type[nn.Module]
     options: tuple[str, ...] = ()  # the numbers that its loss takes
     reads: bool = False  # captions
-    targets: tuple[str | None, ...] = ("eps", "v")  # what its network may predict; None where nothing is denoised
+    targets: tuple[str | None, ...] = ("eps", "x0", "v", "flow")  # what its network may predict; None where nothing is denoised
 
 
 KINDS = {
@@ -31,12 +31,16 @@ KINDS = {
     "text-conditional": Kind(UNet, ("drop", "word_drop"), reads=True),
     "inpainting": Kind(UNet, ("drop", "word_drop", "everything"), reads=True),
     "decoder": Kind(UNet, ("both", "caption", "image", "word_drop"), reads=True),
-    "upsampling": Kind(UNet, ("noise", "factor"), targets=("eps", "v", "x0")),
+    "upsampling": Kind(UNet, ("noise", "factor")),
     "prior": Kind(Prior, ("drop", "word_drop"), reads=True, targets=("x0",)),
     "clip": Kind(CLIP, ("word_drop", "shift"), reads=True, targets=(None,)),
 }
 DATA = ("digits", "shape", "shapes", "emoji", "all-emoji", "folder")
-SCHEDULES = ("linear", "cosine")
+SCHEDULES: dict[str, Callable[..., Schedule]] = {
+    "linear": Schedule.linear,
+    "cosine": Schedule.cosine,
+    "straight": Schedule.straight,
+}
 
 
 @dataclass(frozen=True)
@@ -90,9 +94,9 @@ class Recipe:
     network    the keyword arguments of its network, without the size of the vocabulary, which `words` determine
     training   see `Training`
     about      what it does, in a phrase
-    target     what the network predicts: "eps", "v" (see `targets`), "x0" for a prior or an upsampler, None where nothing is
+    target     what the network predicts: "eps", "x0", "v" or "flow" (see `targets`), for a prior "x0", None where nothing is
                denoised
-    schedule   {"kind": "linear" or "cosine", and the arguments of that schedule}, where something is denoised, or a CLIP sees
+    schedule   {"kind": "linear", "cosine" or "straight", and its arguments}, where something is denoised, or a CLIP sees
                noisy pictures
     loss       the numbers that its loss takes: KINDS[kind].options, and where it denoises and t shall not all count the same,
                "min_snr" (see `denoising_loss`)
@@ -167,7 +171,7 @@ class Recipe:
         if self.schedule is None:
             raise ValueError(f"{self.name} has no schedule: nothing is denoised.")
         arguments = dict(self.schedule)
-        return {"linear": Schedule.linear, "cosine": Schedule.cosine}[arguments.pop("kind")](**arguments)
+        return SCHEDULES[arguments.pop("kind")](**arguments)
 
     def build(self, seed: int = 0) -> nn.Module:
         """The untrained network; the seed determines its first weights."""
@@ -218,4 +222,4 @@ def _wholes(value: Any) -> bool:
 
 
 def _fits(schedule: Any) -> bool:
-    return isinstance(schedule, Mapping) and schedule.get("kind") in SCHEDULES and is_whole(schedule.get("T"), 1, 10**6)
+    return isinstance(schedule, Mapping) and schedule.get("kind") in [*SCHEDULES] and is_whole(schedule.get("T"), 1, 10**6)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..maths.gaussian import eps_from_v, eps_from_x0, x0_from_eps
+from ..maths.gaussian import eps_from_flow, eps_from_v, eps_from_x0, x0_from_eps
 from ..maths.schedule import Schedule, require_floating
 
 
@@ -107,14 +107,14 @@ def dpm_solver_step(
     return ratio * x_t + (math.sqrt(before) - ratio * math.sqrt(now)) * x0_hat
 
 
-EPS_FROM = {"x0": eps_from_x0, "v": eps_from_v}
+EPS_FROM = {"x0": eps_from_x0, "v": eps_from_v, "flow": eps_from_flow}
 
 
 def as_eps(model: Callable[..., Tensor], schedule: Schedule, target: str = "x0") -> Callable[..., Tensor]:
-    """A network that predicts x_0 or v as one that predicts the noise, which is what guidance and the samplers take.
+    """A network that predicts x_0, v or the flow as one that predicts the noise, which is what guidance and the samplers take.
     ValueError for another target. Slide L18; Ho et al. 2020, eq. 4; Salimans & Ho 2022, section 4."""
     if target not in EPS_FROM:
-        raise ValueError(f"target = {target!r}, but only {' and '.join(EPS_FROM)} are turned into eps.")
+        raise ValueError(f"target = {target!r}, but only {', '.join(EPS_FROM)} are turned into eps.")
 
     def eps(x_t: Float[Tensor, "b *d"], t: Int[Tensor, " b"], cond: Tensor | None = None) -> Float[Tensor, "b *d"]:
         return EPS_FROM[target](x_t, model(x_t, t, cond), t, schedule)

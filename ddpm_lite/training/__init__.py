@@ -9,7 +9,18 @@ from . import targets
 from .batches import captioned, decoding, drop_words, erasures, imagining, inpainting, to_bytes, upsampling
 from .checkpoint import Run
 from .loop import TrainStep, learning_rate, train, train_step
-from .losses import Loss, class_loss, clip_loss, denoising_loss, drop_condition, eps_loss, low_discrepancy_t, v_loss, x0_loss
+from .losses import (
+    Loss,
+    class_loss,
+    clip_loss,
+    denoising_loss,
+    drop_condition,
+    eps_loss,
+    flow_loss,
+    low_discrepancy_t,
+    v_loss,
+    x0_loss,
+)
 
 __all__ = [
     "Loss",
@@ -24,6 +35,7 @@ __all__ = [
     "drop_words",
     "eps_loss",
     "erasures",
+    "flow_loss",
     "imagining",
     "inpainting",
     "learning_rate",

@@ -77,6 +77,12 @@ def v_loss(schedule: Schedule, drop: float | None = None, null: int | Tensor | N
     return denoising_loss("v", schedule, drop, null)
 
 
+def flow_loss(schedule: Schedule, drop: float | None = None, null: int | Tensor | None = None) -> LossFunction:
+    """The same for a network that predicts the velocity of the straight path: see `targets.flow`. With `Schedule.straight` this
+    is flow matching. Slide L18; Lipman et al. 2023, eq. 23."""
+    return denoising_loss("flow", schedule, drop, null)
+
+
 def denoising_loss(
     target: str,
     schedule: Schedule,
@@ -84,7 +90,7 @@ def denoising_loss(
     null: int | Tensor | None = None,
     min_snr: float | None = None,
 ) -> LossFunction:
-    """The squared error of a network that sees x_t, t and c and predicts the target: "eps", "x0" or "v" (see `targets`).
+    """The squared error of a network that sees x_t, t and c and predicts the target: "eps", "x0", "v" or "flow" (see `targets`).
     Slide L20; Ho et al. 2020, Algorithm 1; Hang et al. 2023, eq. 8.
 
     min_snr   None: each t counts the same. A number such as 5: each t counts as much as min(SNR, min_snr) would give to the
@@ -125,7 +131,8 @@ def _min_snr(target: str, t: Tensor, schedule: Schedule, most: float) -> Tensor:
     """min(SNR, most), divided by what the squared error of the target is in squared errors of x_0."""
     signal = schedule.alpha_bar.to(t.device)[t]
     ratio = signal / (1 - signal)
-    return ratio.clamp(max=most) / {"eps": ratio, "x0": torch.ones_like(ratio), "v": ratio + 1}[target]
+    errors = {"eps": ratio, "x0": torch.ones_like(ratio), "v": ratio + 1, "flow": (ratio.sqrt() + 1) ** 2}
+    return ratio.clamp(max=most) / errors[target]
 
 
 def look_at(**pictures: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""What a network is trained to predict of x_t: the noise, the clean picture, or the velocity. Each follows from each other.
+"""What a network is trained to predict of x_t: the noise, the clean picture, or one of two velocities. Each gives the others.
 
 Slide L18: x_t is an input and need not be predicted.
 """
@@ -28,4 +28,9 @@ def v(x0: Tensor, t: Tensor, eps: Tensor, schedule: Schedule) -> Tensor:
     return q_sample(eps, t, -x0, schedule)  # the same turn of the plane of signal and noise, a quarter further
 
 
-TARGETS: dict[str, Target] = {"eps": eps, "x0": x0, "v": v}
+def flow(x0: Tensor, t: Tensor, eps: Tensor, schedule: Schedule) -> Tensor:
+    """The velocity eps - x0 of the straight path from the picture to the noise. Slide L18; Lipman et al. 2023, section 4.1."""
+    return eps - x0
+
+
+TARGETS: dict[str, Target] = {"eps": eps, "x0": x0, "v": v, "flow": flow}

@@ -107,6 +107,7 @@ CALLS = {
     "PointMLP.forward": lambda num_classes=None, **k: randomise(d.PointMLP(2, 8, 1, num_classes))(FLAT, T, **k),
     "Schedule.linear": lambda **k: d.Schedule.linear(**{"T": 20, **k}).beta,
     "Schedule.cosine": lambda **k: d.Schedule.cosine(**{"T": 20, **k}).beta,
+    "Schedule.straight": lambda **k: d.Schedule.straight(**{"T": 20, **k}).beta,
     "UNet": partial(net_of, d.UNet, NET),
     "UNet.forward": lambda num_classes=None, **k: randomise(d.UNet(**NET, num_classes=num_classes))(X, T, **k),
     "bound_step": lambda **k: d.bound_step(X, 0.9 * X, 0.5 * X, 7, S, **k),

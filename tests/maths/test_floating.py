@@ -67,6 +67,7 @@ CALLS = {
     "gaussian.v_from_eps": (gaussian.v_from_eps, {"x_t": X, "eps": X, "t": T, "schedule": SCHEDULE}),
     "gaussian.x0_from_v": (gaussian.x0_from_v, {"x_t": X, "v": X, "t": T, "schedule": SCHEDULE}),
     "gaussian.eps_from_v": (gaussian.eps_from_v, {"x_t": X, "v": X, "t": T, "schedule": SCHEDULE}),
+    "gaussian.eps_from_flow": (gaussian.eps_from_flow, {"x_t": X, "flow": X, "t": T, "schedule": SCHEDULE}),
     "gaussian.posterior": (gaussian.posterior, {"x0": X, "x_t": X, "t": T, "schedule": SCHEDULE}),
     "gaussian.posterior_mean_from_eps": (
         gaussian.posterior_mean_from_eps,

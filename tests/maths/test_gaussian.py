@@ -112,6 +112,7 @@ def test_x0_eps_and_v_go_round(data):
     assert ((d.v_from_eps(x_t, eps, t, schedule) - v).abs() < 1e-14 / ab.sqrt()).all()
     close(d.x0_from_v(x_t, v, t, schedule), x0, rtol=0, atol=1e-13)
     close(d.eps_from_v(x_t, v, t, schedule), eps, rtol=0, atol=1e-13)
+    close(d.eps_from_flow(x_t, eps - x0, t, schedule), eps, rtol=0, atol=1e-13)
 
 
 def test_at_t_0_the_picture_is_clean_and_v_is_the_noise():

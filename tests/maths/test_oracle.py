@@ -183,7 +183,7 @@ def test_the_floor_of_gaussian_data_is_the_variance_that_x_t_leaves_to_eps(D, st
 
 
 @pytest.mark.parametrize("t", [1, 100, 500, 900])
-def test_the_floors_of_x0_and_v_are_what_the_exact_answers_leave(t):
+def test_the_floors_of_x0_v_and_flow_are_what_the_exact_answers_leave(t):
     exact, ab = mixture(2), schedule.alpha_bar[t]
     x0 = exact.draw(20_000, seeded(t))[0].double()
     eps = torch.randn(x0.shape, generator=seeded(t + 1), dtype=torch.float64)
@@ -191,11 +191,12 @@ def test_the_floors_of_x0_and_v_are_what_the_exact_answers_leave(t):
     step = torch.full((len(x0),), t)
     v_star = exact.v_model(schedule)(x_t, step)
     left = {"x0": x0 - exact.x0_mean(x_t, step, schedule), "v": ab.sqrt() * eps - (1 - ab).sqrt() * x0 - v_star}
+    left["flow"] = eps - x0 - (exact.eps(x_t, step, schedule) - exact.x0_mean(x_t, step, schedule))
     for target, error in left.items():
         floor = loss_floor(exact, t, schedule, 20_000, seeded(t + 2), target=target)
         own = error.square().mean(1)
         assert abs(floor.value - float(own.mean())) < 5 * math.hypot(floor.std_error, float(own.std()) / len(own) ** 0.5)
-    with pytest.raises(ValueError, match="There is no target 'u': use eps, x0, v"):
+    with pytest.raises(ValueError, match="There is no target 'u': use eps, x0, v, flow"):
         loss_floor(exact, t, schedule, 10, target="u")
 
 

@@ -29,6 +29,7 @@ CALLS = {
     "v_from_eps": (d.v_from_eps, 0),
     "x0_from_v": (d.x0_from_v, 0),
     "eps_from_v": (d.eps_from_v, 0),
+    "eps_from_flow": (d.eps_from_flow, 0),
     "posterior": (lambda a, b, t, s: d.posterior(a, b, t, s)[0], 1),
     "posterior_mean_from_eps": (d.posterior_mean_from_eps, 1),
     "bound_step": (lambda a, b, t, s: d.bound_step(a, b, a, t, s), 2),
@@ -92,7 +93,25 @@ def test_posterior_var_adds_the_precisions_of_the_two_steps_that_meet(beta):
         assert schedule.posterior_var[t].item() == pytest.approx(1 / precision, rel=1e-14 / (1 - ab[1]) + 1e-12)
 
 
-@pytest.mark.parametrize("schedule", [Schedule.linear(), Schedule.cosine(), Schedule.linear(1), Schedule.cosine(1)], ids=repr)
+def test_a_straight_schedule_is_the_straight_path_scaled_and_its_flow_is_the_velocity_of_that_path(T=50):
+    """x = (1 - u) x_0 + u eps, divided by the root of (1 - u)^2 + u^2, and eps - x_0 is dx/du."""
+    schedule = Schedule.straight(T)
+    x0, eps = torch.randn(2, T - 1, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    t = torch.arange(1, T)
+    u = (t.double() / T)[:, None]
+    straight = (1 - u) * x0 + u * eps
+    x_t = straight / ((1 - u) ** 2 + u**2).sqrt()
+    torch.testing.assert_close(d.q_sample(x0, t, eps, schedule), x_t, rtol=1e-9, atol=1e-12)
+    later = ((1 - u - 1e-6) * x0 + (u + 1e-6) * eps - straight) / 1e-6
+    torch.testing.assert_close(d.eps_from_flow(x_t, later, t, schedule), eps, rtol=1e-6, atol=1e-6)
+    assert schedule.beta[-1] == 0.999
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [Schedule.linear(), Schedule.cosine(), Schedule.straight(), Schedule.linear(1), Schedule.cosine(1), Schedule.straight(1)],
+    ids=repr,
+)
 def test_index_0_is_the_clean_picture_and_the_last_step_adds_no_noise(schedule):
     assert schedule.beta[0] == 0 and schedule.alpha[0] == 1 and schedule.alpha_bar[0] == 1 and schedule.snr[0] == math.inf
     assert schedule.posterior_var[0] == 0 and schedule.posterior_var[1] == 0
@@ -134,7 +153,7 @@ def test_a_bad_beta_is_refused_by_name(beta, message):
         Schedule.from_beta(beta)
 
 
-@pytest.mark.parametrize("make", [Schedule.linear, Schedule.cosine])
+@pytest.mark.parametrize("make", [Schedule.linear, Schedule.cosine, Schedule.straight])
 @pytest.mark.parametrize("T", [0, -3])
 def test_a_diffusion_without_steps_is_refused(make, T):
     with pytest.raises(ValueError, match=f"T = {T}, but a diffusion needs at least one step"):

@@ -94,7 +94,7 @@ def test_the_best_possible_network_has_the_floor_as_its_loss():
 
 @pytest.mark.parametrize("most", [5.0, 1e9])
 def test_min_snr_counts_each_t_alike_whatever_the_target(most):
-    """A perfect network but for an error e in x_0: its loss is the mean of min(SNR, most) e^2 for all three targets."""
+    """A perfect network but for an error e in x_0: its loss is the mean of min(SNR, most) e^2 for all four targets."""
     x0 = torch.rand(400, 3, generator=seeded(2), dtype=torch.float64) * 2 - 1
     e = torch.randn(400, 3, generator=seeded(4), dtype=torch.float64)
     seen = {}
@@ -105,11 +105,12 @@ def test_min_snr_counts_each_t_alike_whatever_the_target(most):
             a = schedule.alpha_bar[t][:, None]
             x0_hat = x0 + e
             eps_hat = (x_t - a.sqrt() * x0_hat) / (1 - a).sqrt()
-            return {"eps": eps_hat, "x0": x0_hat, "v": a.sqrt() * eps_hat - (1 - a).sqrt() * x0_hat}[target]
+            v_hat = a.sqrt() * eps_hat - (1 - a).sqrt() * x0_hat
+            return {"eps": eps_hat, "x0": x0_hat, "v": v_hat, "flow": eps_hat - x0_hat}[target]
 
         return model
 
-    for target in ("eps", "x0", "v"):
+    for target in ("eps", "x0", "v", "flow"):
         found = denoising_loss(target, schedule, min_snr=most)(model_of(target), (x0,), seeded(3)).value
         torch.testing.assert_close(found, (seen["snr"].clamp(max=most) * e.square().mean(1)).mean())
     plain = denoising_loss("v", schedule)(model_of("v"), (x0,), seeded(3)).value
