@@ -97,12 +97,15 @@ def figure_strip(rows: dict[str, Float[Tensor, "n c h w"]], below: Sequence[str]
 
 
 def show_quality(axes: Sequence[Axes], rows: Sequence[dict], frechet_real: float) -> None:
-    """Two axes of quality against the number of steps, from the `curves` of a card: recognised, and Frechet distance."""
+    """Two axes of quality against the number of steps, from the `curves` of a card: how many of 1,000 pictures are not
+    recognised, and the Frechet distance."""
     look = {"ddpm": (ORANGE, "--", "o"), "ddim": (BLUE, "-", "s"), "dpm-solver++": (GREEN, ":", "^")}
     for ax, key in zip(axes, ("recognised", "frechet"), strict=True):
         for method, (color, style, marker) in look.items():
             mine = [row for row in rows if row["method"] == method]
             x, y, error = ([row[k] for row in mine] for k in ("steps", key, f"{key}_std"))
+            if key == "recognised":
+                y, error = [1000 * (1 - share) for share in y], [1000 * share for share in error]
             ax.errorbar(x, y, error, color=color, linestyle=style, marker=marker, capsize=4, label=method)
         ax.set(xlabel="steps (network calls)", xscale="log")
         ax.set_xticks(x, [str(n) for n in x])
