@@ -12,9 +12,10 @@ from .recipe import Recipe, Training
 CAPTION = {"length": 16, "width": 128, "depth": 2, "heads": 4}
 UNET = {"size": 16, "channels": 3, "width": 32, "mults": [1, 2, 4], "depth": 1, "attention": [8, 4], "heads": 4, "groups": 8}
 GLIDE = {**UNET, "caption": CAPTION}
-CLIP: dict[str, Any] = {"length": 16, "size": 16, "patch": 4, "dim": 64}
-CLIP |= {"text_width": 64, "text_depth": 2, "text_heads": 4, "image_width": 96, "image_depth": 3, "image_heads": 4}
-CLIP_EMOJI = {**CLIP, "patch": 2, "dim": 96, "text_width": 128}
+CLIP: dict[str, Any] = {"length": 16, "size": 16, "dim": 64, "text_width": 64, "text_depth": 2, "text_heads": 4}
+TRANSFORMER = {"patch": 4, "image_width": 96, "image_depth": 3, "image_heads": 4}
+RESNET = {"image_width": 32, "image_depth": 2, "image_mults": [1, 2, 4]}
+CLIP_EMOJI = {**CLIP, **RESNET, "dim": 96, "text_width": 128}
 COSINE = {"kind": "cosine", "T": 1000}
 GIVEN = {"both": 0.25, "caption": 0.35, "image": 0.3}  # how often a decoder sees both, or one of them alone
 
@@ -41,7 +42,7 @@ _RECIPES = [
         "clip-shapes",
         "clip",
         "shape",
-        {**CLIP, "text_depth": 1, "image_width": 64, "image_depth": 2},
+        {**CLIP, **TRANSFORMER, "text_depth": 1, "image_width": 64, "image_depth": 2},
         Training(128, 3e-3, 1500),
         about="tells which caption fits a picture of one coloured shape, 16 x 16 pixels",
         target=None,
@@ -62,7 +63,7 @@ _RECIPES = [
         "clip",
         "emoji",
         CLIP_EMOJI,
-        Training(256, 2e-3, 5600, weight_decay=0.1),
+        Training(256, 2e-3, 3900, weight_decay=0.1),
         about="tells which caption fits a picture of emoji, 16 x 16 pixels",
         target=None,
         loss={"word_drop": 0.0, "shift": 0},
@@ -71,8 +72,8 @@ _RECIPES = [
         "judge-emoji",
         "clip",
         "all-emoji",
-        {**CLIP_EMOJI, "text_width": 96, "image_width": 64},
-        Training(256, 2e-3, 2000, weight_decay=0.1, seed=1),
+        {**CLIP_EMOJI, "text_width": 96},
+        Training(256, 2e-3, 3900, weight_decay=0.1, seed=1),
         about="a second CLIP, which has seen what is held out too, for scores alone: nothing is trained with it or guided by it",
         target=None,
         loss={"word_drop": 0.0, "shift": 0},
@@ -81,7 +82,7 @@ _RECIPES = [
         "clip-emoji-noisy",
         "clip",
         "emoji",
-        {**CLIP_EMOJI, "image_width": 64, "noisy": True},
+        {**CLIP, **TRANSFORMER, "dim": 96, "text_width": 128, "patch": 2, "image_width": 64, "noisy": True},
         Training(256, 2e-3, 2000, weight_decay=0.1),
         about="a CLIP for pictures of emoji under noise, at every t: what CLIP guidance follows",
         target=None,
@@ -177,7 +178,7 @@ _RECIPES = [
         "clip",
         "folder",
         {
-            **{**CLIP, "length": 32, "size": 64, "patch": 8, "dim": 256},
+            **{**CLIP, **TRANSFORMER, "length": 32, "size": 64, "patch": 8, "dim": 256},
             **{"text_width": 256, "image_width": 256, "image_depth": 6},
         },
         Training(128, 5e-4, 5000, weight_decay=0.1),

@@ -54,7 +54,7 @@ def test_things_that_all_have_drawn_are_different_and_always_the_same():
     assert true.shape == (2, 6, 3, 16, 16) and torch.equal(true[1, 4], changes.draw([Scene(things[1])], [4], 16)[0])
 
 
-@pytest.mark.parametrize("kind", claims.KINDS)
+@pytest.mark.parametrize("kind", [*claims.KINDS, "artist"])
 def test_a_turn_is_right_where_the_picture_shows_the_change_and_unchanged_where_it_does_not(monkeypatch, kind):
     monkeypatch.setattr(claims, "THINGS", 2)
     monkeypatch.setattr(claims, "TURNS", (0.0, 1.0))
@@ -66,17 +66,39 @@ def test_a_turn_is_right_where_the_picture_shows_the_change_and_unchanged_where_
         rows = []
         for i, caption in enumerate(captions):
             scene = next(s for s in wanted if grammar.caption(s) == caption) if caption in map(grammar.caption, wanted) else None
-            rows.append(changes.draw([scene], [i % 6], 16).flatten() if scene else torch.zeros(768))
+            artist = i % 6 if scene and scene.artist is None else scene and scene.artist
+            rows.append(changes.draw([scene], [artist], 16).flatten() if scene else torch.zeros(768))
         return torch.stack(rows)
 
     chain.encode_text = encode_text
     for thing in claims.drawn_by_all(60):  # all scenes that can be asked for
-        wanted |= {Scene(thing)._replace(**{kind: value}): None for value in grammar.VALUES[kind][1:]}
+        values = range(6) if kind == "artist" else grammar.VALUES[kind][1:]
+        wanted |= {Scene(thing)._replace(**{kind: value}): None for value in values}
     first, last = claims.turned(chain, kind)
-    assert (first["right"], first["unchanged"]) == (0, 1)
-    assert last["right"] >= 0.75 and last["unchanged"] == 0  # a thing may look like itself in its own colour
+    assert (first["right"], first["unchanged"]) == (0, 1) and first["rank"] >= 2
+    assert (
+        last["right"] >= 0.75 and last["unchanged"] == 0 and last["rank"] <= 1.5
+    )  # a thing may look like itself in its own colour
     assert (first["turn"], last["turn"], last["change"]) == (0, 1, kind)
     assert all(options == {"noise": options["noise"], "steps": 20, "scale": 1.0, "method": "ddim"} for _, options in chain.log)
+
+
+def test_a_rank_counts_what_is_nearer():
+    among = torch.arange(5.0)[:, None, None, None].expand(5, 3, 16, 16)
+    assert [claims.rank(among[3], among, i) for i in (3, 2, 4, 1, 0)] == [1, 2, 2, 4, 5]
+
+
+def test_on_an_even_way_the_ranks_of_the_ends_change_places(monkeypatch):
+    """A chain whose embedding is the picture; on a great circle it leaves one end and comes to the other."""
+    monkeypatch.setattr(claims, "THINGS", 4)
+    monkeypatch.setattr(claims, "slerp", lambda a, b, share: a + share * (b - a))
+    rows = claims.between(Keeps())
+    assert [row["way"] for row in rows] == [i / 8 for i in range(9)]
+    assert rows[0]["rank_start"] == rows[-1]["rank_end"] == 1 < min(rows[0]["rank_end"], rows[-1]["rank_start"])
+    assert "step" not in rows[-1] and [row["step"] for row in rows[:-1]] == pytest.approx([rows[0]["step"]] * 8, rel=1e-4)
+    pairs = claims.by_all([Scene(thing) for thing in claims.drawn_by_all(4)])
+    apart = torch.stack([pairs[(i + 1) % 4, (i + 1) % 4] - pairs[i, i] for i in range(4)])
+    assert rows[0]["step"] == pytest.approx(float(apart.square().mean().sqrt()) / 8, rel=1e-4)
 
 
 def test_a_probe_reads_what_is_linear_and_nothing_where_there_is_nothing():

@@ -9,8 +9,9 @@ from torch import nn
 
 from ddpm_lite.data import grammar
 from ddpm_lite.machine import weights
+from ddpm_lite.maths import metrics
 from ddpm_lite.models import evaluation, header, trained
-from ddpm_lite.models.evaluation import edits, exact, priors, upsampler
+from ddpm_lite.models.evaluation import clips, edits, exact, priors, upsampler
 from ddpm_lite.models.kinds import UpsamplingModel
 from ddpm_lite.models.presets import PRESETS
 from ddpm_lite.models.recipe import Recipe, Training
@@ -94,8 +95,22 @@ def test_a_prior_is_measured_by_the_cosines_with_the_picture_of_its_caption(monk
     assert found == pytest.approx(expected, abs=1e-6)
 
 
-def test_an_upsampler_is_measured_by_held_out_scenes_against_bicubic(few):
+def test_details_are_the_squares_of_a_picture():
+    pictures = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    found = upsampler.details(pictures)
+    assert found.shape == (32, 3, 16, 16)
+    for i in range(32):
+        picture, row, column = i // 16, i // 4 % 4, i % 4
+        assert torch.equal(found[i], pictures[picture, :, 16 * row : 16 * row + 16, 16 * column : 16 * column + 16])
+
+
+def test_an_upsampler_is_measured_by_held_out_scenes_against_bicubic(few, monkeypatch):
     asked = []
+
+    def features(pictures):
+        return pictures.flatten(1)[:, 100:700:200].contiguous()
+
+    monkeypatch.setattr(clips, "judge_features", features)
 
     class Enlarges(UpsamplingModel):
         """Nearest neighbours, paler for each seed, and more so without captions."""
@@ -116,7 +131,14 @@ def test_an_upsampler_is_measured_by_held_out_scenes_against_bicubic(few):
     nearest, smooth = (nn.functional.interpolate(small, scale_factor=4, mode=mode) for mode in ("nearest", "bicubic"))
     expected = {"psnr_heldout": 0.9 * nearest, "psnr_heldout_without": 0.4 * nearest}
     expected["psnr_heldout_bicubic"] = smooth.clamp(-1, 1)
-    assert found == pytest.approx({key: upsampler.psnr(x, large) for key, x in expected.items()})
+    numbers = {key: upsampler.psnr(x, large) for key, x in expected.items()}
+    for key, pictures in (expected | {"psnr_heldout_real": large}).items():
+        first, second = (  # each half against the true details of the other
+            metrics.frechet(features(upsampler.details(pictures[i::2])), features(upsampler.details(large[1 - i :: 2])))
+            for i in (0, 1)
+        )
+        numbers[key.replace("psnr", "frechet")] = (first + second) / 2
+    assert found == pytest.approx(numbers, rel=1e-4, abs=1e-6)
 
 
 # What is shipped.

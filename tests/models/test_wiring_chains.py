@@ -8,10 +8,16 @@ import torch
 from made import Judge, MadeChain, show, true_of
 
 from ddpm_lite.data import emoji, grammar
+from ddpm_lite.maths import metrics
 from ddpm_lite.models import evaluation
-from ddpm_lite.models.evaluation import chains, claims, exact
+from ddpm_lite.models.evaluation import chains, claims, clips, exact
 
 pytestmark = pytest.mark.usefixtures("unchecked")  # made-up models are no networks
+
+
+def features(pictures):
+    """In the place of the second CLIP's."""
+    return pictures.flatten(1)[:, 100:700:200].contiguous()
 
 
 @pytest.mark.parametrize("part", chains.PARTS)
@@ -30,6 +36,7 @@ def test_each_cell_of_the_table_is_drawn_as_it_says(monkeypatch):
     monkeypatch.setattr(chains, "COUNT", 4)
     monkeypatch.setattr(chains, "gap", lambda chain: {"gap_pairs": 0.25})
     monkeypatch.setattr(claims, "variations", lambda chain, seed: {"variations_thing": seed})
+    monkeypatch.setattr(clips, "judge_features", features)
     judge = Judge(monkeypatch, lambda times, n: torch.arange(n) < times % 5)
     chain, embeddings = MadeChain("unclip-emoji"), {"text": 3, "prior": 2, "true": 4, "none": 0}
     found = evaluation.score(chain, seed=20)
@@ -41,6 +48,9 @@ def test_each_cell_of_the_table_is_drawn_as_it_says(monkeypatch):
     judged = iter(enumerate(judge.asked))
     for part in chains.PARTS:
         scenes, _ = chains.examples(part, 4)
+        g = torch.Generator().manual_seed(20)
+        real, other = (features(torch.cat([exact.true_pictures(scenes, g) for _ in range(3)])) for _ in range(2))
+        assert found[f"frechet_real_{part}"] == pytest.approx(metrics.frechet(other, real))
         for source, alone in chains.WAYS:
             right = []
             for i in range(3):
@@ -49,6 +59,7 @@ def test_each_cell_of_the_table_is_drawn_as_it_says(monkeypatch):
                 right.append(min(times % 5, 4) / 4)
             key = f"{source}{'_alone' * alone}_{part}"
             assert found[key] == pytest.approx(fmean(right)) and found[f"{key}_std"] == pytest.approx(stdev(right))
+            assert found[f"{key}_frechet"] == pytest.approx(metrics.frechet(features(torch.cat(drawn)), real))
             assert found[f"{key}_spread"] == pytest.approx(float(torch.stack(drawn).std(0).mean()))
     assert found["gap_pairs"] == 0.25 and found["variations_thing"] == 20 and next(judged, None) is None
     assert found.keys() | {"gap_others", "gap_images", "gap_texts"} | claims.MEANING.keys() == chains.MEANING.keys()
@@ -65,16 +76,18 @@ def test_the_entropy_of_one_artist_is_0_and_of_six_evenly_that_of_a_die():
 def test_the_curves_of_a_chain_are_those_of_diversity_and_of_the_claims(monkeypatch):
     monkeypatch.setattr(chains, "diversity", lambda chain: [{"embedding": chain}])
     monkeypatch.setattr(claims, "turned", lambda chain, kind: [{"change": kind, "of": chain}])
+    monkeypatch.setattr(claims, "between", lambda chain: [{"way": chain}])
     monkeypatch.setattr(claims, "probes", lambda chain: [{"probe": chain}])
     chain = MadeChain("unclip-emoji")
-    turned = [{"change": kind, "of": chain} for kind in ("colour", "number", "worn", "ground")]
-    assert chains.curves(chain) == [{"embedding": chain}, *turned, {"probe": chain}]
+    turned = [{"change": kind, "of": chain} for kind in ("colour", "number", "worn", "ground", "artist")]
+    assert chains.curves(chain) == [{"embedding": chain}, *turned, {"way": chain}, {"probe": chain}]
 
 
 def test_the_curves_of_diversity_count_things_and_the_artists_who_drew_them(monkeypatch):
     """With the prior, all six artists in turn, each thing right; with none, one artist for each thing, of every fourth thing
     another; with the scale, paler pictures, which are still nearest to the same ones."""
     monkeypatch.setattr(chains, "THINGS", 8)
+    monkeypatch.setattr(clips, "judge_features", lambda pictures: pictures.flatten(1))
     noun = {grammar.caption(grammar.Scene(i)): grammar.Scene(i) for i in range(len(emoji.load().things))}
     chain, drawn = MadeChain("unclip-emoji"), {}
 
@@ -96,6 +109,10 @@ def test_the_curves_of_diversity_count_things_and_the_artists_who_drew_them(monk
         assert len(own) == 12 and row["spread"] == pytest.approx(float(torch.stack(own).std(0).mean()))
         expected = (1, log2(6)) if row["embedding"] == "prior" else (0.75, 0)
         assert (row["accuracy"], row["entropy"]) == pytest.approx(expected)
+        if row["embedding"] == "none":  # the same picture twelve times lies near nothing else
+            assert row["recall"] == 0
+        elif row["scale"] == 1.0:
+            assert row["recall"] > 0.9
 
 
 def test_the_modality_gap_is_that_of_pairs_and_of_strangers(monkeypatch):

@@ -105,7 +105,7 @@ def test_a_picture_is_denoised_to_its_noise_or_velocity_and_an_embedding_to_itse
     a = net.schedule.alpha_bar[net.t].reshape(-1, *[1] * (x0.ndim - 1))
     eps = (net.x_t - a.sqrt() * x0) / (1 - a).sqrt()
     assert abs(float(eps.std()) - 1) < 0.02 and abs(float(eps.mean())) < 0.02
-    target = {"x0": x0, "eps": eps, "v": a.sqrt() * eps - (1 - a).sqrt() * x0}[target]
+    target = {"x0": x0, "eps": eps, "v": a.sqrt() * eps - (1 - a).sqrt() * x0, "flow": eps - x0}[target]
     torch.testing.assert_close(net.loss.per_item.double(), target.double().square().flatten(1).mean(1), rtol=0.01, atol=0.01)
     assert torch.equal(net.loss.bin, (net.t - 1) * 20 // net.schedule.T)
 

@@ -24,6 +24,7 @@ __all__ = [
     "recognise",
     "release",
     "score",
+    "study",
 ]
 
 # Which file judges a model of this kind.
@@ -48,6 +49,18 @@ DATA = {
     "shape": "20,000 drawings of one shape by ddpm_lite.data.shapes, none of a held-out combination",
     "shapes": "20,000 drawings of one shape and 20,000 of two by ddpm_lite.data, none of a held-out combination",
 }
+
+
+STUDIES = trained.ASSETS.parent / "studies"
+
+
+def study(name: str) -> list[dict[str, Any]]:
+    """The rows of an experiment that trained many networks: "targets" or "composing", whose scripts are in tests/bench.
+    ValueError for another name."""
+    known = sorted(path.stem for path in STUDIES.glob("*.json"))
+    if name not in known:
+        raise ValueError(f"There is no study {name!r}: the known ones are {', '.join(known)}.")
+    return json.loads((STUDIES / f"{name}.json").read_text())
 
 
 def judge_of(model: Trained | Chain) -> ModuleType:

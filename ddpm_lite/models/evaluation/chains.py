@@ -18,7 +18,7 @@ from ...data.grammar import Scene
 from ...maths import metrics
 from .. import presets, trained
 from ..unclip import Chain
-from . import claims, exact
+from . import claims, clips, exact
 
 COUNT, SEEDS, SCALE = 100, 3, 4.0
 SCALES, THINGS, TIMES = (1.0, 2.0, 4.0, 8.0), 24, 12  # of the curves: scales, things, and pictures of each thing
@@ -38,7 +38,10 @@ for _source, _alone in WAYS:
             _key: f"share right, {SEEDS} seeds of {COUNT} captions of {_which}; the decoder has {SOURCES[_source]}{_but}",
             f"{_key}_std": "its standard deviation between the seeds",
             f"{_key}_spread": "how much a pixel varies over the seeds, in pixel values",
+            f"{_key}_frechet": f"Frechet distance of these {SEEDS * COUNT} pictures to as many true ones of the same scenes, in "
+            "the 96 features of judge-emoji",
         }
+MEANING |= {f"frechet_real_{_part}": f"the yardstick: the same between true pictures, of {PARTS[_part]}" for _part in PARTS}
 MEANING |= {
     "gap_pairs": "the modality gap: mean cosine of a picture's CLIP embedding and its caption's, of 500 pictures",
     "gap_others": "the same of pictures and captions that do not belong together",
@@ -54,12 +57,15 @@ def score(chain: Chain, seed: int = 0) -> dict[str, float]:
     found: dict[str, float] = {}
     for part in PARTS:
         scenes, pictures = examples(part, COUNT)
-        judge = exact.Pixels()
+        judge, g = exact.Pixels(), torch.Generator().manual_seed(seed)
+        real, other = (clips.judge_features(torch.cat([exact.true_pictures(scenes, g) for _ in range(SEEDS)])) for _ in range(2))
+        found[f"frechet_real_{part}"] = metrics.frechet(other, real)
         for source, alone in WAYS:
             rows = [table_cell(chain, source, alone, scenes, pictures, seed + i) for i in range(SEEDS)]
             right = [float(judge.right(drawn, scenes).double().mean()) for drawn in rows]
             key = f"{source}{'_alone' * alone}_{part}"
             found |= {key: fmean(right), f"{key}_std": stdev(right), f"{key}_spread": over_seeds(rows)}
+            found[f"{key}_frechet"] = metrics.frechet(clips.judge_features(torch.cat(rows)), real)
     even = torch.randint(len(ARTISTS), (1000, TIMES), generator=torch.Generator().manual_seed(seed))
     found |= gap(chain) | claims.variations(chain, seed)
     return found | {"entropy_even": fmean(entropy(row) for row in even.tolist())}
@@ -119,19 +125,20 @@ def entropy(values: Sequence[int]) -> float:
 
 
 def curves(chain: Chain) -> list[dict[str, float | str]]:
-    """The rows of `diversity`, of `claims.turned` and of `claims.probes`."""
-    turned = [row for kind in claims.KINDS for row in claims.turned(chain, kind)]
-    return diversity(chain) + turned + claims.probes(chain)
+    """The rows of `diversity`, of `claims.turned`, `claims.between` and `claims.probes`."""
+    turned = [row for kind in (*claims.KINDS, "artist") for row in claims.turned(chain, kind)]
+    return diversity(chain) + turned + claims.between(chain) + claims.probes(chain)
 
 
 def diversity(chain: Chain) -> list[dict[str, float | str]]:
     """Against the decoder's guidance scale, for THINGS that all six artists drew, asked for by name, with the prior's embedding
     and with none: the share of pictures nearest to a true one of the thing (accuracy), the mean entropy in bits of the artist who
-    drew that true one, over TIMES pictures of a thing, and the spread of a pixel over these. In Ramesh et al. 2022, section 5.3,
-    guidance makes pictures of one caption alike without a prior, but not with one, since the prior has already chosen an
-    embedding."""
+    drew that true one, over TIMES pictures of a thing, the spread of a pixel over these, and the share of the true pictures that
+    lie among those drawn (recall, in the features of judge-emoji). In Ramesh et al. 2022, section 5.3, guidance makes pictures of
+    one caption alike without a prior, but not with one, since the prior has already chosen an embedding."""
     scenes = [Scene(thing) for thing in claims.drawn_by_all(THINGS)]
     true = claims.by_all(scenes)
+    seen = clips.judge_features(true.flatten(0, 1))
     rows: list[dict[str, float | str]] = []
     for source in ("prior", "none"):
         for scale in SCALES:
@@ -140,5 +147,6 @@ def diversity(chain: Chain) -> list[dict[str, float | str]]:
             right = nearest // len(ARTISTS) == torch.arange(THINGS)[:, None]
             who = fmean(entropy(row) for row in (nearest % len(ARTISTS)).tolist())
             found = {"accuracy": float(right.double().mean()), "entropy": who, "spread": over_seeds(drawn)}
+            found["recall"] = metrics.precision_recall(seen, clips.judge_features(torch.cat(drawn))).recall
             rows.append({"embedding": source, "scale": scale, **found})
     return rows

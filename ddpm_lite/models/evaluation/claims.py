@@ -3,6 +3,7 @@ and 4), decided by true pictures: a chain draws, and the nearest of the pictures
 """
 
 from collections.abc import Sequence
+from statistics import fmean
 
 import torch
 import torch.nn.functional as F
@@ -13,12 +14,13 @@ from ...data import chance, changes, emoji, grammar
 from ...data.emoji import ARTISTS
 from ...data.grammar import VALUES, Scene
 from ...maths import metrics
-from ...networks.prior import text_difference
+from ...networks.prior import slerp, text_difference
 from ..unclip import Chain
 from . import exact
 
 THINGS, TURNS, KEPT = 24, (0.0, 0.1, 0.2, 0.3, 0.4, 0.5), (1, 2, 5, 10, 20, 50, 96)
 KINDS = ("colour", "number", "worn", "ground")  # of the changes by words and the probes
+WAY = 8  # steps of a way between two pictures
 PROBED = 1500  # pictures for each probe, of which two thirds teach it
 MEANING = {
     "variations_thing": f"share of variations of {THINGS} things by each artist whose nearest true picture is of the same thing",
@@ -51,31 +53,79 @@ def variations(chain: Chain, seed: int = 0) -> dict[str, float]:
 
 
 def turned(chain: Chain, kind: str) -> list[dict[str, float | str]]:
-    """Pictures turned by a text difference from a thing to the thing with a change, against the share of the turn: how many then
-    are nearest to what was asked for (right), and how many to what they were (unchanged), among the thing with all values of the
-    change."""
+    """Pictures turned by a text difference from a thing to the thing with a change, or from one artist's to another's, against
+    the share of the turn: how many then are nearest to what was asked for (right), and how many to what they were (unchanged),
+    among all that they could have become; and the mean rank of what was asked for, 1 for the nearest."""
+    before, after, by = _asked_to_turn(kind)
+    pictures = changes.draw(before, by, 16)
+    was, wished = (chain.encode_text(exact.captions(scenes)) for scenes in (before, after))
+    z, noise = chain.encode(pictures), chain.invert(pictures, 20)
+    if kind == "artist":  # each picture may have become that of any artist
+        true = [changes.draw([scene] * len(ARTISTS), range(len(ARTISTS)), 16) for scene in before]
+        own, wanted = by, [int(scene.artist or 0) for scene in after]
+    else:  # or the thing with each value of the change, the first of which is none
+        every = [[scene._replace(**{kind: value}) for value in VALUES[kind]] for scene in before]
+        true = [changes.draw(scenes, [artist] * len(scenes), 16) for scenes, artist in zip(every, by, strict=True)]
+        own, wanted = [0] * len(before), [VALUES[kind].index(getattr(scene, kind)) for scene in after]
+    rows: list[dict[str, float | str]] = []
+    for share in TURNS:
+        drawn = chain.decode(text_difference(z, was, wished, share), noise=noise, steps=20, scale=1.0, method="ddim")
+        to_wanted, to_own = (
+            _first_and_mean([rank(picture, among, i) for picture, among, i in zip(drawn, true, index, strict=True)])
+            for index in (wanted, own)
+        )
+        rows.append(
+            {"change": kind, "turn": share, "right": to_wanted[0], "unchanged": to_own[0], "rank": to_wanted[1]},
+        )
+    return rows
+
+
+def _asked_to_turn(kind: str) -> tuple[list[Scene], list[Scene], list[int]]:
+    """Scenes without and with a change of this kind, of things that all artists drew, and who draws them. Of artists: the scene
+    by one and by the next."""
     dice = chance.Dice(torch.Generator().manual_seed(5))
     before: list[Scene] = []
     after: list[Scene] = []
     for thing in drawn_by_all(len(emoji.load().things)):
-        scene = chance.change(Scene(thing), kind, dice)
-        if scene.changes and len(before) < 2 * THINGS:
-            before.append(Scene(thing))
+        by = len(before) % len(ARTISTS)
+        plain = Scene(thing, by) if kind == "artist" else Scene(thing)
+        scene = Scene(thing, (by + 1) % len(ARTISTS)) if kind == "artist" else chance.change(plain, kind, dice)
+        if scene != plain and len(before) < 2 * THINGS:
+            before.append(plain)
             after.append(scene)
-    by = [i % len(ARTISTS) for i in range(len(before))]
-    pictures = changes.draw(before, by, 16)
-    was, wished = (chain.encode_text(exact.captions(scenes)) for scenes in (before, after))
-    z, noise = chain.encode(pictures), chain.invert(pictures, 20)
-    # What each picture may have become: the thing with each value of the change, the first of which is none.
-    every = [[scene._replace(**{kind: value}) for value in VALUES[kind]] for scene in before]
-    true = [changes.draw(scenes, [artist] * len(scenes), 16) for scenes, artist in zip(every, by, strict=True)]
-    wanted = [VALUES[kind].index(getattr(scene, kind)) for scene in after]
+    return before, after, [i % len(ARTISTS) for i in range(len(before))]
+
+
+def rank(picture: Float[Tensor, "3 16 16"], among: Float[Tensor, "n 3 16 16"], i: int) -> int:
+    """The place of the i-th of these pictures when they are sorted by their distance to a picture: 1 for the nearest."""
+    distance = (among - picture).square().sum((1, 2, 3))
+    return int((distance < distance[i]).sum()) + 1
+
+
+def _first_and_mean(ranks: Sequence[int]) -> tuple[float, float]:
+    """The share of ranks that are 1, and their mean."""
+    return ranks.count(1) / len(ranks), fmean(ranks)
+
+
+def between(chain: Chain) -> list[dict[str, float | str]]:
+    """On the way from each of THINGS pictures to that of another thing by another artist, embedding and noise on great circles:
+    the mean ranks of the first and of the last picture among the true ones of these things by all artists, and the step, the
+    root mean square change to the next point. An even way has equal steps."""
+    every = by_all([Scene(thing) for thing in drawn_by_all(THINGS)]).flatten(0, 1)
+    start = [i * len(ARTISTS) + i % len(ARTISTS) for i in range(THINGS)]
+    end = [*start[1:], start[0]]
+    z, z_end = (chain.encode(every[of]) for of in (start, end))
+    noise, noise_end = (chain.invert(every[of], 20) for of in (start, end))
+    shares, drawn = [i / WAY for i in range(WAY + 1)], []
+    for share in shares:
+        along = slerp(noise.flatten(1), noise_end.flatten(1), share).reshape_as(noise)
+        drawn.append(chain.decode(slerp(z, z_end, share), noise=along, steps=20, scale=1.0, method="ddim"))
     rows: list[dict[str, float | str]] = []
-    for share in TURNS:
-        drawn = chain.decode(text_difference(z, was, wished, share), noise=noise, steps=20, scale=1.0, method="ddim")
-        found = [int(metrics.nearest(picture[None], among)[1]) for picture, among in zip(drawn, true, strict=True)]
-        right = [a == b for a, b in zip(found, wanted, strict=True)]
-        rows.append({"change": kind, "turn": share, "right": sum(right) / len(right), "unchanged": found.count(0) / len(found)})
+    for i, (share, pictures) in enumerate(zip(shares, drawn, strict=True)):
+        ranks = [fmean(rank(picture, every, j) for picture, j in zip(pictures, of, strict=True)) for of in (start, end)]
+        rows.append({"way": share, "rank_start": ranks[0], "rank_end": ranks[1]})
+        if i < WAY:
+            rows[-1]["step"] = float((drawn[i + 1] - pictures).square().mean().sqrt())
     return rows
 
 

@@ -1,6 +1,7 @@
 """How well does a CLIP tell which caption fits? And what does it make of noise, when it guides?"""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,6 +13,7 @@ from ...maths.gaussian import q_sample
 from ...sampling.guidance import clip_guided
 from ...sampling.loop import sample
 from ...sampling.noise import normal
+from .. import trained
 from ..kinds import ClipModel, TextModel
 from . import exact
 from .exact import COUNT
@@ -40,6 +42,11 @@ def fits(
         every = [scene, *exact.others(scene, torch.Generator().manual_seed(i % 10))]
         found.append(int((model.encode_text(exact.captions(every)) @ image).argmax()) == 0)
     return torch.tensor(found)
+
+
+def judge_features(pictures: Float[Tensor, "n 3 16 16"]) -> Float[Tensor, "n 96"]:
+    """The embeddings of the second CLIP, which has seen everything: the space in which sets of pictures of emoji are compared."""
+    return cast(ClipModel, trained.shipped("judge-emoji")).encode(pictures)
 
 
 def score(model: ClipModel, seed: int = 0) -> dict[str, float]:
