@@ -18,7 +18,7 @@ EXACT = (
     FiniteData(torch.arange(6.0).reshape(3, 2), torch.arange(3)),
 )
 CLASSIFIER, LABELLED = Classifier(4, 1, 3), UNet(**UNET, num_classes=3)
-MLP, CLIP_NET = PointMLP(2, 8, 1, num_classes=3).eval(), CLIP(9, 5, 4, 4, 8, **SIDES, channels=1)
+MLP, CLIP_NET = PointMLP(2, 8, 1, num_classes=3).eval(), CLIP(9, 5, size=4, patch=4, dim=8, **SIDES, channels=1)
 READER, DECODER = UNet(**UNET, caption=CAPTION), UNet(**UNET, caption={**CAPTION, "image": 8})
 PRIOR = Prior(9, 5, 8, 8, 1, 2)
 FINITE = {  # what takes labels or tokens, how many there are, and how they are given to it
