@@ -1,4 +1,4 @@
-"""The exercises of notebook 04: the loss, its exact minimum, and what goes wrong around it."""
+"""The exercises of notebook 04: the bound, the loss, its exact minimum, and what goes wrong around it."""
 
 import torch
 from torch import nn
@@ -6,6 +6,7 @@ from torch import nn
 from ..maths import oracle
 from ..training.losses import eps_loss as package_eps_loss
 from ..training.losses import low_discrepancy_t as package_low_discrepancy_t
+from .bound import forward, log_average  # noqa: F401  # the first two
 from .kit.drawing import schedule as drawn
 from .kit.exercise import write
 
@@ -52,7 +53,7 @@ def _batches(g):
 
 @write(
     _batches,
-    number="4.1",
+    number="4.3",
     title="The loss of a batch",
     line="L20",
     question="Write (14) as code: `my_eps_loss(eps_model, x0, t, eps, schedule)` returns one number, the squared error "
@@ -200,7 +201,7 @@ def _shifts(g):
 
 @write(
     _shifts,
-    number="4.2",
+    number="4.4",
     title="Steps that cover the range",
     line="L20",
     question="`my_low_discrepancy_t(n, T, shift)` returns `n` step numbers from 1 to $T$, whole numbers of shape `(n,)`. Lay "
@@ -331,7 +332,7 @@ def _noisy(g):
 
 @write(
     _noisy,
-    number="4.3",
+    number="4.5",
     title="An autoencoder predicts the noise",
     line="L5",
     question="`denoise(corrupted)` is an autoencoder, trained on $x_0+\\sigma_t\\,\\epsilon$ to return $\\hat x_0$. Ask it "
@@ -463,7 +464,7 @@ def _few_points(g):
 
 @write(
     _few_points,
-    number="4.4",
+    number="4.6",
     title="The best denoiser of three points",
     line="L20",
     question="The data is three points, each with probability ⅓. The best guess of $x_0$ is their average, weighted with "
@@ -615,7 +616,7 @@ def drop_label(labels, u, p, null):
 
 @write(
     _labels,
-    number="4.5",
+    number="4.7",
     title="Find the fault: who loses the label?",
     line="L20",
     given=drop_label,
@@ -705,7 +706,7 @@ def trained(weights, gradient, steps, lr, decay):
 
 @write(
     _runs,
-    number="4.6",
+    number="4.8",
     title="Find the fault: an average nobody sees",
     line="L20",
     given=trained,
@@ -836,7 +837,7 @@ def batch_loss(eps_model, x0, t, schedule, random):
 
 @write(
     _first_batches,
-    number="4.7",
+    number="4.9",
     title="Find two faults: a training step",
     line="L20",
     given=batch_loss,

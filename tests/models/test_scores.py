@@ -62,3 +62,21 @@ def test_a_model_of_your_own_pictures_has_no_judge(name):
     recipe = presets.PRESETS[name]
     with pytest.raises(ValueError, match=f"{name} cannot be scored"):
         evaluation.score(MODELS[recipe.kind](recipe, torch.nn.Linear(1, 1)))
+
+
+VARIED = {"composing": {"things", "held_out", "target", "pictures"}, "targets": {"way", "steps", "seeds"}}
+
+
+@pytest.mark.parametrize("name", VARIED)
+def test_a_study_has_the_rows_that_its_script_writes(name):
+    """Each row says what was varied and what came of it: every share from 0 to 1."""
+    rows = evaluation.study(name)
+    assert len(rows) == len({json.dumps({k: v for k, v in row.items() if k in VARIED[name]}) for row in rows}) >= 7
+    for row in rows:
+        shares = [value for key, value in row.items() if key.endswith(("_heldout", "_seen")) or key == "recognised"]
+        assert shares and all(0 <= share <= 1 for share in shares) and row.keys() >= VARIED[name]
+
+
+def test_an_unknown_study_is_refused():
+    with pytest.raises(ValueError, match="There is no study 'cats': the known ones are composing, targets"):
+        evaluation.study("cats")

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from slips import mutant
 
-from ddpm_lite.exercises import epsilon_training
+from ddpm_lite.exercises import bound, epsilon_training
 
 
 def _shaped(table, x):
@@ -12,6 +12,39 @@ def _shaped(table, x):
 
 
 # 4.1
+
+
+def _average_by_the_largest(log_ratio):
+    largest = log_ratio.max()
+    return largest + (log_ratio - largest).exp().mean().log(), sum(log_ratio) / len(log_ratio)
+
+
+def _average_in_numpy(log_ratio):
+    a = log_ratio.numpy()
+    return a.max() + np.log(np.mean(np.exp(a - a.max()))), np.mean(a)
+
+
+def _bound_in_float32(log_ratio):
+    a = log_ratio.float()
+    return a.logsumexp(0) - torch.tensor(float(len(a))).log(), a.mean()
+
+
+# 4.2
+
+
+def _forward_in_numpy(back, now, before):
+    return back.numpy() + now.numpy() - before.numpy()
+
+
+def _forward_from_the_marginals(back, now, before):
+    return (now - before) + back
+
+
+def _forward_in_float32(back, now, before):
+    return back.float().add(now.float()).sub(before.float())
+
+
+# 4.3
 
 
 def _loss_one_by_one(eps_model, x0, t, eps, schedule):
@@ -34,7 +67,7 @@ def _loss_in_float32(eps_model, x0, t, eps, schedule):
     return ((eps.float() - eps_model(x_t, t)).flatten(1) ** 2).mean(1).mean()
 
 
-# 4.2
+# 4.4
 
 
 def _t_in_numpy(n, T, shift):
@@ -55,7 +88,7 @@ def _t_in_whole_numbers(n, T, shift):
     return 1 + (u * T).floor().long() % T
 
 
-# 4.3
+# 4.5
 
 
 def _names_the_other_way(x_t, t, denoise, schedule):
@@ -87,7 +120,7 @@ def _names_in_float32(x_t, t, denoise, schedule):
     return x0_hat, eps_hat, a.sqrt() * eps_hat - (1 - a).sqrt() * x0_hat
 
 
-# 4.4
+# 4.6
 
 
 def _mean_by_densities(x_t, t, points, schedule):
@@ -117,7 +150,7 @@ def _mean_in_float32(x_t, t, points, schedule):
     return torch.softmax(-(torch.cdist(x_t.float(), a.sqrt() * p) ** 2) / (2 - 2 * a), dim=-1) @ p
 
 
-# 4.5
+# 4.7
 
 
 def _other_way_round(labels, u, p, null):
@@ -136,7 +169,7 @@ def _labels_in_numpy(labels, u, p, null):
     return np.where(u.numpy() < p, null, labels.numpy())
 
 
-# 4.6
+# 4.8
 
 
 def _by_lerp(weights, gradient, steps, lr, decay):
@@ -164,7 +197,7 @@ def _average_in_float32(weights, gradient, steps, lr, decay):
     return average
 
 
-# 4.7
+# 4.9
 
 
 def _batch_one_by_one(eps_model, x0, t, schedule, random):
@@ -187,26 +220,31 @@ def _batch_in_float32(eps_model, x0, t, schedule, random):
 
 
 FORMS = {
-    "4.1": [_loss_one_by_one, _loss_of_torch, _loss_in_float32],
-    "4.2": [_t_in_numpy, _t_in_a_loop, _t_in_whole_numbers],
-    "4.3": [_names_the_other_way, _names_by_sigma, _names_in_numpy, _names_in_float32],
-    "4.4": [_mean_by_densities, _mean_one_by_one, _mean_in_numpy, _mean_in_float32],
-    "4.5": [_other_way_round, _label_by_label, _masked, _labels_in_numpy],
-    "4.6": [_by_lerp, _all_at_the_end, _average_in_float32],
-    "4.7": [_batch_one_by_one, _batch_of_torch, _batch_in_float32],
+    "4.1": [_average_by_the_largest, _average_in_numpy, _bound_in_float32],
+    "4.2": [_forward_in_numpy, _forward_from_the_marginals, _forward_in_float32],
+    "4.3": [_loss_one_by_one, _loss_of_torch, _loss_in_float32],
+    "4.4": [_t_in_numpy, _t_in_a_loop, _t_in_whole_numbers],
+    "4.5": [_names_the_other_way, _names_by_sigma, _names_in_numpy, _names_in_float32],
+    "4.6": [_mean_by_densities, _mean_one_by_one, _mean_in_numpy, _mean_in_float32],
+    "4.7": [_other_way_round, _label_by_label, _masked, _labels_in_numpy],
+    "4.8": [_by_lerp, _all_at_the_end, _average_in_float32],
+    "4.9": [_batch_one_by_one, _batch_of_torch, _batch_in_float32],
 }
 
 
 EQUAL = {
-    "4.7": {
+    "4.1": {
+        mutant(bound.log_average, "torch.logsumexp(log_ratio, 0)", "torch.logsumexp(log_ratio, -1)"): "there is one dimension",
+    },
+    "4.9": {
         mutant(
             epsilon_training.batch_loss, "eps - eps_model(x_t, t)", "eps_model(x_t, t) - eps"
         ): "squared: (a - b)^2 = (b - a)^2",
     },
-    "4.1": {
+    "4.3": {
         mutant(epsilon_training.eps_loss, "eps - eps_model(x_t, t)", "eps_model(x_t, t) - eps"): "squared: (a - b)^2 = (b - a)^2",
     },
-    "4.4": {
+    "4.6": {
         mutant(
             epsilon_training.x0_mean, "x_t[:, None] - a.sqrt() * points", "a.sqrt() * points - x_t[:, None]"
         ): "squared: (a - b)^2 = (b - a)^2",
