@@ -35,8 +35,12 @@ def test_the_table_from_a_model_that_draws_the_truth_and_from_one_that_ignores_c
 
 
 def test_names_are_told_from_all_others_by_the_pictures():
-    assert composing.named(true, n=12) > 0.9  # some things are drawn alike
-    assert composing.named(lambda scenes: true(scenes).roll(1, 0), n=12) < 0.1
+    found = composing.named(true, n=12)
+    assert found["names"] > 0.9 and found["recall_at_5"] == 1  # some things are drawn alike
+    another = composing.named(lambda scenes: true(scenes).roll(1, 0), n=12)
+    assert another["names"] < 0.1 and another["recall_at_5"] < 0.3
+    blank = composing.named(lambda scenes: torch.ones(len(scenes), 3, 16, 16), n=200)
+    assert blank["names"] <= blank["recall_at_5"] < 0.05  # always the same five things
 
 
 def test_what_draws_emoji_from_captions_is_judged_by_what_it_composes(unchecked):
@@ -49,7 +53,7 @@ def test_what_draws_emoji_from_captions_is_judged_by_what_it_composes(unchecked)
 
 def test_a_model_is_drawn_from_as_its_numbers_say(monkeypatch, unchecked):
     monkeypatch.setattr(composing, "composed", lambda draw, seed: {"composed_colour": share(draw(scenes) == 1), "seed": seed})
-    monkeypatch.setattr(composing, "named", lambda draw, seed: share(draw(scenes[:1]) == 1) + seed)
+    monkeypatch.setattr(composing, "named", lambda draw, seed: {"names": share(draw(scenes[:1]) == 1) + seed})
     monkeypatch.setattr(composing, "by_artist", lambda draw, seed: {"composed_artist": share(draw(scenes) == 1) + seed})
     scenes, said = [Scene(3), Scene(5, colour="red")], []
     model = made("decoder-emoji", lambda asked, *_: said.append(asked) or torch.ones(len(asked), 3, 16, 16))
