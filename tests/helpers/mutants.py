@@ -355,9 +355,10 @@ models/evaluation/composing.py
     seed=seed, steps=STEPS, => steps=STEPS,
     steps=STEPS, scale=scale, => steps=STEPS,
     scale=scale, method=METHOD) => scale=scale)
-    named(draw, seed)} => named(draw)}
+    named(draw, seed) | => named(draw) |
   models/test_composing.py::test_names_are_told_from_all_others_by_the_pictures
-    of[distance.argmin(1)] => of[distance.argmax(1)]
+    topk(5, largest=False) => topk(5, largest=True)
+    five.any(1) => five[:, 1]
   models/test_composing.py::test_the_curve_of_a_card_is_what_is_composed_by_earlier_checkpoints
     model.made.step * model.recipe.training.batch_size => model.made.step
     composed(drawing(model, 0), n=n) => composed(drawing(model, 0))
