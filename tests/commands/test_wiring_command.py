@@ -38,7 +38,7 @@ def asked(monkeypatch):
             {"steps": 7, "minutes": None, "batch_size": 9, "seed": 5},
         ),
         ("digits-classifier", "--minutes 2.5", {"steps": None, "minutes": 2.5, "batch_size": 128, "seed": 0}),
-        ("judge-emoji", "", {"steps": 2000, "minutes": None, "batch_size": 256, "seed": 1}),
+        ("judge-emoji", "", {"steps": 3900, "minutes": None, "batch_size": 256, "seed": 1}),
     ],
 )
 def test_a_training_is_made_of_what_the_preset_and_the_command_say(asked, tmp_path, name, given, expected):
