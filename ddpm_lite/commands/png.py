@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from ..data.tiles import tiles
@@ -54,9 +55,9 @@ def write_png(images: torch.Tensor, out: Path, columns: int, before: Sequence[to
     """Write pictures into one PNG, side by side, and say so. What was `before` is shown before them, all at half the size: an
     animated PNG, which begins again after three seconds, and is the last picture where nothing can move."""
     if distributed.rank() == 0:
-        png, side = io.BytesIO(), images.shape[3]
-        zoom = (8 if side <= 16 else 4) // (2 if before else 1)
-        larger = [each.repeat_interleave(side // each.shape[3], 2).repeat_interleave(side // each.shape[3], 3) for each in before]
+        png = io.BytesIO()
+        zoom = (8 if images.shape[3] <= 16 else 4) // (2 if before else 1)
+        larger = [F.interpolate(each, images.shape[2:]) for each in before]
         *film, last = [Image.fromarray(tiles(each, min(len(each), columns), zoom)) for each in (*larger, images)]
         moving = {"save_all": True, "default_image": True, "append_images": [*film, last], "loop": 0}
         last.save(png, "png", **(moving | {"duration": [120] * len(film) + [3000]} if film else {}))

@@ -10,6 +10,8 @@ from ..maths.schedule import require_floating
 from .blocks import Downsample, Norm, ResBlock
 from .layers import Condition
 
+GROUPS = 8  # of channels, over which it normalises
+
 
 class ResNet(nn.Module):
     """Pictures to features: the way down of a U-Net, and one linear map of what is at its end.
@@ -32,13 +34,12 @@ class ResNet(nn.Module):
         depth: int,
         dim: int,
         noisy: bool = False,
-        groups: int = 8,
     ):
         super().__init__()
         if size % 2 ** (len(mults) - 1):
             raise ValueError(f"A {size} x {size} picture cannot be halved {len(mults) - 1} times.")
-        if width % groups:
-            raise ValueError(f"width = {width} must be divisible by groups = {groups}.")
+        if width % GROUPS:
+            raise ValueError(f"width = {width} must be divisible by groups = {GROUPS}.")
         self.shape = (channels, size, size)
         self.time = Condition(width, width) if noisy else None
         self.first = nn.Conv2d(channels, width, 3, padding=1)
@@ -47,9 +48,9 @@ class ResNet(nn.Module):
             if level:
                 self.blocks.append(Downsample(c))
             for _ in range(depth):
-                self.blocks.append(ResBlock(c, width * mult, width if noisy else None, groups, dropout=0.0))
+                self.blocks.append(ResBlock(c, width * mult, width if noisy else None, GROUPS, dropout=0.0))
                 c = width * mult
-        self.norm = Norm(groups, c, eps=1e-6)
+        self.norm = Norm(GROUPS, c, eps=1e-6)
         self.projection = nn.Linear(c * (size >> (len(mults) - 1)) ** 2, dim, bias=False)
 
     def forward(self, pictures: Float[Tensor, "b c h w"], t: Int[Tensor, " b"] | None = None) -> Float[Tensor, "b dim"]:
