@@ -66,10 +66,7 @@ LINES = {
         r"$x_{t-1} = \frac{1}{\sqrt{\alpha_t}}\Big(x_t - \frac{1-\alpha_t}{\sqrt{1-\bar\alpha_t}}\,\epsilon_\theta(x_t, t)\Big)"
         r" + \sigma_t z$"
     ),
-    "L22": Line(
-        "Text to image joins a text encoder and a diffusion.",
-        {"exercise": MAP, "view": MAP},
-    ),
+    "L22": Line("Text to image joins a text encoder and a diffusion.", {"exercise": MAP}),
     "L23": Line("CLIP: pairs of text and image are similar, all others are different."),
     "L24": Line(r"GLIDE: $\epsilon_\theta(x_t, t, c) \approx \epsilon_t$, with the caption's features as $c$."),
     "L25": Line(
