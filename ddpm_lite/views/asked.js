@@ -5,7 +5,7 @@ function build(kit) {
   const { model } = kit;
   const [n, c, h, w] = model.get("shape");
   const known = model.get("known");
-  const before = decodePixels(model.get("known_pictures"));
+  const before = unpacked(model.get("known_pictures"), c, h, w);
   const size = c * h * w;
   const columns = Math.min(n, NARROW ? 4 : 8);
   const sheet = pictureGrid(kit, { rows: Math.ceil(n / columns), columns, c, h, w });
@@ -63,7 +63,7 @@ function build(kit) {
     progress(working ? model.get("progress") : null);
     kit.describe(`${model.get("title")}: ${n === 1 ? "the picture" : `${n} pictures`} ${whose}`);
     if (silent) kit.caption.textContent = "A new question needs Python, which has not answered: it is busy, or it does not run here.";
-    return i < 0 ? decodePixels(model.get("latest")) : before.subarray(i * n * size, (i + 1) * n * size);
+    return i < 0 ? unpacked(model.get("latest"), c, h, w) : before.subarray(i * n * size, (i + 1) * n * size);
   };
 
   kit.onChange(() => {

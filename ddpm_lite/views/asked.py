@@ -1,6 +1,5 @@
 """Asked: the reader types a question, which no slider could offer, and Python answers it with pictures."""
 
-import math
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from .base import View, esm, pictures, uint8
+from .base import View, esm, packed, pictures, unpacked
 from .plots import figure_strip
 
 
@@ -70,8 +69,8 @@ class Asked(View):
             shown=first,
             known=list(beforehand),
             shape=list(shapes.pop()),
-            known_pictures=b"".join(map(uint8, beforehand.values())),
-            latest=uint8(beforehand[first]),
+            known_pictures=b"".join(b"".join(packed(x)) for x in beforehand.values()),
+            latest=b"".join(packed(beforehand[first])),
         )
         self.on_msg(self._from_browser)
 
@@ -136,7 +135,7 @@ class Asked(View):
                 raise ValueError(f"the answer must have the shape {tuple(self.shape)}, not {tuple(found.shape)}.")
             with self._lock:
                 if number == self._asked:
-                    self._answers[question] = uint8(found)
+                    self._answers[question] = b"".join(packed(found))
                     self._end(question)
         except Exception as error:
             with self._lock:
@@ -148,7 +147,7 @@ class Asked(View):
     def _end(self, question: str) -> None:
         """Show the pictures of a question and end the wait for it."""
         if question in self.known:
-            place, size = self.known.index(question), math.prod(self.shape)
+            place, size = self.known.index(question), len(self.known_pictures) // len(self.known)
             answer = self.known_pictures[place * size : (place + 1) * size]
         else:
             answer = self._answers[question]
@@ -168,7 +167,7 @@ class Asked(View):
 
     def frame(self) -> dict[str, np.ndarray]:
         """pictures (n, c, h, w) of the question that is shown."""
-        return {"pictures": np.frombuffer(self.latest, "u1").reshape(self.shape) / 127.5 - 1}
+        return {"pictures": unpacked(self.latest, *self.shape[1:])}
 
     def describe(self) -> str:
         """The question whose pictures are shown, and the one that is being answered."""
@@ -178,7 +177,7 @@ class Asked(View):
 
     def filmstrip(self) -> Figure:
         """The first pictures of up to five questions answered beforehand."""
-        every = torch.from_numpy(np.frombuffer(self.known_pictures, "u1").reshape(-1, *self.shape) / 127.5 - 1)
+        every = torch.from_numpy(unpacked(self.known_pictures, *self.shape[1:])).unflatten(0, (-1, self.shape[0]))
         count = min(6, self.shape[0])
         rows = {textwrap.fill(q, 20): x[:count] for q, x in zip(self.known[:5], every, strict=False)}
         return figure_strip(rows, [""] * count)

@@ -13,6 +13,18 @@ function numbers(view, Type) {
 
 // What `uint8` and `int16` of base.py have packed: pixels in [-1, 1], and noise.
 const decodePixels = (view) => Float32Array.from(numbers(view, Uint8Array), (v) => v / 127.5 - 1);
+// What `packed` has packed, as decodePixels gives it: a picture of more than 384 colour pixels has a palette.
+function unpacked(view, c, h, w) {
+  if (c !== 3 || 768 + h * w >= 3 * h * w) return decodePixels(view);
+  const bytes = numbers(view, Uint8Array);
+  const one = 768 + h * w;
+  const pictures = new Float32Array((bytes.length / one) * 3 * h * w);
+  for (let k = 0; k < bytes.length / one; k++)
+    for (let i = 0; i < h * w; i++)
+      for (let j = 0; j < 3; j++)
+        pictures[(3 * k + j) * h * w + i] = bytes[k * one + 3 * bytes[k * one + 768 + i] + j] / 127.5 - 1;
+  return pictures;
+}
 const decodeNoise = (view) => Float32Array.from(numbers(view, Int16Array), (v) => (v * 8) / 32767);
 
 // Standard normal noise for whole numbers, the same as `normal` in base.py.

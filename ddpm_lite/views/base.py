@@ -15,6 +15,7 @@ import traitlets
 from IPython.display import display
 from jaxtyping import Float
 from matplotlib.figure import Figure
+from PIL import Image
 from torch import Tensor
 
 from ..maths.checks import require_pictures
@@ -96,6 +97,35 @@ def uint8(x: Float[Tensor, "..."]) -> bytes:
     """Pictures in [-1, 1] as bytes 0..255. ValueError for another range."""
     require_pictures(x=x)
     return torch.round((x.double() + 1) * 127.5).byte().numpy().tobytes()
+
+
+def packed(x: Float[Tensor, "... c h w"]) -> list[bytes]:
+    """Each picture in [-1, 1] in few bytes: its bytes 0..255, or, where that takes fewer, a palette of 256 colours and the
+    number of each pixel's colour. A picture of more than 256 colours keeps those that are nearest. ValueError for another range.
+    """
+    *_, c, h, w = x.shape
+    pixels = np.frombuffer(uint8(x), "u1").reshape(-1, c, h, w)
+    if not _has_palette(c, h, w):
+        return [picture.tobytes() for picture in pixels]
+    stored = []
+    for picture in pixels:
+        few = Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0))).quantize(256, kmeans=2, dither=Image.Dither.NONE)
+        stored.append(bytes(few.getpalette() or []).ljust(768, b"\0") + np.asarray(few).tobytes())
+    return stored
+
+
+def unpacked(data: bytes, c: int, h: int, w: int) -> Float[np.ndarray, "n c h w"]:
+    """The pictures that `packed` has stored, one after the other."""
+    if not _has_palette(c, h, w):
+        return np.frombuffer(data, "u1").reshape(-1, c, h, w) / 127.5 - 1
+    stored = np.frombuffer(data, "u1").reshape(-1, 768 + h * w)
+    colors = np.stack([picture[:768].reshape(256, 3)[picture[768:]] for picture in stored])
+    return colors.reshape(-1, h, w, 3).transpose(0, 3, 1, 2) / 127.5 - 1
+
+
+def _has_palette(c: int, h: int, w: int) -> bool:
+    """Whether a palette and one byte a pixel are fewer bytes than one for each of the pixel's three values."""
+    return c == 3 and 768 + h * w < 3 * h * w
 
 
 def int16(eps: Float[Tensor, "..."]) -> bytes:

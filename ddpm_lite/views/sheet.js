@@ -6,7 +6,7 @@ function build(kit) {
   const [rows, n, c, h, w] = model.get("shape");
   const along = model.get("axes"); // [name, values] for each
   const valuesOf = Object.fromEntries(along);
-  const frames = numbers(model.get("frames"), Uint8Array);
+  const frames = unpacked(model.get("frames"), c, h, w);
   const places = model.get("places");
   const play = model.get("play");
   const several = model.get("several");
@@ -43,11 +43,12 @@ function build(kit) {
   kit.onChange(() => {
     const only = compared();
     const row = n * size;
-    const bytes = seen().flatMap((state) => {
+    const shown = only < 0 ? rows : 1;
+    const pictures = new Float32Array(seen().length * shown * row);
+    seen().forEach((state, i) => {
       const start = (stored(state) * rows + Math.max(0, only)) * row;
-      return Array.from(frames.subarray(start, start + (only < 0 ? rows : 1) * row));
+      pictures.set(frames.subarray(start, start + shown * row), i * shown * row);
     });
-    const pictures = Float32Array.from(bytes, (v) => v / 127.5 - 1);
     const { node, paint } = only < 0 ? one : all;
     for (let i = 0; i < pictures.length / size; i++) paint(pictures, i * size, Math.floor(i / n), i % n);
     one.node.hidden = node !== one.node;

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from .base import View, esm, uint8
+from .base import View, esm, packed, unpacked
 from .plots import figure_strip
 
 
@@ -26,7 +26,8 @@ class Sheet(View):
     several  the axis whose values can be seen all at once, if any: `view.compare = "x_t of every seed"`
     state    the place shown first, the first value of each axis unless given
 
-    Places with the same pictures are sent once. ValueError for more than 800,000 pixels then, too many for a notebook.
+    Places with the same pictures are sent once; colour pictures of more than 384 pixels are sent with 256 colours each.
+    ValueError for more than 800,000 bytes then, too many for a notebook.
     """
 
     _esm = esm("sheet")
@@ -72,12 +73,9 @@ class Sheet(View):
         if play and play == several:
             raise ValueError(f"{play!r} cannot both play and be seen all at once.")
         stored: dict[bytes, int] = {}  # the pictures of a place: their number in the order of appearance
-        pixels = np.frombuffer(uint8(frames), "u1").reshape(math.prod(lengths[:-1]), -1)
-        places = [stored.setdefault(place.tobytes(), len(stored)) for place in pixels]
+        places = [stored.setdefault(b"".join(packed(place)), len(stored)) for place in frames.flatten(0, -6)]
         if sum(map(len, stored)) > 800_000:
-            raise ValueError(
-                f"frames hold {sum(map(len, stored)):,} different pixels; more than 800,000 would make the notebook too large."
-            )
+            raise ValueError(f"frames take {sum(map(len, stored)):,} bytes; more than 800,000 would make the notebook too large.")
         comparisons = [f"one {several}", *(f"{row} of every {several}" for row in rows)] if several else []
         traits = {name: traitlets.Enum(values, values[0]).tag(sync=True) for name, values in axes.items()}
         if several:
@@ -110,8 +108,9 @@ class Sheet(View):
 
     def at(self, **state: Any) -> Float[Tensor, "rows n c h w"]:
         """The pictures at a place on the axes, the present one where `state` does not say."""
-        pixels = np.frombuffer(self.frames, "u1").reshape(-1, *self.shape)[self._stored(state)]
-        return torch.from_numpy(pixels / 127.5 - 1)
+        size = len(self.frames) // (max(self.places) + 1)
+        start = size * self._stored(state)
+        return torch.from_numpy(unpacked(self.frames[start : start + size], *self.shape[-3:])).unflatten(0, self.shape[:2])
 
     def frame(self) -> dict[str, np.ndarray]:
         """pictures (rows, n, c, h, w) at the present place on the axes; to compare, one row for each value of `several`."""

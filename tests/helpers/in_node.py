@@ -76,6 +76,9 @@ MAKE = {
     "Asked": lambda: views.Asked(
         lambda question: iter(()), {"dog": pictures(5, 3, 4, 6), "cat": -pictures(5, 3, 4, 6)}, "A caption"
     ),
+    "Asked for 256 colours": lambda: views.Asked(
+        lambda question: iter(()), {"dog": pictures(2, 3, 19, 24), "cat": pictures(2, 3, 19, 24) / 2}, "A caption"
+    ),
     "Bayes": lambda: views.Bayes(COARSE, t=5),
     "Bayes of a mixture": lambda: views.Bayes(COARSE, HUMPS, t=2, beta=0.3),
     "Density": lambda: views.Density(LONGER, ways=("forward",), density="two humps", t=20),
@@ -100,6 +103,7 @@ MAKE = {
     "Sheet in colour": lambda: views.Sheet(
         pictures(3, 2, 1, 3, 3, 4, 6), {"z": [1, 2, 4], "a": ["x", "y"]}, ["only"], "Things", ["p", "q", "r"]
     ),
+    "Sheet of 256 colours": lambda: views.Sheet(pictures(2, 1, 3, 3, 24, 19), {"z": [1, 2]}, ["only"], "Things"),
     "Sheet that stands still": still,
     "Training": training,
 }

@@ -123,7 +123,7 @@ def _from_data(name: str, data: dict) -> views.base.View | None:
 
 
 def _pictures(data: bytes, shape: list[int]) -> torch.Tensor:
-    return torch.frombuffer(bytearray(data), dtype=torch.uint8).reshape(-1, *shape) / 127.5 - 1
+    return torch.from_numpy(views.base.unpacked(data, *shape[-3:])).reshape(-1, *shape)
 
 
 def put(root, trait: str, position: object) -> None:

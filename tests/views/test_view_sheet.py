@@ -41,6 +41,19 @@ def test_an_interpolation_is_one_call():
     assert view.start == {"share": 0.5} and view.describe() == "From a red to a blue circle: share 0.5."
 
 
+def test_colour_pictures_of_more_than_384_pixels_are_sent_with_256_colours_each():
+    ramp = torch.linspace(-1, 1, 20 * 20).reshape(1, 1, 1, 1, 20, 20)
+    frames = torch.cat([ramp, ramp.flip(-1) / 2, ramp.new_zeros(ramp.shape)], 3).expand(2, 1, 1, 3, 20, 20).clone()
+    frames[1, ..., :5, :] = 0.6  # fewer colours: all are kept, where none is lost
+    view = Sheet(frames, {"k": [1, 2]}, ["x"], "Drawn")
+    assert len(view.frames) == 2 * (768 + 400)
+    for k in (1, 2):
+        view.k = k
+        away = np.abs(view.frame()["pictures"] - frames[k - 1].numpy())
+        assert away.mean() < 1 / 127.5 and away.max() < 4 / 127.5
+    assert len(Sheet(frames[..., :19], {"k": [1, 2]}, ["x"], "Drawn").frames) == 2 * 3 * 380  # as they are
+
+
 def test_every_value_of_an_axis_can_be_seen_at_once():
     view, frames = sheet(several="seed", guidance=2.5, seed=1)
     assert view.comparisons == ["one seed", "plain of every seed", "guided of every seed"]
@@ -104,7 +117,7 @@ x = torch.zeros(2, 1, 3, 1, 8, 8)
         (x[:, :, :0], {"k": [1, 2]}, {}, "at least one picture"),
         (x + torch.nan, {"k": [1, 2]}, {}, "finite"),
         (x - 1.01, {"k": [1, 2]}, {}, r"within \[-1, 1\]"),
-        (pictures(1000, 1, 3, 1, 20, 20), {"k": list(range(1000))}, {}, "1,200,000 different"),
+        (pictures(1000, 1, 3, 1, 20, 20), {"k": list(range(1000))}, {}, "take 1,200,000 bytes"),
         (x, {"k": []}, {}, "axis 'k' must be"),
         (x, {"k": [1, 1]}, {}, "different"),
         (x, {"k": [1, "two"]}, {}, "all of them numbers or all words"),

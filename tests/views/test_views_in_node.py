@@ -72,6 +72,7 @@ STEPS = {
     "ScheduleView": {"T": (1, 100), "beta_1": (0.0001, 0.001), "beta_T": (0.001, 0.01), "s": (0.001, 0.01)},
     "Sheet": {"seed": (1, 2), "guidance": (1, 4)},
     "Sheet in colour": {"z": (1, 2)},
+    "Sheet of 256 colours": {"z": (1, 1)},
     "Sheet that stands still": {"step": (1, 5)},
     "Training": {"step": (1, 2), "t": (1, 3)},
 }
@@ -98,6 +99,7 @@ WORDS = {
     "ScheduleView": {"T": "T = 1000", "beta_1": "0.0001", "beta_T": "0.020", "s": "0.008"},
     "Sheet": {"seed": "3", "guidance": "0"},
     "Sheet in colour": {"z": "1"},
+    "Sheet of 256 colours": {"z": "1"},
     "Sheet that stands still": {"step": "1"},
     "Training": {"step": "60 of 60", "t": "t = 6 of 100"},
 }
