@@ -1,6 +1,5 @@
 """Asked: the reader types a question, which no slider could offer, and Python answers it with pictures."""
 
-import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -179,5 +178,5 @@ class Asked(View):
         """The first pictures of up to five questions answered beforehand."""
         every = torch.from_numpy(unpacked(self.known_pictures, *self.shape[1:])).unflatten(0, (-1, self.shape[0]))
         count = min(6, self.shape[0])
-        rows = {textwrap.fill(q, 20): x[:count] for q, x in zip(self.known[:5], every, strict=False)}
+        rows = {q: x[:count] for q, x in zip(self.known[:5], every, strict=False)}
         return figure_strip(rows, [""] * count)

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import textwrap
 from collections.abc import Sequence
 from functools import partial
 from math import isqrt
@@ -37,7 +38,7 @@ STYLE: dict[Any, Any] = {  # matplotlib's types list the names of all settings
 NARROW = "application/vnd.ddpm_lite.narrow"  # where a notebook keeps the narrow form of a figure: a PNG in base64
 # (bytes, colours): a PNG with more bytes is reduced to that many colours. Noise compresses badly, and looks the same then.
 FEW_COLORS = ((40_000, 256),)
-FEW_COLORS_NARROW = ((0, 256), (40_000, 64))
+FEW_COLORS_NARROW = ((0, 256), (25_000, 64))
 
 
 def use_style() -> None:
@@ -92,9 +93,9 @@ def show_strip(ax: Axes, rows: dict[str, Float[Tensor, "n c h w"]], below: Seque
 
 
 def figure_strip(rows: dict[str, Float[Tensor, "n c h w"]], below: Sequence[str]) -> Figure:
-    """A figure that consists of one filmstrip."""
+    """A figure that consists of one filmstrip; long names of rows take several lines."""
     fig, ax = plt.subplots(figsize=(10, 0.9 + 1.6 * len(rows)))
-    show_strip(ax, rows, below)
+    show_strip(ax, {textwrap.fill(name, 20): pictures for name, pictures in rows.items()}, below)
     return fig
 
 
