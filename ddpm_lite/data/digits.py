@@ -1,33 +1,69 @@
-"""Real handwriting: the 1,797 digits of scikit-learn's `load_digits`, 8 x 8 pixels, 17 grey levels.
+"""Real handwriting: 10,000 digits of MNIST, 28 x 28 pixels in 256 shades of grey, which the course draws at 16 x 16.
 
-From the UCI repository (E. Alpaydin and C. Kaynak 1998, CC BY 4.0); they come with scikit-learn, so nothing is downloaded.
+assets/digits.npz holds them; `builders.digits` makes it; assets/digits.md says where they are from.
 """
 
+import lzma
+import math
+import zipfile
+import zlib
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+import torch.nn.functional as F
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-LEVELS = 17  # grey values 0..16 become -1, -7/8, ..., 1
-NUM_CLASSES = 10
+FILE = Path(__file__).parents[1] / "assets" / "digits.npz"
+SIDE, NUM_CLASSES = 28, 10
+LEVELS = 256  # shades of grey
+HELD_OUT = 5  # each fifth digit is kept aside
 
 
 class Digits(NamedTuple):
-    """Pictures (N, 1, 8, 8) in [-1, 1], where 1 is ink, and their labels (N,) 0..9."""
+    """Pictures (N, 1, size, size) in [-1, 1], where 1 is ink, and their labels (N,) 0..9."""
 
-    images: Float32[Tensor, "N 1 8 8"]
+    images: Float[Tensor, "N 1 size size"]
     labels: Int64[Tensor, " N"]
 
 
-def load() -> tuple[Digits, Digits]:
-    """The digits as (train, held_out), 1,437 and 360 of them: a fixed stratified split with no picture in both."""
-    # scikit-learn takes a second to import, and code that only trains on points should not wait for it.
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
+@cache
+def stored() -> tuple[UInt8[Tensor, "N 1 28 28"], Int64[Tensor, " N"]]:
+    """All pictures and labels, read once. ValueError if the file is damaged or missing."""
+    try:
+        with np.load(FILE, allow_pickle=False) as file:
+            labels = torch.from_numpy(file["labels"]).long()
+            pixels = np.frombuffer(lzma.decompress(file["images"].tobytes()), np.uint8)
+            return torch.from_numpy(pixels.reshape(len(labels), 1, SIDE, SIDE).copy()), labels
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
+        raise ValueError(f"{FILE} is damaged or missing ({error}): install ddpm_lite again.") from error
 
-    images, labels = load_digits(return_X_y=True)
-    images = torch.tensor(images, dtype=torch.float32).reshape(-1, 1, 8, 8) / 8 - 1
-    labels = torch.tensor(labels, dtype=torch.int64)
-    train, held_out = train_test_split(range(len(labels)), test_size=360, random_state=0, stratify=labels)
-    return Digits(images[train], labels[train]), Digits(images[held_out], labels[held_out])
+
+def load(size: int = 16) -> tuple[Digits, Digits]:
+    """The digits as (train, held_out), 8,000 and 2,000 of them, always the same ones.
+
+    size    32 frames the 28 x 28 pixels with paper; 16 also takes the mean of each 2 x 2, in 256 shades again
+    ValueError for another size.
+    """
+    if size not in (16, 32):
+        raise ValueError(f"The digits have 16 or 32 pixels a side, not {size}.")
+    pixels, labels = stored()
+    framed = F.pad(pixels / 127.5 - 1, (2, 2, 2, 2), value=-1.0)
+    images = framed if size == 32 else ((F.avg_pool2d(framed, 2) + 1) * 127.5).round() / 127.5 - 1
+    aside = torch.arange(len(labels)) % HELD_OUT == 0
+    return Digits(images[~aside], labels[~aside]), Digits(images[aside], labels[aside])
+
+
+def moved(images: Float[Tensor, "n 1 size size"], generator: torch.Generator) -> Float[Tensor, "n 1 size size"]:
+    """Each digit turned by up to 12 degrees, up to a tenth larger or smaller and shifted by up to a sixteenth of the side: the
+    same digit still, so a classifier that learns from them is right more often."""
+    n, device = len(images), images.device
+    turn, grow, right, down = (2 * torch.rand(4, n, generator=generator, device=device) - 1).unbind()
+    turn, size = turn * math.radians(12), 1 + 0.1 * grow
+    rows = [size * turn.cos(), -size * turn.sin(), right / 8, size * turn.sin(), size * turn.cos(), down / 8]
+    places = F.affine_grid(torch.stack(rows, 1).reshape(n, 2, 3), list(images.shape), align_corners=False)
+    # Outside is paper, -1, where grid_sample has 0.
+    return F.grid_sample(images + 1, places, align_corners=False) - 1

@@ -112,7 +112,7 @@ copies = Answer(
         "c": "the distance to the nearest training digit",
         "d": "a look at ten of them",
     },
-    question="""A generator has stored the 1,437 training digits and hands out one of them at random. Which score
+    question="""A generator has stored the 8,000 training digits and hands out one of them at random. Which score
     gives it away? (a) the share recognised, (b) the Fréchet distance to real digits,
     (c) the distance to the nearest training digit, (d) a look at ten of them.
     Answer with a letter, as in `my_score = "a"`.""",
@@ -209,19 +209,19 @@ def roots_and_variance_missing(x, p, sigma, var):
 # in section 0.2, before the chain of 200 steps
 
 half_read = Prediction(
-    22,
-    "About a third of the digit's variance is left then (0.95 to the power of that number), so a pixel holds twice as much noise "
-    "as digit. Half of the digits can still be read, since the 64 pixels together say enough.",
+    10,
+    "Three fifths of the digit's variance are left then (0.95 to the power of that number). A classifier that has only seen "
+    "clean digits is easily led astray; you can read them much longer.",
     number="0.4",
     title="How long can it be read?",
     line="L2",
     name="my_steps",
     tolerance=0.3,
-    question="""Each step has $p = 0.05$. At first the classifier reads all of the 1,437 digits. Guess after how many
+    question="""Each step has $p = 0.05$. At first the classifier reads all but a few of the 8,000 digits. Guess after how many
     steps it reads fewer than half of them, and keep the number as `my_steps`.""",
     hints=[
         "After n steps the share 0.95 to the power n of the variance is left of the digit. Try n = 10, 50, 200.",
-        "A guess is right for a tenth. How much of a digit do you need, if you see 64 pixels of it together?",
+        "A guess is right for a tenth. And this classifier has never seen a noisy digit: it gives up before you would.",
     ],
 )
 

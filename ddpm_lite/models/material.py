@@ -115,11 +115,22 @@ def artists_of_emoji(recipe: Recipe) -> Rows:
     return draw
 
 
+def moved_digits(recipe: Recipe) -> Rows:
+    """What draws a batch for a classifier of digits: real ones, each turned, resized and shifted a little."""
+    images, labels = digits.load(recipe.size)[0]
+
+    def draw(n: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        which = torch.randint(len(labels), (n,), generator=generator, device=generator.device)
+        return digits.moved(images.to(generator.device)[which], generator), labels.to(generator.device)[which]
+
+    return draw
+
+
 def training_data(recipe: Recipe) -> tuple[Tensor, ...] | Rows:
     """The training data of a recipe, in the form that its loss takes, without the held-out part: tensors, or a function that
     draws them. ValueError if a user's own pictures, or their captions, have changed since `bind`."""
     if recipe.data == "digits":
-        return tuple(digits.load()[0])
+        return moved_digits(recipe) if recipe.kind == "classifier" else tuple(digits.load(recipe.size)[0])
     if recipe.data in EMOJI:
         return artists_of_emoji(recipe) if recipe.kind == "classifier" else scenes_of_emoji(recipe)
     own = recipe.pictures

@@ -12,6 +12,16 @@ from .recipe import Recipe, Training
 CAPTION = {"length": 16, "width": 128, "depth": 2, "heads": 4}
 UNET = {"size": 16, "channels": 3, "width": 32, "mults": [1, 2, 4], "depth": 1, "attention": [8, 4], "heads": 4, "groups": 8}
 GLIDE = {**UNET, "caption": CAPTION}
+DIGITS = {
+    "size": 16,
+    "channels": 1,
+    "width": 32,
+    "mults": [1, 2, 2],
+    "depth": 1,
+    "attention": [8],
+    "groups": 8,
+    "num_classes": 10,
+}
 CLIP: dict[str, Any] = {"length": 16, "size": 16, "dim": 64, "text_width": 64, "text_depth": 2, "text_heads": 4}
 TRANSFORMER = {"patch": 4, "image_width": 96, "image_depth": 3, "image_heads": 4}
 RESNET = {"image_width": 32, "image_depth": 2, "image_mults": [1, 2, 4]}
@@ -24,18 +34,29 @@ _RECIPES = [
         "digits",
         "class-conditional",
         "digits",
-        {"size": 8, "channels": 1, "width": 32, "mults": [1, 2], "depth": 1, "attention": [4], "groups": 8, "num_classes": 10},
-        Training(128, 2e-3, 5000),
-        about="draws handwritten digits, 8 x 8 pixels, by class",
+        DIGITS,
+        Training(128, 2e-3, 9000),
+        about="draws handwritten digits, 16 x 16 pixels, by class",
+        target="v",
+        schedule={"kind": "linear", "T": 1000},
+    ),
+    Recipe(
+        "digits-32",
+        "class-conditional",
+        "digits",
+        {**DIGITS, "size": 32, "mults": [1, 2, 2, 2]},
+        Training(128, 1e-3, 10_000),
+        about="draws handwritten digits, 28 x 28 pixels in a frame of 32 x 32, by class",
+        target="v",
         schedule={"kind": "linear", "T": 1000},
     ),
     Recipe(
         "digits-classifier",
         "classifier",
         "digits",
-        {"size": 8, "channels": 1, "num_classes": 10},
-        Training(128, 1e-3, 3000, weight_decay=0.05),
-        about="tells digits apart; its 16 features are the space of the Frechet distance",
+        {"size": 16, "channels": 1, "num_classes": 10, "depth": 2, "groups": 8},
+        Training(128, 2e-3, 3000, weight_decay=0.05),
+        about="reads digits; its 16 features are the space of the Frechet distance",
         target=None,
     ),
     Recipe(

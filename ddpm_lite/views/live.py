@@ -23,7 +23,7 @@ from ..training.loop import TrainStep
 from .base import View, esm, float32, uint8
 from .plots import BLACK, BLUE, bundles, show_strip
 
-CALLS = 8  # of the network, for the pictures of a moment: a few DDIM steps
+CALLS = 25  # of the network, for the pictures of a moment: fewer leave the specks of an early network in them
 MOMENTS = 9  # after the first step: so many, evenly spread over the training, if there is time
 APART = 0.2  # seconds from one update to the next, at least
 RECENT = 10  # rows of the history, of 20 steps each, that the loss per t is averaged over
@@ -210,7 +210,8 @@ class LiveTraining(View):
         assert self.run is not None, "it draws after a step"
         start = time.thread_time()
         calls = min(CALLS, self.T)
-        *_, last = sample(self.run.ema, self._x_T, self._schedule, cond=self._cond, steps=calls, method="ddim", clip=True)
+        always = torch.Generator(self._x_T.device).manual_seed(0)  # so that only the training changes the pictures
+        *_, last = sample(self.run.ema, self._x_T, self._schedule, cond=self._cond, steps=calls, generator=always, clip=True)
         self._pictures[self.run.step] = uint8(last.x_t.cpu())
         self._cost_of_pictures = time.thread_time() - start
         self.showing_seconds += self._cost_of_pictures

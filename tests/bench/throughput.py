@@ -24,7 +24,7 @@ from ddpm_lite.training.losses import eps_loss
 CPU, FOREVER = torch.device("cpu"), 10**6
 # name -> our network, and denoising-diffusion-pytorch's of the same number of parameters
 CONFIGURATIONS = {
-    "8 x 8, the `digits` preset": (presets.PRESETS["digits"].network, {"dim": 30, "init_dim": 24, "dim_mults": (1, 2)}),
+    "16 x 16, the `digits` preset": (presets.PRESETS["digits"].network, {"dim": 30, "init_dim": 24, "dim_mults": (1, 2, 2)}),
     "32 x 32": (
         {
             "size": 32,

@@ -40,7 +40,9 @@ def test_the_shipped_model_draws_the_digits_asked(tmp_path, capsys):
     assert cli.main(["sample", "digits", "3", "1", "4", "1", "5", "-o", str(out), "--device", "cpu"]) == 0
     assert "5 pictures" in capsys.readouterr().out
     sheet = torch.tensor(list(Image.open(out).convert("L").tobytes())).reshape(Image.open(out).size[::-1])[4::8, 4::8]
-    pictures = 1 - sheet[1:9, 1:].reshape(8, 5, 9)[:, :, :8].permute(1, 0, 2) / 127.5  # ink is dark on the sheet, 1 in the data
+    pictures = (
+        1 - sheet[1:17, 1:].reshape(16, 5, 17)[:, :, :16].permute(1, 0, 2) / 127.5
+    )  # ink is dark on the sheet, 1 in the data
     assert recognise(pictures[:, None].float()).tolist() == [3, 1, 4, 1, 5]
     first = out.read_bytes()
     cli.main(["sample", "digits", "3", "1", "4", "1", "5", "-o", str(out), "--device", "cpu"])
@@ -69,7 +71,7 @@ def test_an_animation_of_too_many_pictures_is_refused(tmp_path, capsys):
 
 def test_train_sample_and_score_take_a_run_s_folder(run_folder, tmp_path, capsys):
     assert cli.main(["sample", str(run_folder), "-n", "4", "--steps", "2", "-o", str(tmp_path / "a.png"), "--device", "cpu"]) == 0
-    assert Image.open(tmp_path / "a.png").size == (8 * (4 * 9 + 1), 8 * 10)
+    assert Image.open(tmp_path / "a.png").size == (8 * (4 * 17 + 1), 8 * 18)
     config = weights.load(run_folder / trained.CHECKPOINT)[1]
     assert config["step"] == config["steps"] == 3 and "train digits" in config["command"]
 
@@ -116,7 +118,7 @@ def test_unknown_names_list_the_known_ones(tmp_path, capsys):
     assert f"the known ones are {models}." in said(capsys, "train", "cats", "--out", tmp_path / "x")
     assert f"the known ones are {chains}, {models}." in said(capsys, "score", "cats")
     able = said(capsys, "sample", "cats", "-o", tmp_path / "a.png").partition("the known ones are ")[2]
-    assert able.startswith(f"emoji, shapes, {chains}, digits, glide-shapes, glide-emoji")
+    assert able.startswith(f"emoji, shapes, {chains}, digits, digits-32, glide-shapes, glide-emoji")
     assert {"folder", "clip-shapes", "prior-emoji", "upsampler-emoji"}.isdisjoint(able.rstrip(".").split(", "))
     assert "shapes stands for glide-shapes: name one of these" in said(capsys, "train", "shapes", "--out", tmp_path / "x")
     for command in (["score", "emoji"], ["train", "emoji", "--out", tmp_path / "x"]):

@@ -1,20 +1,79 @@
 """The data: what it holds, and that its parts do not overlap."""
 
+import hashlib
+
 import pytest
 import torch
-from sklearn.datasets import load_digits, load_sample_image
+from sklearn.datasets import load_sample_image
 
 from ddpm_lite.data import digits, photos, points
 
+# How many of each digit are among MNIST's first 10,000 training pictures.
+OF_EACH = [1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944, 978]
 
-def test_the_digits_are_scikit_learn_s_in_the_documented_range():
-    train, held_out = digits.load()
-    assert train.images.shape == (1437, 1, 8, 8) and held_out.images.shape == (360, 1, 8, 8)
+
+@pytest.mark.parametrize("size", [16, 32])
+def test_the_digits_are_ten_thousand_of_mnist_in_the_documented_range(size):
+    train, held_out = digits.load(size)
+    assert train.images.shape == (8000, 1, size, size) and held_out.images.shape == (2000, 1, size, size)
     everything = torch.cat([train.images, held_out.images])
-    assert everything.min() == -1 and everything.max() == 1 and len(everything.unique()) == digits.LEVELS
-    ours = sorted(map(tuple, ((everything + 1) * 8).flatten(1).int().tolist()))
-    assert ours == sorted(map(tuple, load_digits().data.astype(int).tolist()))
-    assert torch.bincount(held_out.labels).min() >= 34  # stratified: each class about a tenth
+    assert everything.min() == -1 and everything.max() == 1 and len(everything.unique()) <= digits.LEVELS
+    assert torch.bincount(torch.cat([train.labels, held_out.labels])).tolist() == OF_EACH
+    assert torch.bincount(held_out.labels).min() >= 160
+    frame = 1 if size == 16 else 2
+    around = everything.clone()
+    around[..., frame:-frame, frame:-frame] = -1
+    assert (around == -1).all()  # the frame is paper
+    assert digits.NUM_CLASSES == 10 and all(part.labels.unique().tolist() == list(range(10)) for part in (train, held_out))
+
+
+def test_a_digit_of_16_pixels_is_the_mean_of_the_digit_of_32():
+    small, large = (digits.load(size)[1].images for size in (16, 32))
+    mean = torch.nn.functional.avg_pool2d(large, 2)
+    assert (small - mean).abs().max() <= 0.5 / 127.5 + 1e-6
+    with pytest.raises(ValueError, match="16 or 32 pixels a side, not 28"):
+        digits.load(28)
+
+
+def test_the_file_of_digits_is_the_one_that_its_notes_describe(tmp_path, monkeypatch):
+    notes = (digits.FILE.parent / "digits.md").read_text()
+    assert hashlib.sha256(digits.FILE.read_bytes()).hexdigest() in notes
+    assert "Attribution-ShareAlike 3.0" in notes and "LeCun" in notes
+    whole = digits.FILE.read_bytes()
+    monkeypatch.setattr(digits, "FILE", tmp_path / "digits.npz")
+    for content in (None, b"", whole[:5000], whole[:-900]):
+        digits.stored.cache_clear()
+        if content is not None:
+            digits.FILE.write_bytes(content)
+        with pytest.raises(ValueError, match=r"digits.npz is damaged or missing .*install ddpm_lite again"):
+            digits.load()
+    digits.stored.cache_clear()
+
+
+def test_a_moved_digit_is_the_same_one_a_little_turned_and_shifted(g):
+    _, held_out = digits.load()
+    moved = digits.moved(held_out.images, g)
+    assert moved.shape == held_out.images.shape and moved.min() >= -1 - 1e-5 and moved.max() <= 1 + 1e-5
+    assert 0.1 < (moved - held_out.images).square().mean() ** 0.5 < 0.4
+    ink = (moved + 1).sum((1, 2, 3)) / (held_out.images + 1).sum((1, 2, 3))  # an area grows by up to 1.1 squared
+    assert 0.75 < ink.min() and ink.max() < 1.3
+    again = torch.Generator().manual_seed(g.initial_seed())
+    assert torch.equal(moved, digits.moved(held_out.images, again))
+
+
+def test_a_digit_is_moved_by_what_the_numbers_say():
+    """A single spot follows the turn, the growth and the shift, which are drawn in this order."""
+    spot = torch.full((200, 1, 16, 16), -1.0)
+    spot[:, :, 7:9, 11:13] = 1.0  # its middle lies 4 to the right of the picture's
+    u = 2 * torch.rand(4, 200, generator=torch.Generator().manual_seed(3)) - 1
+    moved = (digits.moved(spot, torch.Generator().manual_seed(3)) + 1)[:, 0].double()
+    at = torch.arange(16).double() - 7.5
+    x, y = ((moved.sum(axis) * at).sum(1) / moved.sum((1, 2)) for axis in (1, 2))
+    turn, size = u[0] * 12 * torch.pi / 180, 1 + 0.1 * u[1]
+    # The picture looks up where each pixel comes from, so all goes the other way.
+    right, down = 4 - 8 * u[2] / 8, -8 * u[3] / 8
+    expected = ((turn.cos() * right + turn.sin() * down) / size, (-turn.sin() * right + turn.cos() * down) / size)
+    assert (x - expected[0]).abs().max() < 0.2 and (y - expected[1]).abs().max() < 0.2
 
 
 def test_no_digit_is_in_both_parts_or_twice():

@@ -18,8 +18,8 @@ CARD = json.loads((trained.ASSETS / "digits.json").read_text())
 def test_the_digit_model_is_as_good_as_promised():
     found = CARD["scores"]
     assert found["recognised"] >= 0.99 and found["recognised_10_steps"] >= 0.95
-    assert found["frechet"] <= 2 * found["frechet_real"]
-    assert CARD["parameters"] <= 1_000_000 and CARD["minutes"] <= 10
+    assert found["frechet"] <= 1.3 * found["frechet_real"]
+    assert CARD["parameters"] <= 1_200_000 and CARD["minutes"] <= 60
     assert (trained.ASSETS / "digits.safetensors").stat().st_size <= 4_000_000
     assert {"command", "seed", "data", "machine"} <= CARD.keys() and set(found) <= set(evaluation.MEANING)
 
@@ -41,26 +41,20 @@ def test_a_live_draw_agrees_with_the_card():
     model = trained.load("digits", "cpu")
     for steps, scale, key in ((10, 2.0, "recognised_10_steps"), (10, 1.0, "recognised_unguided")):
         drawn = model.draw(asked, seed=3, steps=steps, scale=scale)
-        assert drawn.shape == (200, 1, 8, 8) and drawn.abs().max() <= 1
+        assert drawn.shape == (200, 1, 16, 16) and drawn.abs().max() <= 1
         p = CARD["scores"][key]
         assert metrics.accuracy(evaluation.recognise(drawn), asked) >= p - 4 * max(p * (1 - p) / 200, 1e-4) ** 0.5 - 0.01
 
 
-def test_the_judges_know_real_digits_and_never_saw_the_held_out_ones():
+def test_the_judge_knows_real_digits_and_never_saw_the_held_out_ones():
     train, held_out = digits.load()
-    assert judge_fits_only(train)
-    assert metrics.accuracy(evaluation.recognise(held_out.images), held_out.labels) >= 0.98
-    classifier = trained.shipped("digits-classifier")
-    predicted = classifier.predict(held_out.images)
-    assert metrics.accuracy(predicted, held_out.labels) == pytest.approx(classifier.card["scores"]["accuracy"], abs=1e-3)
-    assert all(
-        torch.equal(a, b) for a, b in zip(material.training_data(presets.PRESETS["digits-classifier"]), train, strict=True)
-    )
-
-
-def judge_fits_only(train) -> bool:
-    support = torch.as_tensor(evaluation.judge().support_vectors_).float()
-    return float(torch.cdist(support, train.images.flatten(1)).min(1).values.max()) < 1e-5
+    classifier, recipe = trained.shipped("digits-classifier"), presets.PRESETS["digits-classifier"]
+    right = metrics.accuracy(evaluation.recognise(held_out.images), held_out.labels)
+    assert right == pytest.approx(classifier.card["scores"]["accuracy"], abs=2e-3) and right >= 0.99
+    x, labels = material.training_data(recipe)(100, torch.Generator().manual_seed(4))
+    g = torch.Generator().manual_seed(4)
+    rows = torch.randint(len(train.labels), (100,), generator=g)
+    assert torch.equal(x, digits.moved(train.images[rows], g)) and torch.equal(labels, train.labels[rows])
 
 
 def test_real_halves_are_disjoint_balanced_and_close():
@@ -80,7 +74,7 @@ def test_the_frechet_distance_sees_what_a_good_eye_sees():
     noise = torch.randn(real.shape, generator=torch.Generator().manual_seed(0))
     drawn = trained.load("digits", "cpu").draw(torch.arange(10).repeat(80), steps=10, scale=1.0)
     near, far = ([evaluation.frechet_to_real(x) for x in pair] for pair in ((real, drawn), (blurred, noise)))
-    assert 20 * max(near) < min(far), (near, far)
+    assert 10 * max(near) < min(far), (near, far)
 
 
 def test_the_same_seed_draws_the_same_and_any_integer_is_a_seed():

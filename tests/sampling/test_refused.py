@@ -147,6 +147,7 @@ def test_weights_that_are_not_finite_are_refused(value, tmp_path):
         trained.draw(torch.tensor([1]), steps=2)
     tensors, config = weights.load(zoo.ASSETS / "digits.safetensors")
     tensors["first.weight"][0, 0, 0, 0] = value
+    config |= {"machine": "any", "command": "train", "step": 1, "steps": 1, "seconds": 1.0}
     weights.save(tmp_path / zoo.CHECKPOINT, {f"ema.{k}": v for k, v in tensors.items()}, config)
     with pytest.raises(ValueError, match=r"does not fit this network: first\.weight holds NaN or infinity"):
         zoo.load(tmp_path, "cpu")

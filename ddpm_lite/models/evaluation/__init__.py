@@ -11,7 +11,7 @@ from ..kinds import ClassifierModel, TextModel
 from ..model import Trained
 from ..unclip import Chain
 from . import chains, clips, composing, digits, edits, exact, priors, styles, texts, upsampler
-from .digits import features, frechet_to_real, judge, real_halves, recognise
+from .digits import features, frechet_to_real, real_halves, recognise
 
 __all__ = [
     "MEANING",
@@ -19,7 +19,6 @@ __all__ = [
     "exact",
     "features",
     "frechet_to_real",
-    "judge",
     "real_halves",
     "recognise",
     "release",
@@ -42,7 +41,7 @@ EMOJI = {"classifier": styles, "text-conditional": composing}  # of emoji, anoth
 MEANING = digits.MEANING | clips.MEANING | texts.MEANING | upsampler.MEANING | edits.MEANING | priors.MEANING | chains.MEANING
 MEANING |= composing.MEANING
 DATA = {
-    "digits": "load_digits of scikit-learn: the 1,437 training digits of ddpm_lite.data.digits (UCI, CC BY 4.0)",
+    "digits": "8,000 digits of MNIST, the training part of ddpm_lite.data.digits (CC BY-SA 3.0)",
     "emoji": "scenes of ddpm_lite.data.grammar, drawn anew at each step: 1,624 things by six artists (Apache 2.0, CC BY "
     "4.0, MIT) with at most one change, without the pairs that are held out",
     "all-emoji": "the same with up to two changes, and with the pairs that are held out",
