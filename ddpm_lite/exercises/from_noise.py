@@ -217,7 +217,7 @@ half_read = Prediction(
     line="L2",
     name="my_steps",
     tolerance=0.3,
-    question="""Each step has $p = 0.05$. At first the classifier reads all but a few of the 8,000 digits. Guess after how many
+    question="""Each step has $p = 0.05$. At first the classifier reads all but a few of 2,000 digits. Guess after how many
     steps it reads fewer than half of them, and keep the number as `my_steps`.""",
     hints=[
         "After n steps the share 0.95 to the power n of the variance is left of the digit. Try n = 10, 50, 200.",
