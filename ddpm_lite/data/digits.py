@@ -3,19 +3,17 @@
 assets/digits.npz holds them; `builders.digits` makes it; assets/digits.md says where they are from.
 """
 
-import lzma
 import math
-import zipfile
-import zlib
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
+
+from .archive import expanded, opened
 
 FILE = Path(__file__).parents[1] / "assets" / "digits.npz"
 SIDE, NUM_CLASSES = 28, 10
@@ -33,13 +31,9 @@ class Digits(NamedTuple):
 @cache
 def stored() -> tuple[UInt8[Tensor, "N 1 28 28"], Int64[Tensor, " N"]]:
     """All pictures and labels, read once. ValueError if the file is damaged or missing."""
-    try:
-        with np.load(FILE, allow_pickle=False) as file:
-            labels = torch.from_numpy(file["labels"]).long()
-            pixels = np.frombuffer(lzma.decompress(file["images"].tobytes()), np.uint8)
-            return torch.from_numpy(pixels.reshape(len(labels), 1, SIDE, SIDE).copy()), labels
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
-        raise ValueError(f"{FILE} is damaged or missing ({error}): install ddpm_lite again.") from error
+    with opened(FILE) as file:
+        labels = torch.from_numpy(file["labels"]).long()
+        return torch.from_numpy(expanded(file["images"]).reshape(len(labels), 1, SIDE, SIDE).copy()), labels
 
 
 def load(size: int = 16) -> tuple[Digits, Digits]:

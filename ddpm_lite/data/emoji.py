@@ -4,17 +4,15 @@ assets/emoji.npz holds them at 64 x 64 pixels with their outlines; `builders.emo
 they are from. `changes` draws changes on them, and `grammar` says what may be asked.
 """
 
-import lzma
-import zipfile
-import zlib
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
+
+from .archive import expanded, opened
 
 FILE = Path(__file__).parents[1] / "assets" / "emoji.npz"
 SIDE, COLOURS_KEPT = 64, 32  # of a stored picture: its pixels and its colours
@@ -46,16 +44,12 @@ class Emoji(NamedTuple):
 @cache
 def load() -> Emoji:
     """All pictures and names, read once. ValueError if the file is damaged or missing."""
-    try:
-        with np.load(FILE, allow_pickle=False) as file:
-            rows = file["rows"]
-            indices, palettes = (np.frombuffer(lzma.decompress(file[k].tobytes()), np.uint8) for k in ("indices", "palettes"))
-            index = torch.from_numpy(indices.reshape(len(rows), -1).copy())
-            palette = torch.from_numpy(palettes.reshape(len(rows), COLOURS_KEPT, 4).copy())
-            lines = [line.split("\t") for line in file["things"].tobytes().decode().split("\n")]
-            worn = torch.from_numpy(file["worn"]).permute(0, 3, 1, 2)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
-        raise ValueError(f"{FILE} is damaged or missing ({error}): install ddpm_lite again.") from error
+    with opened(FILE) as file:
+        rows = file["rows"]
+        index = torch.from_numpy(expanded(file["indices"]).reshape(len(rows), -1).copy())
+        palette = torch.from_numpy(expanded(file["palettes"]).reshape(len(rows), COLOURS_KEPT, 4).copy())
+        lines = [line.split("\t") for line in file["things"].tobytes().decode().split("\n")]
+        worn = torch.from_numpy(file["worn"]).permute(0, 3, 1, 2)
     parts = zip(index.split(1000), palette.split(1000), strict=True)  # of a whole, the indices would take 400 MB
     pictures = torch.cat([p[torch.arange(len(p))[:, None], i.long()].mT for i, p in parts]).reshape(-1, 4, SIDE, SIDE)
     things = tuple(Thing(a, b, c, int(group), tuple(more)) for a, b, c, group, *more in lines)

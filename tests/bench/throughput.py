@@ -24,20 +24,8 @@ from ddpm_lite.training.losses import eps_loss
 CPU, FOREVER = torch.device("cpu"), 10**6
 # name -> our network, and denoising-diffusion-pytorch's of the same number of parameters
 CONFIGURATIONS = {
-    "16 x 16, the `digits` preset": (presets.PRESETS["digits"].network, {"dim": 30, "init_dim": 24, "dim_mults": (1, 2, 2)}),
-    "32 x 32": (
-        {
-            "size": 32,
-            "channels": 1,
-            "width": 32,
-            "mults": [1, 2, 2],
-            "depth": 1,
-            "attention": [8],
-            "groups": 8,
-            "num_classes": 10,
-        },
-        {"dim": 28, "dim_mults": (1, 2, 2)},
-    ),
+    "16 x 16, the `digits` preset": (presets.DIGITS, {"dim": 28, "dim_mults": (1, 2, 2)}),
+    "32 x 32": ({**presets.DIGITS, "size": 32}, {"dim": 28, "dim_mults": (1, 2, 2)}),
 }
 
 

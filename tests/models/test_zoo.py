@@ -50,7 +50,7 @@ def test_the_judge_knows_real_digits_and_never_saw_the_held_out_ones():
     train, held_out = digits.load()
     classifier, recipe = trained.shipped("digits-classifier"), presets.PRESETS["digits-classifier"]
     right = metrics.accuracy(evaluation.recognise(held_out.images), held_out.labels)
-    assert right == pytest.approx(classifier.card["scores"]["accuracy"], abs=2e-3) and right >= 0.99
+    assert right == pytest.approx(classifier.card["scores"]["accuracy"], abs=1e-3) and right >= 0.99
     x, labels = material.training_data(recipe)(100, torch.Generator().manual_seed(4))
     g = torch.Generator().manual_seed(4)
     rows = torch.randint(len(train.labels), (100,), generator=g)
@@ -74,7 +74,7 @@ def test_the_frechet_distance_sees_what_a_good_eye_sees():
     noise = torch.randn(real.shape, generator=torch.Generator().manual_seed(0))
     drawn = trained.load("digits", "cpu").draw(torch.arange(10).repeat(80), steps=10, scale=1.0)
     near, far = ([evaluation.frechet_to_real(x) for x in pair] for pair in ((real, drawn), (blurred, noise)))
-    assert 10 * max(near) < min(far), (near, far)
+    assert 20 * max(near) < min(far), (near, far)
 
 
 def test_the_same_seed_draws_the_same_and_any_integer_is_a_seed():

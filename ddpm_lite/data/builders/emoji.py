@@ -12,7 +12,6 @@ The same packages give the same arrays. `emoji` says what is in the file.
 import argparse
 import io
 import json
-import lzma
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ..archive import compressed
 from ..emoji import ARTISTS, COLOURS_KEPT, SIDE
 from .english import article, name_of, plain, plural
 from .worn import WORN
@@ -107,8 +107,7 @@ def packed(pictures: list[np.ndarray]) -> dict[str, np.ndarray]:
         assert image.palette is not None
         colours = np.frombuffer(image.palette.tobytes(), dtype=np.uint8).reshape(-1, 4)[:COLOURS_KEPT]
         palette[: len(colours)] = colours
-    streams = {"indices": indices, "palettes": palettes}
-    return {k: np.frombuffer(lzma.compress(v.tobytes(), preset=9 | lzma.PRESET_EXTREME), np.uint8) for k, v in streams.items()}
+    return {"indices": compressed(indices), "palettes": compressed(palettes)}
 
 
 def build(packages: Path) -> dict[str, np.ndarray]:
