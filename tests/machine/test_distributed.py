@@ -102,7 +102,7 @@ def test_a_lost_process_ends_the_run_with_a_sentence_and_a_usable_checkpoint(tmp
     assert "__main__.py" not in output, "torchrun's own report has a traceback of its own, but there is none of ours"
     tensors, config = weights.load(tmp_path / trained.CHECKPOINT)
     assert config["step"] >= 1 and all(v.isfinite().all() for k, v in tensors.items() if k.startswith(("model.", "ema.")))
-    assert trained.load(tmp_path, "cpu").draw(torch.tensor([3]), steps=2).shape == (1, 1, 8, 8)
+    assert trained.load(tmp_path, "cpu").draw(torch.tensor([3]), steps=2).shape == (1, 1, 16, 16)
 
 
 def children(pid: int) -> list[int]:
