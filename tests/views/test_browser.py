@@ -76,7 +76,7 @@ def test_the_pixels_of_noise_are_those_of_its_frame(notebook):
     view, root = notebook("Noise")
     put(root, "t", 137)
     view.t = 137
-    places = [(2, k, i, j) for k in range(8) for i in range(8) for j in range(8)]
+    places = [(2, *at) for at in np.ndindex(8, 16, 16)]
     want = (1 - view.frame()["x_t"].clip(-1, 1).ravel()) * 127.5  # dark ink on white paper
     assert np.abs(pixels(root, 0, places) - want[:, None]).max() <= 2
     share = view._schedules["linear"].alpha_bar
@@ -183,7 +183,7 @@ def test_the_pixels_of_sampling_are_those_of_its_frame_for_one_seed_and_for_all(
         setattr(view, trait, value)
         every = trait == "compare"  # then it is drawn on the second canvas, and the first is hidden
         want = (1 - view.frame()["pictures"].ravel()) * 127.5  # dark ink on white paper
-        places = [(row, k, i, j) for row in range(4 if every else 2) for k in range(5) for i in range(8) for j in range(8)]
+        places = [*np.ndindex(2, 5, 16, 16)]  # two rows, or two seeds
         assert np.abs(pixels(root, int(every), places) - want[:, None]).max() <= 2
         assert [root.locator("canvas").nth(k).is_visible() for k in (0, 1)] == [not every, every]
     output = root.locator("label", has=root.page.locator("[data-trait=t]")).locator("output")
