@@ -19,10 +19,12 @@ function unpacked(view, c, h, w) {
   const bytes = numbers(view, Uint8Array);
   const one = 768 + h * w;
   const pictures = new Float32Array((bytes.length / one) * 3 * h * w);
-  for (let k = 0; k < bytes.length / one; k++)
-    for (let i = 0; i < h * w; i++)
-      for (let j = 0; j < 3; j++)
-        pictures[(3 * k + j) * h * w + i] = bytes[k * one + 3 * bytes[k * one + 768 + i] + j] / 127.5 - 1;
+  for (let k = 0; k < bytes.length / one; k++) {
+    for (let i = 0; i < h * w; i++) {
+      const color = k * one + 3 * bytes[k * one + 768 + i];
+      for (let j = 0; j < 3; j++) pictures[(3 * k + j) * h * w + i] = bytes[color + j] / 127.5 - 1;
+    }
+  }
   return pictures;
 }
 const decodeNoise = (view) => Float32Array.from(numbers(view, Int16Array), (v) => (v * 8) / 32767);
