@@ -93,7 +93,7 @@ def configuration(name: str, args) -> None:
 
 def main() -> None:
     parser = race_options(__doc__.splitlines()[0], batch=128)
-    parser.add_argument("--only", choices=("8", "32"), help="one size only")
+    parser.add_argument("--only", choices=("16", "32"), help="one size only")
     parser.add_argument("--without-ours-float32", action="store_true", help="leave out the row that shows what our format brings")
     args = parser.parse_args()
     begin_race(args)
