@@ -104,6 +104,26 @@ def test_only_public_names_are_imported(path):
                 assert not re.match(r"_[a-z]", node.attr), f"{node.attr} is private"
 
 
+# What a notebook shows -> whose it is, and its licence, as its last cell says.
+SOURCES = {
+    r"\bdigits\b": "Digits: MNIST by Y. LeCun, C. Cortes and C. J. C. Burges, CC BY-SA 3.0.",
+    r"\bemoji\b": "Emoji: Google's Noto Emoji, Apache 2.0; Twemoji by Twitter and others, CC BY 4.0; Microsoft's Fluent "
+    "Emoji, MIT; Emoji One, CC BY 4.0.",
+    r"\bphotos\b": "Photograph of the flower: vultilion, CC BY 2.0.",
+}
+
+
+@every
+def test_it_names_the_makers_of_the_pictures_that_it_uses_and_no_others(path):
+    used = "\n".join(cell.source for cell in code(path))
+    last = read(path).cells[-1].source
+    for word, source in SOURCES.items():
+        assert (source in last) == bool(re.search(word, used)), source
+    assert last.count("CC BY") + last.count("Apache") == 1 + sum(
+        source.count("CC BY") + source.count("Apache") for source in SOURCES.values() if source in last
+    ), "a source that is not used here"
+
+
 BOX = re.compile(r"<details>\n<summary>If you follow the lecture: (.+)</summary>\n\n(.+?)\n\n</details>", re.DOTALL)
 OF_THE_LECTURE = re.compile(r"\b(slides?|lectures?|errat(um|a))\b", re.IGNORECASE)
 

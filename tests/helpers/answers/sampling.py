@@ -182,6 +182,32 @@ def _sets_in_float32(drawn, real):
     return _both_at_once(drawn.float(), real.float())
 
 
+# 5.7
+
+
+def _recall_one_by_one(drawn, real, k):
+    radii = [sorted(float((a - b).norm()) for b in drawn)[k] for a in drawn]
+    inside = [any(float((x - a).norm()) <= r for a, r in zip(drawn, radii, strict=True)) for x in real]
+    return sum(inside) / len(real)
+
+
+def _recall_in_numpy(drawn, real, k):
+    a, b = drawn.numpy(), real.numpy()
+    radius = np.partition(np.linalg.norm(a[:, None] - a, axis=-1), k, axis=1)[:, k]
+    return (np.linalg.norm(b[:, None] - a, axis=-1) <= radius).any(1).mean()
+
+
+def _recall_by_kthvalue(drawn, real, k):
+    among = torch.cdist(drawn, drawn).fill_diagonal_(torch.inf)
+    return 1 - (torch.cdist(drawn, real) > among.kthvalue(k).values[:, None]).all(0).double().mean()
+
+
+def _recall_in_float32(drawn, real, k):
+    drawn, real = drawn.float(), real.float()
+    near = torch.cdist(drawn, drawn).topk(k + 1, largest=False).values.amax(1)
+    return ((torch.cdist(real, drawn) - near).amin(1) <= 0).float().mean()
+
+
 FORMS = {
     "5.1": [_step_from_the_table, _step_by_the_guess, _step_in_numpy, _step_in_float32],
     "5.2": [_strided_in_a_loop, _strided_by_products, _strided_in_numpy],
@@ -189,6 +215,7 @@ FORMS = {
     "5.4": [_dial_by_variances, _dial_in_numpy, _dial_in_float32],
     "5.5": [_mode_given_back, _eval_at_each_step, _one_after_the_other],
     "5.6": [_both_at_once, _sets_in_numpy, _column_by_column, _sets_in_float32],
+    "5.7": [_recall_one_by_one, _recall_in_numpy, _recall_by_kthvalue, _recall_in_float32],
 }
 
 
