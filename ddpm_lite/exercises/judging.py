@@ -2,6 +2,7 @@
 
 import torch
 
+from ..maths import metrics
 from .kit.exercise import write
 
 # in section 5.7, after the figure of the cheats
@@ -23,7 +24,13 @@ def _covered(g):
         cases.append((label, points(n, d, std), points(m, d), k))
     two_of_three = torch.cat([points(20, 2, 0.5), points(25, 2, 0.5, 4.0)])
     three = torch.cat([points(20, 2, 0.5), points(20, 2, 0.5, 4.0), points(30, 2, 0.5, -4.0)])
-    return [*cases, ("one of three groups that is missing", two_of_three, three, 2)]
+    # On whole numbers many distances are equal, so that the border of a ball counts.
+    drawn, real = (torch.randint(4, (n, 2), generator=g).double() for n in (12, 20))
+    return [
+        *cases,
+        ("points with whole numbers", drawn, real, 3),
+        ("one of three groups that is missing", two_of_three, three, 2),
+    ]
 
 
 @write(
@@ -39,6 +46,7 @@ def _covered(g):
         "In the distances of the drawn ones to each other, the smallest of each row is 0: the item itself.",
         "Compare the distances of the real ones to the drawn ones with the radii: one radius for each column.",
     ],
+    package=(metrics.precision_recall,),
 )
 def recall(drawn, real, k):
     """The balls are the region that the model reaches. A real picture outside all of them is of a kind that it does not draw.

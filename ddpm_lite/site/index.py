@@ -35,7 +35,7 @@ def sections_of(course: list[dict[str, Any]]) -> list[Section]:
     for lesson in course:
         for cell in lesson["nb"].cells:
             if cell.cell_type == "markdown":
-                for anchor, title in sections(markdown(cell.source, {})):
+                for anchor, title in sections(markdown(cell.source, {}, cell.get("attachments"))):
                     found.append(Section(f"{lesson['name']}.html#{anchor}", title, set(), ""))
             elif cell.cell_type == "code" and found and found[-1].address.startswith(f"{lesson['name']}.html"):
                 lines = {tag for tag in cell.metadata.get("tags", []) if tag in LINES}
@@ -51,8 +51,8 @@ def entries(course: list[dict[str, Any]]) -> dict[str, dict[str, list[dict[str, 
 
 def folded(course: list[dict[str, Any]]) -> list[dict[str, str]]:
     """The boxes of all notebooks in which what a slide prints is folded away: `html` and `address` of each."""
-    cells = [(lesson["name"], cell.source) for lesson in course for cell in lesson["nb"].cells if cell.cell_type == "markdown"]
-    found = [(name, box) for name, source in cells for box in boxes(markdown(source, {}))]
+    cells = [(lesson["name"], cell) for lesson in course for cell in lesson["nb"].cells if cell.cell_type == "markdown"]
+    found = [(name, box) for name, cell in cells for box in boxes(markdown(cell.source, {}, cell.get("attachments")))]
     return [{"html": says[0].upper() + says[1:], "address": f"{name}.html#{anchor}"} for name, (anchor, says) in found]
 
 

@@ -24,12 +24,13 @@ class _Renderer(IPythonRenderer):
         return self.block_math(f"\\begin{{{name}}}{body}\\end{{{name}}}")
 
 
-def markdown(source: str, pages: dict[str, str]) -> str:
+def markdown(source: str, pages: dict[str, str], attachments: dict[str, dict[str, str]] | None = None) -> str:
     """Markdown as HTML: ids for headings and folded boxes, a class for dots, links from notebook to notebook.
 
-    pages  {name of a notebook: the file it has become}; a link to any other notebook becomes plain text.
+    pages        {name of a notebook: the file it has become}; a link to any other notebook becomes plain text.
+    attachments  the pictures that a cell has with it, {name: {format: base64}}; each becomes a part of the page.
     """
-    text = MarkdownWithMath(_Renderer(escape=False, exclude_anchor_links=True)).render(source)
+    text = MarkdownWithMath(_Renderer(escape=False, exclude_anchor_links=True, attachments=attachments or {})).render(source)
     text = re.sub(r"<(h[1-6])>(.*?)</h", lambda m: f'<{m[1]} id="{slug(m[2])}">{m[2]}</h', text)
     text = re.sub(r"(<h2[^>]*>.*?\S)(\s*·\s*)(<em>)", r'\1<span class="dot">\2</span>\3', text)
     text = re.sub(r"<details>\s*<summary>(.*?)<", lambda m: f'<details class="lecture" id="{slug(m[1])}"><summary>{m[1]}<', text)

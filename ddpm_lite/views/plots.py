@@ -38,7 +38,7 @@ STYLE: dict[Any, Any] = {  # matplotlib's types list the names of all settings
 NARROW = "application/vnd.ddpm_lite.narrow"  # where a notebook keeps the narrow form of a figure: a PNG in base64
 # (bytes, colours): a PNG with more bytes is reduced to that many colours. Noise compresses badly, and looks the same then.
 FEW_COLORS = ((40_000, 256),)
-FEW_COLORS_NARROW = ((0, 256), (25_000, 64))
+FEW_COLORS_NARROW = ((0, 256), (25_000, 64), (90_000, 32))
 
 
 def use_style() -> None:

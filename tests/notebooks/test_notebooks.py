@@ -93,6 +93,15 @@ def test_every_picture_has_a_text_alternative_and_a_caption_below(path):
 
 
 @every
+def test_a_picture_is_seen_before_its_first_sentence(path):
+    title, picture, *_ = read(path).cells[0].source.split("\n\n")
+    alt = re.fullmatch(r"!\[(.{30,})\]\(attachment:opening\.png\)", picture)
+    assert title.startswith("# ") and alt, "run tests/helpers/openings.py"
+    with Image.open(BytesIO(b64decode(read(path).cells[0].attachments["opening.png"]["image/png"]))) as image:
+        assert image.width >= 500 and image.height <= 150 and len(set(image.convert("L").getdata())) > 3
+
+
+@every
 def test_only_public_names_are_imported(path):
     for cell in code(path):
         for node in ast.walk(ast.parse(cell.source)):

@@ -172,6 +172,12 @@ def test_headings_folded_boxes_and_links_between_notebooks(tmp_path):
     assert '<a href="b.html">B</a>, C' in page and '<a href="b.slides.html">B</a>, C' in deck
 
 
+def test_a_picture_attached_to_a_text_is_a_part_of_page_and_deck(tmp_path):
+    cell = new_markdown_cell("# One\n\n![a red dot](attachment:dot.png)\n\nText.", attachments={"dot.png": {"image/png": "aGk="}})
+    for text in built(tmp_path, cell):
+        assert '<img src="data:image/png;base64,aGk=" alt="a red dot"' in text
+
+
 def test_slide_types(tmp_path):
     kinds = ["slide", "-", "fragment", "-", "fragment", "notes", "subslide", "skip", "slide"]
     cells = [new_markdown_cell(f"cell{i}", metadata={"slideshow": {"slide_type": kind}}) for i, kind in enumerate(kinds)]

@@ -81,7 +81,8 @@ def _changes(node: ast.AST, held: "_Held") -> Iterator[tuple[str, ast.AST]]:
         if name in OTHERS:
             other = ast.Call(ast.Attribute(node.func.value, OTHERS[name], node.func.ctx), node.args, node.keywords)
             yield f"`{OTHERS[name]}` stood where `{name}` belongs, over {held.part(inside)}", other
-        if len(node.args) == 2 and not any(isinstance(each, ast.Starred) for each in node.args):
+        different = len({ast.dump(each) for each in node.args})
+        if different == len(node.args) == 2 and not any(isinstance(each, ast.Starred) for each in node.args):
             yield f"two arguments of `{name}` were exchanged", ast.Call(node.func, node.args[::-1], node.keywords)
     elif isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
         axis = "axis " if node in held.axes else ""

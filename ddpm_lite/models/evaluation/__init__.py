@@ -5,6 +5,12 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, cast
 
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
 from ...machine import distributed, weights
 from .. import trained
 from ..kinds import ClassifierModel, TextModel
@@ -19,6 +25,7 @@ __all__ = [
     "exact",
     "features",
     "frechet_to_real",
+    "generated",
     "real_halves",
     "recognise",
     "release",
@@ -54,12 +61,22 @@ STUDIES = trained.ASSETS.parent / "studies"
 
 
 def study(name: str) -> list[dict[str, Any]]:
-    """The rows of an experiment that trained many networks: "targets" or "composing", whose scripts are in tests/bench.
-    ValueError for another name."""
+    """The rows of an experiment that trained many networks: "targets", "composing" or "generators", whose scripts are in
+    tests/bench. ValueError for another name."""
     known = sorted(path.stem for path in STUDIES.glob("*.json"))
     if name not in known:
         raise ValueError(f"There is no study {name!r}: the known ones are {', '.join(known)}.")
     return json.loads((STUDIES / f"{name}.json").read_text())
+
+
+def generated() -> dict[str, Float[Tensor, "n 3 16 16"]]:
+    """What the three generators of the study "generators" drew at its end, as many pictures of each."""
+    rows = study("generators")
+    names = list(dict.fromkeys(row["name"] for row in rows if row["steps"]))
+    with Image.open(STUDIES / "generators.png") as file:
+        sheet = torch.from_numpy(np.asarray(file.convert("RGB")).copy()).permute(2, 0, 1) / 127.5 - 1
+    pictures = sheet.unfold(1, 16, 16).unfold(2, 16, 16).permute(1, 2, 0, 3, 4).flatten(0, 1)
+    return dict(zip(names, pictures.chunk(len(names)), strict=True))
 
 
 def judge_of(model: Trained | Chain) -> ModuleType:
