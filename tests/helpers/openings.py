@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ddpm_lite import Schedule, load, load_chain, plots, q_sample, sample, slerp
-from ddpm_lite.data import changes, digits, grammar, photos
+from ddpm_lite import GaussianMixture, Schedule, load, load_chain, plots, q_sample, sample, slerp
+from ddpm_lite.data import changes, digits, grammar, photos, points
 from ddpm_lite.data.tiles import tiles
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -101,6 +101,22 @@ def between() -> Tensor:
     return chain.enlarge(chain.decode(e, noise=n.reshape(10, 3, 16, 16), steps=20, scale=1.0, method="ddim"))
 
 
+def cloud() -> Image.Image:
+    """A round cloud of points flows into the letters of a word."""
+    ink = points.letters("ODE", 600, seeded(3)).double()
+    word = GaussianMixture(torch.ones(600), ink, torch.full((600,), 0.03**2))
+    x_T = torch.randn(1500, 2, generator=seeded(4), dtype=torch.float64)
+    frames = {f.t: f.x_t for f in sample(word.eps_model(LINEAR), x_T, LINEAR, steps=50, method="ddim")}
+    fig, axes = plt.subplots(1, 5, figsize=(8, 1.6))
+    for ax, t in zip(axes, (1000, 300, 140, 60, 0), strict=True):
+        ax.scatter(*frames[t].T, s=1.5, c=frames[0][:, 0], cmap="viridis")
+        ax.set(aspect="equal", xlim=(-2.3, 2.3), ylim=(-2.3, 2.3))
+        ax.axis("off")
+    file = io.BytesIO(plots.png(fig))
+    plt.close(fig)
+    return Image.open(file)
+
+
 OPENINGS: dict[str, tuple[Callable[[], Tensor | Image.Image], str]] = {
     "00": (walk, "Two rows of ten pictures: noise at the left becomes a handwritten 3 and a 5 at the right."),
     "01": (flower, "A photograph of a flower disappears in noise, in eight pictures."),
@@ -113,6 +129,7 @@ OPENINGS: dict[str, tuple[Callable[[], Tensor | Image.Image], str]] = {
         "Drawn from captions: a green elephant, a teapot with a party hat, an orange whale, a cactus with a crown, a red castle.",
     ),
     "07": (between, "A fox becomes a panda, in ten pictures."),
+    "08": (cloud, "A round cloud of coloured points flows into the letters ODE, in five pictures."),
 }
 
 

@@ -121,9 +121,9 @@ def test_a_page_holds_its_notebook_and_the_deck_what_is_on_slides(pages, name):
     every = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells
     cells = [c for c in every if "remove-cell" not in c.metadata.get("tags", [])]
     pictures = [o.data for c in cells for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
-    assert page.count('<img src="data:image/png;base64,') == len(pictures) and page.count("<picture>") == sum(
-        NARROW in data for data in pictures
-    )
+    attached = sum(len(c.get("attachments", {})) for c in cells)
+    assert page.count('<img src="data:image/png;base64,') == len(pictures) + attached
+    assert page.count("<picture>") == sum(NARROW in data for data in pictures)
     # What has been done with the exercises is known to a kernel only.
     assert {c.source for c in every if c not in cells and c.cell_type == "code"} == {"exercises.progress()"}
     assert "exercises.progress()" not in page and "| Exercise |" not in page and "<th>Exercise</th>" not in page
