@@ -345,9 +345,9 @@ def _leaps(g):
     number="8.4",
     title="Euler's step in sigma",
     line="Song et al. 2021, eq. 14",
-    question="For $y=x_t/\\sqrt{\\bar\\alpha_t}$ and $\\sigma_t=\\sqrt{(1-\\bar\\alpha_t)/\\bar\\alpha_t}$ the ODE is $dy/d\\sigma"
-    "=\\hat\\epsilon$. `my_euler_in_sigma(x_t, eps_hat, t, s, schedule)` takes one Euler step from $t$ to $s<t$ and returns "
-    "$x_s$. `schedule.alpha_bar[t]` is a number, and `.alpha_bar[0]` is 1.",
+    question="For $y=x_t/\\sqrt{\\bar\\alpha_t}$ and $\\sigma_t=\\sqrt{(1-\\bar\\alpha_t)/\\bar\\alpha_t}$ the ODE is "
+    "$dy/d\\sigma=\\hat\\epsilon$. `my_euler_in_sigma(x_t, eps_hat, t, s, schedule)` takes one Euler step from $t$ to $s<t$ and "
+    "returns $x_s$. `schedule.alpha_bar[t]` is a number, and `.alpha_bar[0]` is 1.",
     hints=[
         "Three lines: change the variable, take the step, change it back. At s the scale is that of s.",
         "Euler: the new y is the old one plus the slope times how far sigma goes, and sigma falls.",
@@ -612,8 +612,8 @@ def _pairs(g):
     title="The loss of flow matching",
     line="Lipman et al. 2023, eq. 23",
     question="`my_flow_matching_loss(net, x0, eps, u)` returns one number: the mean over items and coordinates of the squared "
-    "error of `net(x_u, u)` against the velocity of the point $x_u$ on the straight path from `x0` at $u=0$ to `eps` at $u=1$. `u` is "
-    "`(B,)`, one time for each item.",
+    "error of `net(x_u, u)` against the velocity of the point $x_u$ on the straight path from `x0` at $u=0$ to `eps` at $u=1$. "
+    "`u` is `(B,)`, one time for each item.",
     hints=[
         "The path is (1 - u) x_0 + u eps. Differentiate it with respect to u.",
         "u must be shaped so that each item gets its own: (B, 1, ...).",

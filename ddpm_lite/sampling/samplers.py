@@ -134,7 +134,8 @@ def heun_step(
     Karras et al. 2022, Algorithm 1.
 
     eps_at(x, t) is the network's eps_hat: it is asked once more, at t_next. The step to t_next = 0 is Euler's, since there is no
-    noise to be seen at 0.
+    noise to be seen at 0. A schedule that ends almost without signal, such as `Schedule.straight`, has too long a first step in
+    sigma for Heun: begin at a smaller t, or use another sampler.
     """
     guess = euler_step(x_t, eps_hat, t, t_next, schedule)
     if t_next == 0:
