@@ -40,7 +40,8 @@ class Refused(NamedTuple):
     said: str | None = None
 
 
-METHODS = ("ddpm", "ddim", "dpm-solver++")
+METHODS = ("ddpm", "ddim", "dpm-solver++", "euler", "heun")
+STILL = METHODS[2:]  # they add no noise, and have no option of their own
 SEEDED = partial(seeded, 7)  # called anew for each call
 NULL, NOTHING, ASLEEP = torch.tensor([10, 10]), {"asked": ["", ""]}, {"method": "ddim", "eta": 0.0}
 NOISE = torch.zeros(2, 3, 8, 8)
@@ -50,7 +51,7 @@ DRAWN = {**DRAWS, "noise": [Used(NOISE, {"method": method}) for method in METHOD
 LED = {"scale": [Used(7.0), Refused(7.0, NOTHING)]}
 SEED_BESIDE_NOISE = [
     Used(7, {"method": "ddpm", "noise": NOISE}),
-    *(Refused(7, {"method": method, "noise": NOISE}) for method in ("ddim", "dpm-solver++")),
+    *(Refused(7, {"method": method, "noise": NOISE}) for method in ("ddim", *STILL)),
 ]
 COND, TWO = {"cond": [Used(LABELS, {"labels": LABELS}), Refused(LABELS)]}, {"num_classes": 2}
 
@@ -91,6 +92,8 @@ TABLE: dict[str, dict[str, list[Used | Refused] | str]] = {
     "GaussianMixture": {"labels": [Used(LABELS)]},
     "GaussianMixture.draw": {"generator": [Used(SEEDED)]},
     "GaussianMixture.x0_mean": COND,
+    "GaussianPath.vp": {"beta_min": [Used(1.0)], "beta_max": [Used(9.0)]},
+    "GaussianPath.ve": {"sigma_min": [Used(0.1)], "sigma_max": [Used(9.0)]},
     "Loss": dict.fromkeys(("per_item", "bin"), "test_train.py::test_a_loss_with_bins_needs_the_losses_of_the_items"),
     "PointMLP": {
         "dim": [Used(3)],
@@ -136,10 +139,15 @@ TABLE: dict[str, dict[str, list[Used | Refused] | str]] = {
     "drop_words": {"generator": [Used(SEEDED)]},
     "eps_loss": DENOISING,
     "v_loss": DENOISING,
+    "field_of": {"cond": [Used(LABELS)]},
     "flow_loss": DENOISING,
     "x0_loss": DENOISING,
     "inpaint": {"target": [Used("v"), Refused("u")]},
     "inpainting": {"everything": [Used(1.0)]},
+    "log_likelihood": {
+        "probes": [Used(torch.ones(1, 4, 2)), Refused(torch.ones(1, 4, 3))],
+        "log_prior": [Used(lambda x: x.sum(1))],
+    },
     "loss_floor": {
         "generator": [Used(SEEDED)],
         "drop": [Used(0.5), Refused(0.5, {"labels": None})],
@@ -147,17 +155,18 @@ TABLE: dict[str, dict[str, list[Used | Refused] | str]] = {
     },
     "low_discrepancy_t": {"generator": [Used(SEEDED)], "device": [Used("meta")]},
     "place": {"precision": [Used(torch.float64), Refused(torch.bfloat16, {"net": d.PointMLP})]},
+    "precondition": {"sigma_data": [Used(1.0), Refused(0.0)]},
     "sample": {
         "cond": [Used(LABELS, {"method": method}) for method in METHODS],
         "steps": [Used(7, {"method": method}) for method in METHODS],
-        "method": [Used("ddim"), Used("dpm-solver++")],
-        "var": [Used("beta"), *(Refused("beta", {"method": method}) for method in ("ddim", "dpm-solver++"))],
-        "eta": [Used(0.5, {"method": "ddim"}), *(Refused(0.5, {"method": method}) for method in ("ddpm", "dpm-solver++"))],
+        "method": [Used("ddim"), Used("dpm-solver++"), Used("euler"), Used("heun", than="euler")],
+        "var": [Used("beta"), *(Refused("beta", {"method": method}) for method in ("ddim", *STILL))],
+        "eta": [Used(0.5, {"method": "ddim"}), *(Refused(0.5, {"method": method}) for method in ("ddpm", *STILL))],
         "clip": [Used(True, {"method": method}) for method in METHODS],
         "generator": [
             Used(SEEDED),
             Used(SEEDED, {"method": "ddim", "eta": 0.5}),
-            *(Refused(SEEDED, others) for others in ({"method": "ddim"}, ASLEEP, {"method": "dpm-solver++"})),
+            *(Refused(SEEDED, others) for others in ({"method": "ddim"}, ASLEEP, *({"method": method} for method in STILL))),
         ],
     },
     "timesteps": {"steps": [Used(7), Used([30, 1])]},

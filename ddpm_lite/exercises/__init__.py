@@ -2,10 +2,20 @@
 
 `exercises.closed_form.q_sample.check(my_q_sample)` says what is right or wrong with an answer; `.hint()` and `.solution()`
 help. Nothing is written to disk. The room imports `maths`, `networks`, `training`, `sampling` and `data`. Each exercise names
-its slide in `line`; the index of the lecture, which `site` writes, lists them.
+its slide in `line`, or a paper where the lecture has no slide; the index of the lecture, which `site` writes, lists them.
 """
 
-from . import clip_conditioning, closed_form, epsilon_training, forward_process, from_noise, reverse_posterior, sampling, unclip
+from . import (
+    clip_conditioning,
+    closed_form,
+    epsilon_training,
+    forward_process,
+    from_noise,
+    reverse_posterior,
+    sampling,
+    score_and_flow,
+    unclip,
+)
 from .kit.asking import Answer, Prediction
 from .kit.exercise import Exercise, Write, write
 from .kit.progress import progress
@@ -23,6 +33,7 @@ __all__ = [
     "progress",
     "reverse_posterior",
     "sampling",
+    "score_and_flow",
     "unclip",
     "write",
 ]

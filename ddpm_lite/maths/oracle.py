@@ -110,15 +110,30 @@ class GaussianMixture(_Exact):
     def diffused(self, t: int, schedule: Schedule) -> "GaussianMixture":
         """The distribution of x_t: means sqrt(alpha_bar_t) mean_k, covariances alpha_bar_t cov_k + (1 - alpha_bar_t) I."""
         a = float(gather(schedule.alpha_bar, t, self.means))
+        return self.noised(math.sqrt(a), math.sqrt(1 - a))
+
+    def noised(self, signal: float, noise: float) -> "GaussianMixture":
+        """The distribution of signal x_0 + noise eps."""
         eye = torch.eye(self.means.shape[1], dtype=torch.float64, device=self.means.device)
-        return GaussianMixture(self.weights, math.sqrt(a) * self.means, a * self.covs + (1 - a) * eye, self.labels)
+        return GaussianMixture(self.weights, signal * self.means, signal**2 * self.covs + noise**2 * eye, self.labels)
 
     def log_prob(self, x: Float[Tensor, "b D"]) -> Float[Tensor, " b"]:
         """The log density at x, in nats. It needs covariances without a zero eigenvalue: diffuse points first."""
+        return torch.logsumexp(self._parts(x)[1], 1).to(x.dtype)
+
+    def score(self, x: Float[Tensor, "b D"]) -> Float[Tensor, "b D"]:
+        """The gradient of `log_prob` at x: each component's pull towards its mean, cov_k^-1 (mean_k - x), weighted by its share
+        of the density there. Hyvarinen 2005, section 2."""
+        along, logs = self._parts(x)
+        pulls = torch.einsum("bki,kdi->bkd", -along / self.axis_var, self.axes)
+        return torch.einsum("bk,bkd->bd", logs.softmax(1), pulls).to(x.dtype)
+
+    def _parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """How far x lies from each mean along each axis (B, K, D), and the log of each component's part of the density."""
         require_floating(x=x)
         along = torch.einsum("bkd,kdi->bki", x.double()[:, None] - self.means, self.axes)
         each = -0.5 * (along**2 / self.axis_var + torch.log(2 * math.pi * self.axis_var)).sum(-1)
-        return torch.logsumexp(each + self.weights.log(), 1).to(x.dtype)
+        return along, each + self.weights.log()
 
     def x0_mean(
         self, x_t: Float[Tensor, "b D"], t: Steps, schedule: Schedule, cond: Labels | None = None
@@ -126,13 +141,22 @@ class GaussianMixture(_Exact):
         """E[x_0 | x_t]: each component's Gaussian posterior mean, weighted by its share of the density at x_t."""
         require_floating(x_t=x_t)
         self._require_known(cond)
+        a = gather(schedule.alpha_bar, t, x_t.double()[:, None], 1)
+        return self._denoised(x_t, a.sqrt(), 1 - a, cond)
+
+    def denoised(self, x: Float[Tensor, "b D"], signal: Tensor, noise: Tensor) -> Float[Tensor, "b D"]:
+        """E[x_0 | signal x_0 + noise eps = x], where signal and noise are one number each and not both 0.
+        Karras et al. 2022, appendix B.3."""
+        require_floating(x=x)
+        return self._denoised(x, signal.to(x.device), noise.to(x.device) ** 2, None)
+
+    def _denoised(self, x_t: Tensor, signal: Tensor, noise_var: Tensor, cond: Tensor | None) -> Tensor:
         x = x_t.double()
-        a = gather(schedule.alpha_bar, t, x[:, None], 1)
-        var = a * self.axis_var + (1 - a)
-        along = torch.einsum("bkd,kdi->bki", x[:, None] - a.sqrt() * self.means, self.axes)
+        var = signal**2 * self.axis_var + noise_var
+        along = torch.einsum("bkd,kdi->bki", x[:, None] - signal * self.means, self.axes)
         logits = self.weights.log() - 0.5 * (along**2 / var + var.log()).sum(-1)
         share = self._mask(logits, cond, self.labels).softmax(1)
-        shift = torch.einsum("bki,kdi->bkd", a.sqrt() * self.axis_var / var * along, self.axes)
+        shift = torch.einsum("bki,kdi->bkd", signal * self.axis_var / var * along, self.axes)
         return torch.einsum("bk,bkd->bd", share, self.means + shift).to(x_t.dtype)
 
 

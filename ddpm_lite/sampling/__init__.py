@@ -8,7 +8,7 @@ L18, L21, L23, L24 and L27; Algorithm 2 of Ho et al. 2020, eqs. 12 and 16 of Son
 from .editing import inpaint, invert
 from .guidance import clip_guided, guided
 from .loop import Frame, sample, timesteps
-from .samplers import as_eps, ddim_step, ddpm_sigma, ddpm_step, dpm_solver_step
+from .samplers import as_eps, ddim_step, ddpm_sigma, ddpm_step, dpm_solver_step, euler_step, heun_step
 
 __all__ = [
     "Frame",
@@ -18,7 +18,9 @@ __all__ = [
     "ddpm_sigma",
     "ddpm_step",
     "dpm_solver_step",
+    "euler_step",
     "guided",
+    "heun_step",
     "inpaint",
     "invert",
     "sample",

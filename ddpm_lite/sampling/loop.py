@@ -68,7 +68,7 @@ def sample(
     model    eps_hat = model(x_t, t, cond), with t (B,): a network in eval mode, `guided(...)`, or an exact `eps_model`
     x_T      the starting noise, from N(0, I); everything that follows has its device and dtype
     steps    see `timesteps`
-    method   "ddpm", "ddim" or "dpm-solver++"
+    method   "ddpm", "ddim", "dpm-solver++", "euler" or "heun", which asks the network twice a step
     var      of DDPM alone: see `ddpm_step` (default "posterior")
     eta      of DDIM alone: see `ddim_step` (default 0)
     clip     keep every x0_hat in [-1, 1], the range of pictures
@@ -116,15 +116,22 @@ def _frames(
     clip: bool,
 ) -> Iterator[Frame]:
     """The steps of `sample`, whose arguments have been checked."""
-    before = None
-    for t, t_next in pairwise([*visit, 0]):
+
+    def look(x: Tensor, t: int) -> tuple[Tensor, Tensor]:
+        """The noise and the clean picture that the network sees in x."""
         eps_hat = model(x, torch.full((len(x),), t, device=x.device), cond)
         x0_hat = finite_x0_hat(x, eps_hat, t, schedule)
         if clip:
             x0_hat = x0_hat.clamp(-1, 1)
             eps_hat = eps_from_x0(x, x0_hat, t, schedule)
+        return eps_hat, x0_hat
+
+    before = None
+    for t, t_next in pairwise([*visit, 0]):
+        eps_hat, x0_hat = look(x, t)
         yield Frame(t, x, x0_hat)
-        x = sampler(x, Seen(eps_hat, x0_hat, before), t, t_next, schedule, noise(x))
+        seen = Seen(eps_hat, x0_hat, before, lambda x, t: look(x, t)[0])
+        x = sampler(x, seen, t, t_next, schedule, noise(x))
         before = t, x0_hat
     yield Frame(0, x, x)
 

@@ -1,4 +1,4 @@
-"""The samplers: DDPM's step (Algorithm 2), DDIM's and that of DPM-Solver++, and the table of them.
+"""The samplers: DDPM's step (Algorithm 2), DDIM's, that of DPM-Solver++, those of Euler and Heun, and the table of them.
 
 A step goes from t to any earlier t_next; adjacent steps are the special case t_next = t - 1. What surrounds them is in `loop`.
 """
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..maths.gaussian import eps_from_flow, eps_from_v, eps_from_x0, x0_from_eps
 from ..maths.schedule import Schedule, require_floating
+from ..maths.score import sigma_of
 
 
 def ddpm_step(
@@ -107,6 +108,41 @@ def dpm_solver_step(
     return ratio * x_t + (math.sqrt(before) - ratio * math.sqrt(now)) * x0_hat
 
 
+# The probability-flow ODE is dy/dsigma = eps_hat for y = x_t / sqrt(alpha_bar_t) and sigma of `sigma_of`: see Karras et al. 2022.
+
+
+def euler_step(
+    x_t: Float[Tensor, "*x"], eps_hat: Float[Tensor, "*x"], t: int, t_next: int, schedule: Schedule
+) -> Float[Tensor, "*x"]:
+    """A step of Euler's method along the probability-flow ODE in sigma: y_next = y + (sigma_next - sigma) eps_hat.
+    Karras et al. 2022, eq. 1; Song et al. 2021, eq. 14. In another variable it is `ddim_step` with eta = 0."""
+    require_floating(x_t=x_t, eps_hat=eps_hat)
+    signal, sigma = schedule.alpha_bar.sqrt(), sigma_of(schedule)
+    ratio, step = float(signal[t_next] / signal[t]), float(signal[t_next] * (sigma[t_next] - sigma[t]))
+    return ratio * x_t + step * eps_hat
+
+
+def heun_step(
+    x_t: Float[Tensor, "*x"],
+    eps_hat: Float[Tensor, "*x"],
+    t: int,
+    t_next: int,
+    schedule: Schedule,
+    eps_at: Callable[[Tensor, int], Tensor],
+) -> Float[Tensor, "*x"]:
+    """A step of Heun's method along the same ODE: Euler's step, then again with the mean of the slopes at both of its ends.
+    Karras et al. 2022, Algorithm 1.
+
+    eps_at(x, t) is the network's eps_hat: it is asked once more, at t_next. The step to t_next = 0 is Euler's, since there is no
+    noise to be seen at 0. A schedule that ends almost without signal, such as `Schedule.straight`, has too long a first step in
+    sigma for Heun: begin at a smaller t, or use another sampler.
+    """
+    guess = euler_step(x_t, eps_hat, t, t_next, schedule)
+    if t_next == 0:
+        return guess
+    return euler_step(x_t, (eps_hat + eps_at(guess, t_next)) / 2, t, t_next, schedule)
+
+
 EPS_FROM = {"x0": eps_from_x0, "v": eps_from_v, "flow": eps_from_flow}
 
 
@@ -125,11 +161,13 @@ def as_eps(model: Callable[..., Tensor], schedule: Schedule, target: str = "x0")
 
 
 class Seen(NamedTuple):
-    """What a step goes by: the noise and the clean picture that the network sees in x_t, and the t and x0_hat before."""
+    """What a step goes by: the noise and the clean picture that the network sees in x_t, the t and x0_hat before, and how to
+    ask it for the noise in another picture, at another t."""
 
     eps_hat: Tensor
     x0_hat: Tensor
     before: tuple[int, Tensor] | None
+    eps_at: Callable[[Tensor, int], Tensor]
 
 
 def _ddpm(x_t: Tensor, seen: Seen, t: int, t_next: int, schedule: Schedule, z: Tensor, var: str | Tensor = "posterior") -> Tensor:
@@ -144,8 +182,22 @@ def _dpm_solver(x_t: Tensor, seen: Seen, t: int, t_next: int, schedule: Schedule
     return dpm_solver_step(x_t, seen.x0_hat, t, t_next, schedule, seen.before)
 
 
+def _euler(x_t: Tensor, seen: Seen, t: int, t_next: int, schedule: Schedule, z: None) -> Tensor:
+    return euler_step(x_t, seen.eps_hat, t, t_next, schedule)
+
+
+def _heun(x_t: Tensor, seen: Seen, t: int, t_next: int, schedule: Schedule, z: None) -> Tensor:
+    return heun_step(x_t, seen.eps_hat, t, t_next, schedule, seen.eps_at)
+
+
 # The samplers by name. A sampler goes from x_t to x_{t_next} by what the network sees in x_t, and by fresh noise z.
-SAMPLERS: dict[str, Callable[..., Tensor]] = {"ddpm": _ddpm, "ddim": _ddim, "dpm-solver++": _dpm_solver}
+SAMPLERS: dict[str, Callable[..., Tensor]] = {
+    "ddpm": _ddpm,
+    "ddim": _ddim,
+    "dpm-solver++": _dpm_solver,
+    "euler": _euler,
+    "heun": _heun,
+}
 OPTIONS = {"ddpm": "var", "ddim": "eta"}  # what `sample` takes for one of them alone
 
 

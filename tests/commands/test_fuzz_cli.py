@@ -48,7 +48,7 @@ OPTIONS = {
     "train": {"--out": PATHS, "--steps": NUMBERS, "--minutes": NUMBERS, "--data": PATHS, "--captions": PATHS, "--size": NUMBERS,
               "--resume": None, "--seed": NUMBERS, "--batch-size": NUMBERS, "--device": DEVICES},
     "sample": {"-n": NUMBERS, "-o": PATHS, "--seed": NUMBERS, "--steps": NUMBERS, "--scale": NUMBERS, "--device": DEVICES,
-               "--method": ["ddpm", "ddim", "dpm-solver++", "euler", ""]},
+               "--method": ["ddpm", "ddim", "dpm-solver++", "eule", ""]},
     "variations": {"-n": NUMBERS, "-o": PATHS, "--seed": NUMBERS, "--name": NAMES, "--scale": NUMBERS, "--device": DEVICES},
     "score": {"--json": None, "--seed": NUMBERS, "--release": None, "--device": DEVICES},
     "lab": {},

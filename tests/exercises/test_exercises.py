@@ -13,6 +13,7 @@ from slips import mutants
 from ddpm_lite.exercises.kit.asking import Answer, Prediction
 from ddpm_lite.exercises.kit.comparing import difference, plain, same
 from ddpm_lite.exercises.kit.exercise import Exercise, Write
+from ddpm_lite.site.citations import PAPER
 
 # The package's shape checks would run in every mutant, for minutes; what the exercises call is checked by its own tests.
 pytestmark = [pytest.mark.usefixtures("unchecked"), pytest.mark.filterwarnings("ignore::SyntaxWarning")]  # 1(x) in a mutant
@@ -30,7 +31,7 @@ def module(exercise: Write):
 def answers(exercise: Exercise):
     """helpers/answers/ for the exercise's notebook."""
     names = ["from_noise", "forward_process", "closed_form", "reverse_posterior", "epsilon_training", "sampling"]
-    names += ["clip_conditioning", "unclip"]
+    names += ["clip_conditioning", "unclip", "score_and_flow"]
     return importlib.import_module(f"answers.{names[int(exercise.number[0])]}")
 
 
@@ -46,14 +47,14 @@ MUTANTS = {e.number: mutants(e.answer()) for e in WRITTEN}
 
 def test_there_are_enough_of_them():
     a_notebook = [e.number.split(".")[0] for e in ALL]
-    assert len(ALL) >= 24 and all(a_notebook.count(str(n)) >= 3 for n in range(8))
+    assert len(ALL) >= 24 and all(a_notebook.count(str(n)) >= 3 for n in range(9))
     assert sum(len(e.misconceptions) for e in ALL) >= 60
     assert sum(map(len, MUTANTS.values())) >= 200
 
 
 @pytest.mark.parametrize("exercise", ALL, **by_number)
 def test_it_asks_hints_and_explains(exercise):
-    assert re.fullmatch(r"L\d+", exercise.line) and exercise.question and 2 <= len(exercise.hints) <= 3
+    assert re.fullmatch(rf"L\d+|{PAPER}", exercise.line) and exercise.question and 2 <= len(exercise.hints) <= 3
     solution = exercise.solution()
     assert len(solution.says) > 40 and "my_" in solution.code
     for text in (exercise, exercise.check(...), exercise.hint(), solution):

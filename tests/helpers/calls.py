@@ -99,6 +99,8 @@ CALLS = {
     "GaussianMixture.x0_mean": lambda labels=None, **k: d.GaussianMixture(
         torch.ones(4), FLAT, 0.1 * torch.ones(4), labels
     ).x0_mean(FLAT, T, S, **k),
+    "GaussianPath.vp": lambda **k: d.GaussianPath.vp(**k).diffusion(0.5),
+    "GaussianPath.ve": lambda **k: d.GaussianPath.ve(**k).diffusion(0.5),
     "PointMLP": partial(net_of, d.PointMLP, {}),
     "Prior.forward": lambda **k: randomise(d.Prior(8, 6, 4, 8, 1, 1))(torch.ones(4, 4), T, **k),
     "as_eps": lambda **k: d.as_eps(stub, S, **k)(X, T),
@@ -124,11 +126,16 @@ CALLS = {
     "eps_loss": lambda cond=LABELS, **k: lossy(d.eps_loss(S, **k), *([X] if cond is None else [X, cond])),
     "x0_loss": lambda cond=LABELS, **k: lossy(d.x0_loss(S, **k), *([X] if cond is None else [X, cond])),
     "v_loss": lambda cond=LABELS, **k: lossy(d.v_loss(S, **k), *([X] if cond is None else [X, cond])),
+    "field_of": lambda **k: d.field_of(stub, S, **k)(FLAT, 0.5),
     "inpaint": lambda **k: d.inpaint(lambda x, t, cond=None: stub(x[:, :3], t, cond), X, MASK, S, **k)(0.5 * X, T),
     "inpainting": lambda **k: lossy(d.inpainting(d.eps_loss(S), **k), X),
+    "log_likelihood": lambda **k: d.log_likelihood(
+        FLAT, lambda x, t: -x * (1 + x.flip(1)), d.GaussianPath.vp(), torch.linspace(0, 1, 5).double(), **k
+    ),
     "loss_floor": lambda labels=LABELS, **k: d.loss_floor(d.FiniteData(FLAT, labels), 30, S, 50, **k),
     "low_discrepancy_t": lambda **k: d.low_discrepancy_t(5, 50, **k),
     "place": lambda net=d.UNet, **k: d.place(net(**NET) if net is d.UNet else net(), torch.device("cpu"), **k).precision,
+    "precondition": lambda **k: d.precondition(torch.linspace(0.1, 1, 3), **k),
     "sample": lambda **k: list(d.sample(stub, X, S, **{"steps": 5, **k})),
     "timesteps": lambda **k: d.timesteps(50, **k),
     "train": trained,

@@ -14,6 +14,8 @@ SHORTER = {
     "CALLS = 50": "CALLS = 20",
     "STEPS = 900": "STEPS = 120",
     "steps=1500, batch_size=512": "steps=300, batch_size=512",
+    "rows=plane, steps=800": "rows=plane, steps=200",
+    "loss, steps=500,": "loss, steps=60,",
     "shapes.draw(20_000": "shapes.draw(5_000",
     "steps=400,": "steps=200,",
     # Drawings that only a view shows: less clear pictures serve as well there.

@@ -425,7 +425,7 @@ sampling/loop.py
   sampling/test_sample.py::test_clipping_is_the_posterior_of_the_clipped_guess
     eps_hat = eps_from_x0(x, x0_hat, t, schedule) => pass
   sampling/test_sample.py::test_ddim_and_dpm_solver_match_diffusers
-    Seen(eps_hat, x0_hat, before) => Seen(eps_hat, x0_hat, None)
+    Seen(eps_hat, x0_hat, before, => Seen(eps_hat, x0_hat, None,
   sampling/test_sample.py::test_frames_run_from_T_to_0_and_hold_what_the_network_sees
     yield Frame(t, x, x0_hat) => yield Frame(t, x, x)
   sampling/test_sample.py::test_a_network_in_training_mode_is_refused
@@ -612,6 +612,26 @@ data/digits.py
 data/scenes.py
   data/test_scenes.py::test_a_seed_fixes_the_drawings_and_bad_arguments_are_named
     choose(n, PARTS, part, generator) => choose(n, PARTS, "all", generator)
+sampling/samplers.py
+  sampling/test_ode.py::test_heun_asks_twice_a_step_and_once_in_the_last
+    if t_next == 0:\n => if False:\n
+  sampling/test_ode.py::test_heun_is_the_sampler_of_edm
+    (eps_hat + eps_at(guess, t_next)) / 2 => eps_at(guess, t_next)
+    eps_at(guess, t_next)) / 2 => eps_at(x_t, t_next)) / 2
+sampling/loop.py
+  sampling/test_ode.py::test_heun_clips_what_it_sees_at_both_ends
+    lambda x, t: look(x, t)[0]) => lambda x, t: model(x, torch.full((len(x),), t), cond))
+  sampling/test_ode.py::test_guidance_and_a_class_lead_both[heun]
+    t, device=x.device), cond) => t, device=x.device), None)
+maths/flow.py
+  maths/test_flow.py::test_the_field_of_a_network_is_what_the_samplers_follow
+    step, device=x.device), cond) => step, device=x.device), None)
+    max(1, round(t * schedule.T)) => round(t * schedule.T)
+  maths/test_flow.py::test_the_straight_flow_carries_noise_to_the_data
+    times)[-1], eps => times)[0], eps
+maths/score.py
+  maths/test_score.py::test_hutchinson_s_estimate_is_the_trace_on_average
+    torch.stack(products).mean(0) => products[0]
 sampling/editing.py
   models/test_wiring_drawing.py::test_inversion_takes_the_steps_asked_and_is_told_the_condition
     device=x.device), cond) => device=x.device), None)

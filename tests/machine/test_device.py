@@ -87,7 +87,10 @@ def test_the_classifier_stays_on_the_device():
         class_loss(net, (torch.randn(4, 2, 8, 8, device=META), torch.zeros(4, dtype=torch.long, device=META))).value.backward()
 
 
-@pytest.mark.parametrize("options", [{"method": "ddpm"}, {"method": "ddim", "eta": 0.5}, {"method": "dpm-solver++"}])
+@pytest.mark.parametrize(
+    "options",
+    [{"method": "ddpm"}, {"method": "ddim", "eta": 0.5}, {"method": "dpm-solver++"}, {"method": "euler"}, {"method": "heun"}],
+)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_step_of_every_sampler_stays_on_the_device(name, options):
     make, shape, kind = NETWORKS[name]

@@ -21,7 +21,8 @@ from ddpm_lite import (
     guided,
 )
 from ddpm_lite.data import scenes, shapes
-from ddpm_lite.maths import gaussian, metrics
+from ddpm_lite.maths import flow, gaussian, metrics, score
+from ddpm_lite.maths.path import GaussianPath, fit
 from ddpm_lite.maths.schedule import gather
 from ddpm_lite.networks import channels, prior
 from ddpm_lite.networks.caption import Caption
@@ -31,7 +32,7 @@ from ddpm_lite.networks.prior import Prior
 from ddpm_lite.networks.tokenizer import empty_row
 from ddpm_lite.sampling import editing
 from ddpm_lite.sampling.loop import sample
-from ddpm_lite.sampling.samplers import as_eps, ddim_step, ddpm_step, dpm_solver_step
+from ddpm_lite.sampling.samplers import as_eps, ddim_step, ddpm_step, dpm_solver_step, euler_step, heun_step
 from ddpm_lite.training import batches
 from ddpm_lite.training.losses import v_loss, x0_loss
 from ddpm_lite.views import plots
@@ -40,6 +41,7 @@ PACKAGE = Path(gaussian.__file__).parents[1]
 SCHEDULE, T = Schedule.linear(10), torch.tensor([3, 7])
 X = torch.linspace(-1, 1, 2 * 3 * 8 * 8).reshape(2, 3, 8, 8)
 VECTORS = torch.linspace(-1, 1, 20).reshape(2, 10) + torch.eye(2, 10)
+VP, TIMES = GaussianPath.vp(), torch.tensor([0.0, 1.0], dtype=torch.float64)
 TOKENS = empty_row(4).expand(2, -1)
 MASK = torch.ones(2, 1, 8, 8)
 MIXTURE, DATA = GaussianMixture(torch.ones(2), VECTORS.double(), torch.ones(2)), FiniteData(VECTORS)
@@ -79,6 +81,8 @@ CALLS = {
     "gaussian.bound_decoder": (gaussian.bound_decoder, {"x0": X, "mean": X, "var": 0.1, "levels": 3}),
     "oracle._Exact.eps": (MIXTURE.eps, {"x_t": VECTORS, "t": T, "schedule": SCHEDULE}),
     "oracle.GaussianMixture.log_prob": (MIXTURE.log_prob, {"x": VECTORS}),
+    "oracle.GaussianMixture.score": (MIXTURE.score, {"x": VECTORS}),
+    "oracle.GaussianMixture.denoised": (lambda x: MIXTURE.denoised(x, SCHEDULE.alpha[1], SCHEDULE.beta[1]), {"x": VECTORS}),
     "oracle.GaussianMixture.x0_mean": (MIXTURE.x0_mean, {"x_t": VECTORS, "t": T, "schedule": SCHEDULE}),
     "oracle.FiniteData.__init__": (FiniteData, {"data": VECTORS}),
     "oracle.FiniteData.x0_mean": (DATA.x0_mean, {"x_t": VECTORS, "t": T, "schedule": SCHEDULE}),
@@ -90,8 +94,24 @@ CALLS = {
     "samplers.ddpm_step": (ddpm_step, {"x_t": X, "eps_hat": X, "t": 3, "t_next": 2, "schedule": SCHEDULE, "z": X}),
     "samplers.ddim_step": (ddim_step, {"x_t": X, "eps_hat": X, "t": 3, "t_next": 1, "schedule": SCHEDULE, "z": X, "eta": 0.5}),
     "samplers.dpm_solver_step": (dpm_solver_step, {"x_t": X, "x0_hat": X, "t": 3, "t_next": 1, "schedule": SCHEDULE}),
+    "samplers.euler_step": (euler_step, {"x_t": X, "eps_hat": X, "t": 3, "t_next": 1, "schedule": SCHEDULE}),
+    "samplers.heun_step": (heun_step, {"x_t": X, "eps_hat": X, "t": 3, "t_next": 1, "schedule": SCHEDULE, "eps_at": zero}),
     "samplers.as_eps.eps": (as_eps(zero, SCHEDULE), {"x_t": X, "t": T}),
     "loop.sample": (lambda **options: list(sample(**options)), {"model": zero, "x_T": X, "schedule": SCHEDULE}),
+    "path.fit": (lambda x: fit(SCHEDULE.beta[1], x), {"x": X}),
+    "score.score_from_eps": (score.score_from_eps, {"eps": X, "t": T, "schedule": SCHEDULE}),
+    "score.reverse_drift": (score.reverse_drift, {"x": X, "t": 0.5, "score": X, "path": VP}),
+    "score.ode_drift": (score.ode_drift, {"x": X, "t": 0.5, "score": X, "path": VP}),
+    "score.solve": (lambda x: score.solve(zero, x, TIMES), {"x": X}),
+    "score.log_likelihood": (
+        lambda x, probes: score.log_likelihood(x, lambda x, t: -x, VP, TIMES, probes),
+        {"x": X, "probes": X[None]},
+    ),
+    "flow.conditional_field": (flow.conditional_field, {"x_t": X, "x0": X, "t": 0.5, "path": VP}),
+    "flow.marginal_field.field": (flow.marginal_field(MIXTURE, VP), {"x": VECTORS, "t": 0.5}),
+    "flow.field_of.field": (flow.field_of(zero, SCHEDULE), {"x": X, "t": 0.5}),
+    "flow.straightness": (lambda states: flow.straightness(states, TIMES), {"states": torch.stack([X, X.roll(1)])}),
+    "flow.rectified_pairs": (lambda eps: flow.rectified_pairs(zero, eps, TIMES.flip(0)), {"eps": X}),
     "metrics.frechet": (metrics.frechet, {"a": X.reshape(-1, 3), "b": X.reshape(-1, 3)}),
     "metrics.precision_recall": (metrics.precision_recall, {"real": X.reshape(-1, 3), "generated": X.reshape(-1, 3)}),
     "metrics.nearest": (metrics.nearest, {"items": X, "training": X}),
@@ -138,7 +158,7 @@ CALLS = {
     "scenes.judge": (scenes.judge, {"images": torch.ones(2, 3, 16, 16)}),
 }
 ROOMS = {
-    "maths": ["schedule", "gaussian", "oracle", "metrics"],
+    "maths": ["schedule", "gaussian", "oracle", "metrics", "path", "score", "flow"],
     "networks": ["layers", "mlp", "classifier", "caption", "channels", "unet", "clip", "prior"],
     "sampling": ["guidance", "editing", "samplers", "loop"],
     "training": ["losses", "batches"],

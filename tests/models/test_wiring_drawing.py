@@ -112,7 +112,7 @@ def test_a_network_that_predicts_x0_is_refused_in_training_mode_too():
 # A trained model.
 
 
-@pytest.mark.parametrize("method", ["ddim", "dpm-solver++"])
+@pytest.mark.parametrize("method", ["ddim", "dpm-solver++", "euler", "heun"])
 def test_a_drawing_is_the_sampler_s_from_the_noise_given_under_guidance(model, monkeypatch, method):
     monkeypatch.setattr(model_file, "AT_ONCE", 2)
     noise, tokens = 0.2 * torch.randn(5, 3, 8, 8, generator=seeded()), model.tokenizer.encode(ASKED)

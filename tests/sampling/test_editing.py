@@ -139,7 +139,7 @@ def test_a_small_network_learns_to_fill_in(g):
 # Sampling.
 
 
-@pytest.mark.parametrize("method", ["ddpm", "ddim", "dpm-solver++"])
+@pytest.mark.parametrize("method", ["ddpm", "ddim", "dpm-solver++", "heun"])
 @pytest.mark.parametrize("scale", [1.0, 3.0])
 def test_known_pixels_come_out_as_they_went_in(method, scale, g):
     net, (pictures, mask) = randomise(UNet(**SMALL, caption=READER, extra=4)), scene(5, g)

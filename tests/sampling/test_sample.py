@@ -267,7 +267,7 @@ def test_timesteps_fall_strictly_from_T_to_at_least_1(T, data):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"method": "euler"}, "no method 'euler'"),
+        ({"method": "eule"}, "no method 'eule'"),
         ({"steps": 0}, "between 1 and T = 1000"),
         ({"steps": 1001}, "between 1 and T = 1000"),
         ({"steps": [10, 20]}, "decrease strictly"),
@@ -299,7 +299,7 @@ def test_what_is_not_finite_is_refused_with_its_reason(wrong):
         sample(network(), x, linear)
     damaged = network()
     damaged.last.bias[0] = wrong
-    for method in ("ddpm", "ddim", "dpm-solver++"):
+    for method in ("ddpm", "ddim", "dpm-solver++", "euler", "heun"):
         with pytest.raises(
             FloatingPointError, match=r"At t = 1000 the network's answer is not finite: look for NaN or inf.*weights"
         ):

@@ -24,7 +24,7 @@ NOT_YET = "The rest of the notebook does not need it. hint() gives a hint, solut
 class Exercise:
     """What all kinds of exercise share. Subclasses define `_judge(answer) -> (state, sentence)` and `solution`.
 
-    number, title, line   "2.3", a few words, and the lecture's line it belongs to ("L12")
+    number, title, line   "2.3", a few words, and the lecture's line it belongs to ("L12"), or else the place in a paper
     question              what is asked; Markdown with formulas
     hints                 two or three that lead to the answer without giving it away
     """
