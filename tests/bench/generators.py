@@ -169,14 +169,14 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def corpus() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Pictures to learn from and their things, and held-out ones and theirs."""
+def corpus() -> tuple[Tensor, Tensor, Tensor]:
+    """Pictures to learn from and their things, and held-out ones."""
     rows = [Scene(thing, artist) for thing, artist, tone in emoji.load().row if not tone]
     order = torch.randperm(len(rows), generator=seeded(0)).tolist()
     scenes = [rows[i] for i in order]
     pictures = changes.draw(scenes, [scene.artist for scene in scenes], 16)
     things = torch.tensor([scene.thing for scene in scenes])
-    return pictures[DRAWN:], things[DRAWN:], pictures[:DRAWN], things[:DRAWN]
+    return pictures[DRAWN:], things[DRAWN:], pictures[:DRAWN]
 
 
 @torch.no_grad()
@@ -196,7 +196,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="a folder for generators.json and generators.png")
     args = parser.parse_args()
     torch.set_num_threads(1)  # processor time is then the time of one core, whatever else runs
-    learnt, things, held_out, _ = corpus()
+    learnt, things, held_out = corpus()
     print(f"{len(learnt):,} pictures to learn from", flush=True)
     half = judged(learnt[:DRAWN], learnt[DRAWN:], things[DRAWN:], held_out)
     rows, kept = [{"name": "real", "seconds": 0, "steps": 0, "parameters": 0, **half}], []
@@ -220,8 +220,7 @@ def main() -> None:
         kept.append(drawn[:KEPT])
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "generators.json").write_text(json.dumps(rows, indent=1) + "\n")
-    sheet = (tiles(torch.cat(kept), columns=50, gap=0) * 255).round().astype("uint8")
-    Image.fromarray(sheet).save(args.out / "generators.png", optimize=True)
+    Image.fromarray(tiles(torch.cat(kept), columns=50, gap=0)).save(args.out / "generators.png", optimize=True)
 
 
 if __name__ == "__main__":

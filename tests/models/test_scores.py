@@ -64,7 +64,11 @@ def test_a_model_of_your_own_pictures_has_no_judge(name):
         evaluation.score(MODELS[recipe.kind](recipe, torch.nn.Linear(1, 1)))
 
 
-VARIED = {"composing": {"things", "held_out", "target", "pictures"}, "targets": {"way", "steps", "seeds"}}
+VARIED = {
+    "composing": {"things", "held_out", "target", "pictures"},
+    "generators": {"name", "seconds"},
+    "targets": {"way", "steps", "seeds"},
+}
 
 
 @pytest.mark.parametrize("name", VARIED)
@@ -73,10 +77,18 @@ def test_a_study_has_the_rows_that_its_script_writes(name):
     rows = evaluation.study(name)
     assert len(rows) == len({json.dumps({k: v for k, v in row.items() if k in VARIED[name]}) for row in rows}) >= 7
     for row in rows:
-        shares = [value for key, value in row.items() if key.endswith(("_heldout", "_seen")) or key == "recognised"]
+        shares = [value for key, value in row.items() if key.endswith(("_heldout", "_seen")) or key in ("recognised", "recall")]
         assert shares and all(0 <= share <= 1 for share in shares) and row.keys() >= VARIED[name]
 
 
+def test_the_three_generators_have_as_many_pictures_each_and_they_differ_in_colour():
+    drawn = evaluation.generated()
+    assert list(drawn) == ["VAE", "GAN", "DDPM"] and {tuple(x.shape) for x in drawn.values()} == {(200, 3, 16, 16)}
+    for pictures in drawn.values():
+        assert -1 <= pictures.min() < -0.9 and 0.98 < pictures.max() <= 1
+        assert (pictures[:, :, 0, 0] > 0.7).all(1).float().mean() > 0.5  # most corners are paper: no tile is cut in two
+
+
 def test_an_unknown_study_is_refused():
-    with pytest.raises(ValueError, match="There is no study 'cats': the known ones are composing, targets"):
+    with pytest.raises(ValueError, match="There is no study 'cats': the known ones are composing, generators, targets"):
         evaluation.study("cats")
