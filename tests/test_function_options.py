@@ -75,7 +75,13 @@ TABLE: dict[str, dict[str, list[Used | Refused] | str]] = {
         "revision": [Refused("main")],  # of a folder
         "local_files_only": "test_clip.py::test_with_local_files_only_the_hub_is_not_asked",
     },
-    "Classifier": {"width": [Used(8)], "depth": [Used(2)], "num_features": [Used(4)], "groups": [Used(2)], "dropout": [Used(0.1)]},
+    "Classifier": {
+        "width": [Used(8)],
+        "depth": [Used(2)],
+        "num_features": [Used(4)],
+        "groups": [Used(2)],
+        "dropout": [Used(0.1)],
+    },
     "FiniteData": {
         "labels": [Used(LABELS, {"cond": LABELS}, than=1 - LABELS)],
         "chunk": [Refused(0)],  # the result is the same for each: test_oracle

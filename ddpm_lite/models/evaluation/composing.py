@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ...data import emoji
@@ -58,8 +59,13 @@ def by_artist(draw: Draw, seed: int = 0, n: int = styles.COUNT) -> dict[str, flo
 
 
 def drawing(model: TextModel, seed: int, scale: float = SCALE) -> Draw:
-    """The model as a function that draws scenes from their captions."""
-    return lambda scenes: model.draw(exact.captions(scenes), seed=seed, steps=STEPS, scale=scale, method=METHOD)
+    """The model as a function that draws scenes from their captions, at the size that the judge sees."""
+
+    def draw(scenes: Sequence[Scene]) -> Tensor:
+        drawn = model.draw(exact.captions(scenes), seed=seed, steps=STEPS, scale=scale, method=METHOD)
+        return F.avg_pool2d(drawn, drawn.shape[-1] // 16)
+
+    return draw
 
 
 def composed(draw: Draw, seed: int = 0, n: int = COUNT) -> dict[str, float]:
