@@ -79,7 +79,7 @@ class DrawingModel(Trained):
     bounded = True  # whether what it denoises lies in [-1, 1], as pictures do
     watch: Callable[[Iterator[Frame], int], Iterator[Frame]] = staticmethod(lambda frames, count: frames)
 
-    def picture(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 3_or_1 H W"]:
+    def picture(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c_out H W"]:
         """What it denoises, as pictures in [-1, 1]."""
         return x.clamp(-1, 1)
 
