@@ -187,7 +187,7 @@ _RECIPES = [
         "autoencoder",
         "emoji",
         {"size": 64, "channels": 3, "latent": 4, "width": 64, "mults": [1, 2], "depth": 1, "groups": 8, "patch": 2},
-        Training(32, 2e-3, 4000),
+        Training(16, 2e-3, 4500),
         about="turns pictures of emoji, 64 x 64 pixels, into 4 x 16 x 16 latents and back",
         target=None,
         loss={"kl": 1e-3},
