@@ -158,8 +158,8 @@ def autoencoder_loss(kl: float, shape: tuple[int, ...]) -> LossFunction:
         z = torch.randn(len(x), *shape, generator=generator, device=x.device)
         x, z = distributed.shard(x), distributed.shard(z)
         decoded, encoding = model(x, z)
-        per_item = (x - decoded).square().flatten(1).mean(1) + kl * encoding.kl() / x[0].numel()
-        return Loss(per_item.mean(), per_item.detach())
+        cost = (x - decoded).square().flatten(1).mean(1) + kl * encoding.kl() / x[0].numel()
+        return Loss(cost.mean(), cost.detach())
 
     return loss
 
