@@ -106,6 +106,9 @@ FRESH = {
     "inpaint-emoji": -22.6056,
     "prior-emoji": 55.3628,
     "decoder-emoji": -36.1737,
+    "autoencoder-emoji": 18.5377,
+    "latent-emoji": 9.0061,
+    "dit-emoji": 8.0643,
 }
 COURSE = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["optional-dependencies"]["course"]
 (TORCH,) = (need.removeprefix("torch==") for need in COURSE if need.startswith("torch=="))
