@@ -497,6 +497,11 @@ models/autoencoding.py
     self.net.scaled(self.net.encode(pictures.to(self.device)).mean) => self.net.encode(pictures.to(self.device)).mean
     self.net.decode(self.net.unscaled(latents.to(self.device))) => self.net.decode(latents.to(self.device))
     self.net.unscaled(latents.to(self.device))).clamp(-1, 1) => self.net.unscaled(latents.to(self.device)))
+models/evaluation/latents.py
+  models/test_latent.py::test_what_is_drawn_in_latents_is_compared_at_full_size_with_the_cascade
+    composing.drawn(first, captions, seed), captions, seed=seed) => composing.drawn(first, captions, seed), captions, seed=0)
+    composing.score(model, seed) => composing.score(model, 0)
+    true_pictures(scenes, g, model.recipe.size) => true_pictures(scenes, torch.Generator(), model.recipe.size)
 models/evaluation/autoencoders.py
   models/test_latent.py::test_each_number_of_an_autoencoder_is_what_its_meaning_says
     exact.asked_of_each(True, COUNT, g) => exact.asked_of_each(False, COUNT, g)

@@ -19,8 +19,8 @@ from ddpm_lite.data import grammar
 from ddpm_lite.machine import weights
 from ddpm_lite.models import evaluation, presets, trained
 from ddpm_lite.models.autoencoding import AutoencoderModel
-from ddpm_lite.models.evaluation import autoencoders, clips, composing, exact, upsampler
-from ddpm_lite.models.kinds import LatentModel
+from ddpm_lite.models.evaluation import autoencoders, clips, composing, exact, latents, upsampler
+from ddpm_lite.models.kinds import LatentModel, TextModel, UpsamplingModel
 from ddpm_lite.models.presets import PRESETS
 from ddpm_lite.models.recipe import FACTOR
 from ddpm_lite.networks.autoencoder import Encoding
@@ -209,8 +209,46 @@ def test_what_is_drawn_large_is_judged_at_the_size_of_the_judge(name):
             return large
 
     model = Draws(PRESETS[name], nn.Linear(1, 1))
-    assert evaluation.judge_of(model) is composing
+    assert evaluation.judge_of(model) is latents
     assert torch.equal(composing.drawing(model, 5, 3.0)(scenes), F.avg_pool2d(large, 4))
     assert model.log == (exact.captions(scenes), {"seed": 5, "steps": 15, "scale": 3.0, "method": "dpm-solver++"})
-    assert composing.curves(model) == []
-    assert model.recipe.kind in evaluation.JUDGES and autoencoders.MEANING.keys() <= evaluation.MEANING.keys()
+    assert not hasattr(latents, "curves")
+
+
+def test_what_is_drawn_in_latents_is_compared_at_full_size_with_the_cascade(monkeypatch):
+    monkeypatch.setattr(latents, "COUNT", 40)
+    monkeypatch.setattr(clips, "judge_features", lambda pictures: pictures.flatten(1)[:, 100:700:200].contiguous())
+    monkeypatch.setattr(composing, "score", lambda model, seed: {"names": seed / 10})
+    g = torch.Generator().manual_seed(3)
+    scenes = exact.asked_of_each(True, 40, g)
+    true, captions = exact.true_pictures(scenes, g, 64), exact.captions(scenes)
+    noise = torch.randn(40, 3, 64, 64, generator=g)
+
+    class Draws(LatentModel):
+        def draw(self, asked, *, seed, steps, scale, method):
+            assert (asked, seed, steps, scale, method) == (captions, 3, 15, 4.0, "dpm-solver++")
+            return true + noise
+
+    class Small(TextModel):
+        def draw(self, asked, *, seed, steps, scale, method):
+            assert (asked, seed, steps, scale, method) == (captions, 3, 15, 4.0, "dpm-solver++")
+            return F.avg_pool2d(true, 4)
+
+    class Enlarges(UpsamplingModel):
+        def draw(self, small, asked, *, seed):
+            assert (asked, seed) == (captions, 3)
+            return F.interpolate(small, scale_factor=4.0)
+
+    linear = nn.Linear(1, 1)
+    parts = {
+        "glide-emoji": Small(PRESETS["glide-emoji"], linear),
+        "upsampler-emoji": Enlarges(PRESETS["upsampler-emoji"], linear),
+    }
+    monkeypatch.setattr(trained, "load", lambda name, device: parts[name])
+    enlarged = F.interpolate(F.avg_pool2d(true, 4), scale_factor=4.0)
+    assert evaluation.score(Draws(PRESETS["latent-emoji"], linear), seed=3) == {
+        "names": 0.3,
+        "frechet_drawn": pytest.approx(upsampler.frechet(true + noise, true), rel=1e-4),
+        "frechet_drawn_cascade": pytest.approx(upsampler.frechet(enlarged, true), rel=1e-4),
+    }
+    assert (latents.MEANING | autoencoders.MEANING).keys() <= evaluation.MEANING.keys()

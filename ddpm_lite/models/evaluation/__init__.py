@@ -10,7 +10,7 @@ from .. import trained
 from ..kinds import ClassifierModel, TextModel
 from ..model import Trained
 from ..unclip import Chain
-from . import autoencoders, chains, clips, composing, digits, edits, exact, priors, styles, texts, upsampler
+from . import autoencoders, chains, clips, composing, digits, edits, exact, latents, priors, styles, texts, upsampler
 from .digits import features, frechet_to_real, real_halves, recognise
 
 __all__ = [
@@ -37,12 +37,12 @@ JUDGES = {
     "upsampling": upsampler,
     "prior": priors,
     "autoencoder": autoencoders,
-    "latent": composing,
-    "latent-transformer": composing,
+    "latent": latents,
+    "latent-transformer": latents,
 }
 EMOJI = {"classifier": styles, "text-conditional": composing}  # of emoji, another one
 MEANING = digits.MEANING | clips.MEANING | texts.MEANING | upsampler.MEANING | edits.MEANING | priors.MEANING | chains.MEANING
-MEANING |= composing.MEANING | autoencoders.MEANING
+MEANING |= composing.MEANING | autoencoders.MEANING | latents.MEANING
 DATA = {
     "digits": "8,000 digits of MNIST, the training part of ddpm_lite.data.digits (CC BY-SA 3.0)",
     "emoji": "scenes of ddpm_lite.data.grammar, drawn anew at each step: 1,624 things by six artists (Apache 2.0, CC BY "

@@ -62,10 +62,15 @@ def drawing(model: TextModel, seed: int, scale: float = SCALE) -> Draw:
     """The model as a function that draws scenes from their captions, at the size that the judge sees."""
 
     def draw(scenes: Sequence[Scene]) -> Tensor:
-        drawn = model.draw(exact.captions(scenes), seed=seed, steps=STEPS, scale=scale, method=METHOD)
-        return F.avg_pool2d(drawn, drawn.shape[-1] // 16)
+        pictures = drawn(model, exact.captions(scenes), seed, scale)
+        return F.avg_pool2d(pictures, pictures.shape[-1] // 16)
 
     return draw
+
+
+def drawn(model: TextModel, captions: Sequence[str], seed: int, scale: float = SCALE) -> Tensor:
+    """A picture of each caption, drawn as all that is scored here."""
+    return model.draw(captions, seed=seed, steps=STEPS, scale=scale, method=METHOD)
 
 
 def composed(draw: Draw, seed: int = 0, n: int = COUNT) -> dict[str, float]:
