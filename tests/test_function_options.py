@@ -76,6 +76,23 @@ TABLE: dict[str, dict[str, list[Used | Refused] | str]] = {
         "revision": [Refused("main")],  # of a folder
         "local_files_only": "test_clip.py::test_with_local_files_only_the_hub_is_not_asked",
     },
+    "Autoencoder": {
+        "mults": [Used((1, 1))],
+        "depth": [Used(2)],
+        "groups": [Used(2), Refused(3)],
+        "patch": [Used(2), Refused(3, said="cannot be made 6 times smaller")],
+    },
+    "DiT": {
+        "patch": [Used(4), Refused(3)],
+        "num_classes": [Used(3), Refused(3, {"caption": READER})],
+        "caption": [Used(READER), Refused(READER, TWO)],
+    },
+    "DiT.forward": {"cond": [Used(LABELS, TWO), Refused(LABELS)]},
+    "DiTBlock": {"context_width": "test_dit.py::test_words_reach_the_patches_through_attention_and_padding_does_not"},
+    **{
+        f"DiTBlock.{name}": {"context": "test_dit.py::test_words_reach_the_patches_through_attention_and_padding_does_not"}
+        for name in ("forward", "weights")
+    },
     "Classifier": {
         "width": [Used(8)],
         "depth": [Used(2)],

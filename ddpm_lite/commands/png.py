@@ -41,13 +41,13 @@ class Film:
         if n > AT_ONCE or distributed.world_size() > 1:
             raise ValueError(f"--animate shows at most {AT_ONCE} pictures, drawn by one process: ask for fewer, or leave it out.")
         self.frames: list[torch.Tensor] = []
-        self.watch = model.watch
+        self.model, self.watch = model, model.watch
         model.watch = self.keep
 
     def keep(self, frames: Iterator[Frame], count: int) -> Iterator[Frame]:
         """The frames, unchanged."""
         for frame in self.watch(frames, count):
-            self.frames.append(frame.x_t.clamp(-1, 1).cpu())
+            self.frames.append(self.model.picture(frame.x_t).cpu())
             yield frame
 
 

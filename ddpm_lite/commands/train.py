@@ -63,18 +63,18 @@ def train(args: argparse.Namespace) -> None:
 
 def _train(args: argparse.Namespace) -> None:
     preset, checkpoint = presets.preset(args.name), args.out / trained.CHECKPOINT
-    clip = None if preset.clip is None else trained.load(preset.clip, "cpu").net
-    clip_weights = None if clip is None else trained.fingerprint(clip)
+    space = None if preset.space is None else trained.load(preset.space, "cpu").net
+    space_weights = None if space is None else trained.fingerprint(space)
     parent = None
     device = choose_device(args.device)
     if not checkpoint.exists():
         recipe, machine = _begin(args, preset), _machine(device)
         if preset.begin is not None:
             parent = trained.load(preset.begin, "cpu")
-        recipe = replace(material.bind(recipe, recipe.pictures), clip_weights=clip_weights)
+        recipe = material.bind(recipe, recipe.pictures).in_space(space_weights)
         command = _command(recipe)
     elif args.resume:
-        recipe, made = _go_on(args, preset, clip_weights)
+        recipe, made = _go_on(args, preset, space_weights)
         machine, command = made.machine, made.command
         if (here := _machine(device)) not in machine.split("; then "):
             machine += f"; then {here}"
@@ -92,7 +92,7 @@ def _train(args: argparse.Namespace) -> None:
     steps = train_steps(
         model,
         data if callable(data) else tuple(d.to(device) for d in data),
-        make_loss(recipe, None if clip is None else place(clip, device)),
+        make_loss(recipe, None if space is None else place(space, device)),
         generator=torch.Generator(device).manual_seed(training.seed),
         steps=training.steps,
         minutes=training.minutes,
@@ -121,7 +121,7 @@ def _begin(args: argparse.Namespace, preset: Recipe) -> Recipe:
     return replace(preset, training=replace(preset.training, **given), pictures=_pictures(args, preset))
 
 
-def _go_on(args: argparse.Namespace, preset: Recipe, clip_weights: str | None) -> tuple[Recipe, header.Made]:
+def _go_on(args: argparse.Namespace, preset: Recipe, space_weights: str | None) -> tuple[Recipe, header.Made]:
     """The recipe of the run in `args.out`, and what it says of itself. ValueError where the command line says otherwise."""
     found = trained.load(args.out.resolve(), "cpu")  # its weights are checked before the data
     recipe = found.recipe
@@ -129,8 +129,9 @@ def _go_on(args: argparse.Namespace, preset: Recipe, clip_weights: str | None) -
         raise ValueError(f"{args.out} holds a run of {recipe.name}, not of {args.name}.")
     if found.made is None:
         raise ValueError(f"{args.out} holds a run of an earlier version: it can be drawn from, but begin a new run to train.")
-    if recipe.clip_weights != clip_weights:
-        raise ValueError(f"{args.out} learns the embeddings of another {preset.clip} than the one here: begin a new run.")
+    if recipe.space_weights != space_weights:
+        what = "latents" if preset.clip is None else "embeddings"
+        raise ValueError(f"{args.out} learns the {what} of another {preset.space} than the one here: begin a new run.")
     for name in ("steps", "minutes", "batch_size", "seed"):
         value, own = getattr(args, name), getattr(recipe.training, name)
         if value is not None and value != own:

@@ -6,8 +6,18 @@ L24, L26 and L27; DALL·E 2 as a whole is in `unclip` (Ramesh et al. 2022).
 """
 
 from . import evaluation
+from .autoencoding import AutoencoderModel
 from .header import Made
-from .kinds import ClassifierModel, ClassModel, ClipModel, DecoderModel, InpaintingModel, TextModel, UpsamplingModel
+from .kinds import (
+    ClassifierModel,
+    ClassModel,
+    ClipModel,
+    DecoderModel,
+    InpaintingModel,
+    LatentModel,
+    TextModel,
+    UpsamplingModel,
+)
 from .material import bind, training_data
 from .model import DrawingModel, Trained
 from .objective import make_loss
@@ -20,6 +30,7 @@ __all__ = [
     "ALIASES",
     "CHAINS",
     "PRESETS",
+    "AutoencoderModel",
     "Chain",
     "ClassModel",
     "ClassifierModel",
@@ -27,6 +38,7 @@ __all__ = [
     "DecoderModel",
     "DrawingModel",
     "InpaintingModel",
+    "LatentModel",
     "Made",
     "Pictures",
     "Recipe",

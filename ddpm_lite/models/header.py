@@ -53,9 +53,10 @@ def read_recipe(config: dict[str, Any], source: str | Path) -> Recipe:
         raise refusal(source, str(error)) from error
     preset = _preset(recipe.name, source)
     needed = {"words": recipe.reads, "pictures": recipe.data == "folder", "clip_weights": recipe.clip is not None}
+    needed["autoencoder_weights"] = recipe.autoencoder is not None
     for name in (name for name, is_needed in needed.items() if is_needed and getattr(recipe, name) is None):
         require({}, source, name)
-    for name in ("kind", "data", "clip"):
+    for name in ("kind", "data", "clip", "autoencoder"):
         if getattr(recipe, name) != getattr(preset, name):
             raise refusal(source, f"{name} = {getattr(recipe, name)!r}, and that of {recipe.name} is {getattr(preset, name)!r}")
     free = INSIDE | ({"size"} if recipe.data == "folder" else set())

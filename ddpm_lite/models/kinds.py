@@ -13,6 +13,7 @@ from ..networks.clip import CLIP
 from ..networks.prior import Prior, conditions
 from ..sampling.editing import inpaint
 from ..sampling.guidance import guided
+from .autoencoding import AutoencoderModel
 from .model import DrawingModel, Predict, Trained, strength
 from .upsampling import UpsamplingModel
 
@@ -210,6 +211,22 @@ class InpaintingModel(TextModel):
         return inpaint(self.net, pictures, mask, self.schedule, self.target)
 
 
+class LatentModel(TextModel):
+    """A model that draws from captions in the latents of an autoencoder, which makes pictures of them.
+
+    Rombach et al. 2022, section 3.3.
+
+    autoencoder   set where the model is loaded: the one in whose latents it was trained
+    """
+
+    autoencoder: AutoencoderModel
+    bounded = False  # latents have variance 1, and no range
+
+    def picture(self, x: Float[Tensor, "n k h w"]) -> Float[Tensor, "n c H W"]:
+        """The pictures, in [-1, 1], that the autoencoder makes of latents."""
+        return self.autoencoder.decode(x)
+
+
 class PriorModel(Trained):
     """A prior: `unclip.imagine` draws CLIP embeddings from it, with a CLIP."""
 
@@ -225,4 +242,7 @@ MODELS: dict[str, type[Trained]] = {
     "upsampling": UpsamplingModel,
     "prior": PriorModel,
     "clip": ClipModel,
+    "autoencoder": AutoencoderModel,
+    "latent": LatentModel,
+    "latent-transformer": LatentModel,
 }

@@ -81,8 +81,8 @@ def material(recipe: Recipe) -> Captioned:
 
 def scenes_of_emoji(recipe: Recipe) -> Rows:
     """What draws a batch of scenes: pictures, whether they may be mirrored (never: their captions say where
-    things are), and one caption of each."""
-    tokenizer = recipe.tokenizer
+    things are), and one caption of each, where the recipe reads captions."""
+    tokenizer = recipe.tokenizer if recipe.reads else None
 
     def draw(n: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         dice, everything = chance.Dice(generator, 40 * n), recipe.data == "all-emoji"
@@ -92,9 +92,10 @@ def scenes_of_emoji(recipe: Recipe) -> Rows:
             drawn += [first, *(chance.alike(first, dice, everything) for _ in range(ALIKE.get(recipe.kind, 0)))]
         drawn = drawn[:n]
         pictures = to_bytes(changes.draw([each.scene for each in drawn], [each.artist for each in drawn], recipe.size))
-        tokens = tokenizer.encode([each.caption for each in drawn])
-        mirror = torch.zeros(n, dtype=torch.bool)
-        return tuple(each.to(generator.device) for each in (pictures, mirror, tokens[:, None].short()))
+        batch = [pictures, torch.zeros(n, dtype=torch.bool)]
+        if tokenizer is not None:
+            batch.append(tokenizer.encode([each.caption for each in drawn])[:, None].short())
+        return tuple(each.to(generator.device) for each in batch)
 
     return draw
 

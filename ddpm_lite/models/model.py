@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..machine import distributed
 from ..maths.schedule import Schedule
+from ..networks.dit import DiT
 from ..networks.tokenizer import Tokenizer
 from ..networks.unet import UNet
 from ..sampling.loop import Frame, sample
@@ -74,8 +75,13 @@ class DrawingModel(Trained):
     watch    (frames, their number) -> frames: what the frames of each batch pass through, a progress bar for example
     """
 
-    net: UNet
+    net: UNet | DiT
+    bounded = True  # whether what it denoises lies in [-1, 1], as pictures do
     watch: Callable[[Iterator[Frame], int], Iterator[Frame]] = staticmethod(lambda frames, count: frames)
+
+    def picture(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c_out H W"]:
+        """What it denoises, as pictures in [-1, 1]."""
+        return x.clamp(-1, 1)
 
     def _draw(
         self,
@@ -102,11 +108,13 @@ class DrawingModel(Trained):
                     x_T = noise[i * AT_ONCE :][:AT_ONCE].to(self.device)
                 model, cond = predict(*(each.to(self.device) for each in batch))
                 own = [torch.Generator(self.device).manual_seed(s) for s in seeds(n, number)] if method == "ddpm" else None
-                frames = sample(model, x_T, self.schedule, cond=cond, steps=steps, method=method, clip=True, generator=own)
+                frames = sample(
+                    model, x_T, self.schedule, cond=cond, steps=steps, method=method, clip=self.bounded, generator=own
+                )
                 *_, last = self.watch(frames, steps + 1)
-                mine[i] = last.x_t.clamp(-1, 1).cpu()
+                mine[i] = self.picture(last.x_t).cpu()
         everyone = {i: x for share in distributed.gather_all(mine) for i, x in share.items()}
-        return torch.cat([everyone[i] for i in sorted(everyone)]) if everyone else torch.zeros(0, *self.net.shape)
+        return torch.cat([everyone[i] for i in sorted(everyone)])
 
 
 def strength(scale: float | None, conditions: Tensor, null: int | Tensor) -> float:

@@ -27,6 +27,7 @@ TRANSFORMER = {"patch": 4, "image_width": 96, "image_depth": 3, "image_heads": 4
 RESNET = {"image_width": 32, "image_depth": 2, "image_mults": [1, 2, 4]}
 CLIP_EMOJI = {**CLIP, **RESNET, "dim": 96, "text_width": 128}
 COSINE = {"kind": "cosine", "T": 1000}
+LATENT = {"size": 16, "channels": 4}  # what `autoencoder-emoji` makes of 64 x 64 pixels
 GIVEN = {"both": 0.25, "caption": 0.35, "image": 0.3}  # how often a decoder sees both, or one of them alone
 
 _RECIPES = [
@@ -180,6 +181,40 @@ _RECIPES = [
         loss={**GIVEN, "word_drop": 0.0},
         clip="clip-emoji",
         begin="glide-emoji",
+    ),
+    Recipe(
+        "autoencoder-emoji",
+        "autoencoder",
+        "emoji",
+        {"size": 64, "channels": 3, "latent": 4, "width": 64, "mults": [1, 2], "depth": 1, "groups": 8, "patch": 2},
+        Training(16, 2e-3, 4500),
+        about="turns pictures of emoji, 64 x 64 pixels, into 4 x 16 x 16 latents and back",
+        target=None,
+        loss={"kl": 1e-3},
+    ),
+    Recipe(
+        "latent-emoji",
+        "latent",
+        "emoji",
+        {**GLIDE, **LATENT},
+        Training(64, 1e-3, 11_000),
+        about="draws emoji of 64 x 64 pixels from captions, in the latents of an autoencoder",
+        target="v",
+        schedule=COSINE,
+        loss={"drop": 0.1, "word_drop": 0.0},
+        autoencoder="autoencoder-emoji",
+    ),
+    Recipe(
+        "dit-emoji",
+        "latent-transformer",
+        "emoji",
+        {**LATENT, "width": 128, "depth": 7, "heads": 4, "patch": 2, "caption": CAPTION},
+        Training(64, 1e-3, 11_000),
+        about="the same with a Transformer in place of the U-Net, at as many multiply-adds",
+        target="v",
+        schedule=COSINE,
+        loss={"drop": 0.1, "word_drop": 0.0},
+        autoencoder="autoencoder-emoji",
     ),
     Recipe(
         "folder",

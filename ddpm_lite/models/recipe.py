@@ -1,7 +1,7 @@
 """What a model is: one record, from which its network, its schedule, its loss and its data follow."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -9,8 +9,10 @@ from torch import nn
 
 from ..machine.weights import is_number, is_whole, misfit
 from ..maths.schedule import Schedule
+from ..networks.autoencoder import Autoencoder
 from ..networks.classifier import Classifier
 from ..networks.clip import CLIP
+from ..networks.dit import DiT
 from ..networks.prior import Prior
 from ..networks.tokenizer import Tokenizer
 from ..networks.unet import UNet
@@ -34,7 +36,11 @@ KINDS = {
     "upsampling": Kind(UNet, ("noise", "factor")),
     "prior": Kind(Prior, ("drop", "word_drop"), reads=True, targets=("x0",)),
     "clip": Kind(CLIP, ("word_drop", "shift"), reads=True, targets=(None,)),
+    "autoencoder": Kind(Autoencoder, ("kl",), targets=(None,)),
+    "latent": Kind(UNet, ("drop", "word_drop"), reads=True),
+    "latent-transformer": Kind(DiT, ("drop", "word_drop"), reads=True),
 }
+FACTOR = 4  # of the sides of a picture and of its latents
 DATA = ("digits", "shape", "shapes", "emoji", "all-emoji", "folder")
 SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "linear": Schedule.linear,
@@ -102,6 +108,7 @@ class Recipe:
                "min_snr" (see `denoising_loss`)
     begin      the shipped model whose weights its training starts from
     clip       the shipped CLIP whose embeddings it learns, and `clip_weights` the fingerprint of that CLIP
+    autoencoder   the shipped autoencoder whose latents it learns, and `autoencoder_weights` its fingerprint
     words      the vocabulary, where it reads captions: a preset has none before its data are read (`material.bind`)
     pictures   your own pictures, where data = "folder"
     ValueError, in one sentence, for what does not fit.
@@ -119,12 +126,14 @@ class Recipe:
     begin: str | None = None
     clip: str | None = None
     clip_weights: str | None = None
+    autoencoder: str | None = None
+    autoencoder_weights: str | None = None
     words: tuple[str, ...] | None = None
     pictures: Pictures | None = None
 
     def __post_init__(self) -> None:
         kind = KINDS.get(self.kind) if isinstance(self.kind, str) else None
-        for name in ("name", "about", "begin", "clip", "clip_weights"):
+        for name in ("name", "about", "begin", "clip", "clip_weights", "autoencoder", "autoencoder_weights"):
             value = getattr(self, name)
             _require(isinstance(value, str) or (value is None and name not in ("name", "about")), name, value)
         _require(kind is not None, "kind", self.kind)
@@ -152,7 +161,21 @@ class Recipe:
     @property
     def size(self) -> int:
         """The side of its training pictures; a prior learns the embeddings of pictures of 16 x 16 pixels."""
-        return self.network.get("size", 16)
+        return self.network.get("size", 16) * (1 if self.autoencoder is None else FACTOR)
+
+    @property
+    def space(self) -> str | None:
+        """The shipped model in whose embeddings or latents it works."""
+        return self.clip or self.autoencoder
+
+    @property
+    def space_weights(self) -> str | None:
+        """The fingerprint of that model."""
+        return self.autoencoder_weights if self.clip is None else self.clip_weights
+
+    def in_space(self, weights: str | None) -> "Recipe":
+        """The recipe with this fingerprint of the model in whose embeddings or latents it works."""
+        return replace(self, autoencoder_weights=weights) if self.clip is None else replace(self, clip_weights=weights)
 
     @property
     def length(self) -> int:

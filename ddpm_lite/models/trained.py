@@ -12,10 +12,12 @@ from torch import nn
 
 from ..machine import weights
 from ..machine.device import choose_device, place
+from .autoencoding import AutoencoderModel
 from .header import read_made, read_recipe
-from .kinds import MODELS, ClassifierModel, ClipModel
+from .kinds import MODELS, ClassifierModel, ClipModel, LatentModel
 from .model import Trained
 from .presets import PRESETS, unknown
+from .recipe import Recipe
 
 ASSETS = Path(__file__).parents[1] / "assets" / "weights"
 CHECKPOINT = "checkpoint.safetensors"
@@ -58,7 +60,23 @@ def load(name: str | Path, device: str | torch.device = "auto") -> Trained:
         made = read_made(config, file) if "recipe" in config else None
     net = recipe.build()
     weights.fill(net, tensors, str(file))
-    return MODELS[recipe.kind](recipe, place(net.eval().requires_grad_(False), device), card, made)
+    model = MODELS[recipe.kind](recipe, place(net.eval().requires_grad_(False), device), card, made)
+    if isinstance(model, LatentModel):
+        model.autoencoder = _autoencoder(recipe, file, device)
+    return model
+
+
+def _autoencoder(recipe: Recipe, file: Path, device: torch.device) -> AutoencoderModel:
+    """The shipped autoencoder in whose latents a model draws. ValueError if it was trained in those of another."""
+    assert recipe.autoencoder is not None, "a recipe of this kind names one"
+    found = load(recipe.autoencoder, device)
+    if fingerprint(found.net) != recipe.autoencoder_weights:
+        raise ValueError(
+            f"{file} was not trained with this {recipe.autoencoder}, and the latents of another one mean nothing to it: "
+            "train it again."
+        )
+    assert isinstance(found, AutoencoderModel)
+    return found
 
 
 def read_card(name: str) -> dict[str, Any]:
@@ -74,8 +92,8 @@ def read_card(name: str) -> dict[str, Any]:
 
 
 def fingerprint(net: nn.Module) -> str:
-    """A hash of a network's weights, 16 characters. A prior and a decoder store that of the CLIP whose embeddings they have
-    learned, since the embeddings of another CLIP mean nothing to them."""
+    """A hash of a network's weights, 16 characters. What works in embeddings or latents stores that of the CLIP or
+    the autoencoder that gave them, since those of another mean nothing to it."""
     tensors = sorted(net.state_dict().items())
     return hashlib.sha256(b"".join(t.float().cpu().numpy().tobytes() for _, t in tensors)).hexdigest()[:16]
 

@@ -6,11 +6,12 @@ et al. 2020.
 """
 
 from . import targets
-from .batches import captioned, decoding, drop_words, erasures, imagining, inpainting, to_bytes, upsampling
+from .batches import captioned, decoding, drop_words, erasures, imagining, in_latents, inpainting, to_bytes, upsampling
 from .checkpoint import Run
 from .loop import TrainStep, learning_rate, train, train_step
 from .losses import (
     Loss,
+    autoencoder_loss,
     class_loss,
     clip_loss,
     denoising_loss,
@@ -26,6 +27,7 @@ __all__ = [
     "Loss",
     "Run",
     "TrainStep",
+    "autoencoder_loss",
     "captioned",
     "class_loss",
     "clip_loss",
@@ -37,6 +39,7 @@ __all__ = [
     "erasures",
     "flow_loss",
     "imagining",
+    "in_latents",
     "inpainting",
     "learning_rate",
     "low_discrepancy_t",

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..machine import distributed
 from ..maths.checks import require_pictures, require_share
 from ..maths.schedule import require_floating
+from ..networks.autoencoder import Autoencoder
 from ..networks.channels import enlarge, erased, with_channels
 from ..networks.clip import CLIP
 from ..networks.prior import conditions, embed
@@ -143,6 +144,20 @@ def inpainting(loss: Callable[..., Loss], everything: float = 0.1) -> Callable[.
         return loss(with_channels(model, distributed.shard(erased(x0, mask))), batch, generator)
 
     return with_rest
+
+
+def in_latents(loss: Callable[..., Loss], autoencoder: Autoencoder) -> Callable[..., Loss]:
+    """A loss for a network that works in the latents of an autoencoder: in place of the pictures it sees the means of their
+    latents, with variance 1 (see `Autoencoder.scaled`). Rombach et al. 2022, section 3.2."""
+
+    def of_latents(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
+        x0, *cond = batch
+        look_at(x0=x0)
+        with torch.no_grad():
+            latents = autoencoder.scaled(autoencoder.encode(x0).mean)
+        return loss(model, (latents, *cond), generator)
+
+    return of_latents
 
 
 def imagining(loss: Callable[..., Loss], clip: CLIP) -> Callable[..., Loss]:

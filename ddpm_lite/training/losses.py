@@ -6,7 +6,7 @@ A loss may have an attribute check(data, batch_size), which raises ValueError fo
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -140,6 +140,28 @@ def look_at(**pictures: Tensor) -> None:
     checked all data, on any device."""
     require_floating(**pictures)
     require_data(**{name: x for name, x in pictures.items() if x.device.type == "cpu"})
+
+
+def autoencoder_loss(kl: float, shape: tuple[int, ...]) -> LossFunction:
+    """The loss of an autoencoder: |x - D(z)|^2 + kl KL(q(z | x) || N(0, I)), z from q(z | x), divided by the number of pixels and
+    channels of x. With kl = 2 s^2 it is the negative evidence lower bound of a decoder N(D(z), s^2 I), up to a factor and a
+    constant. Kingma & Welling 2014, eq. 7; Rombach et al. 2022, appendix G.
+
+    A batch is (pictures,), in [-1, 1], and shape that of the latents of one. ValueError for a kl that is not finite, or below 0.
+    """
+    if not 0 <= kl < math.inf:
+        raise ValueError(f"kl = {kl}, but a weight is finite and not below 0.")
+
+    def loss(model: Callable[..., Any], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
+        (x,) = batch
+        look_at(x=x)
+        z = torch.randn(len(x), *shape, generator=generator, device=x.device)
+        x, z = distributed.shard(x), distributed.shard(z)
+        decoded, encoding = model(x, z)
+        cost = (x - decoded).square().flatten(1).mean(1) + kl * encoding.kl() / x[0].numel()
+        return Loss(cost.mean(), cost.detach())
+
+    return loss
 
 
 def class_loss(model: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:

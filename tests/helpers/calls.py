@@ -22,6 +22,7 @@ T = torch.tensor([5, 20, 30, 45])
 LABELS, FLAT = torch.tensor([0, 1, 1, 0]), torch.linspace(-1, 1, 8).reshape(4, 2)
 TOKENS = torch.tensor([[1, 4, 5, 2, 0, 0]] * 3 + [[1, 6, 2, 0, 0, 0]])
 MASK = (torch.arange(8) < 4).float().expand(4, 1, 8, 8)
+DIT = {"size": 8, "channels": 3, "width": 8, "depth": 1, "heads": 2}
 EMBEDDED, UPSAMPLER = 96**0.5 * torch.eye(96)[:1], "upsampler-emoji"
 
 
@@ -90,6 +91,9 @@ CALLS = {
     "CLIP.encode_image": lambda noisy=False, **k: clip(noisy).encode_image(X, **({"t": T} if noisy and not k else {}), **k),
     "CLIP.from_pretrained": lambda **k: d.CLIP.from_pretrained(Path(__file__).parent, **k),
     "CLIP.forward": lambda noisy=False, **k: clip(noisy)(X, TOKENS, **({"t": T} if noisy and "t" not in k else {}), **k),
+    "Autoencoder": partial(net_of, d.Autoencoder, {"size": 8, "channels": 3, "latent": 2, "width": 8, "groups": 4}),
+    "DiT": partial(net_of, d.DiT, DIT, X, T),
+    "DiT.forward": lambda num_classes=None, **k: randomise(d.DiT(**DIT, num_classes=num_classes))(X, T, **k),
     "Classifier": partial(net_of, d.Classifier, {"size": 8, "channels": 3, "num_classes": 2}, X),
     "FiniteData": lambda labels=None, cond=None, **k: d.FiniteData(FLAT, labels, **k).x0_mean(FLAT, T, S, cond),
     "FiniteData.draw": lambda **k: d.FiniteData(FLAT).draw(6, **k),

@@ -135,13 +135,55 @@ training/losses.py
     generator=generator, device=cond.device) < p => device=cond.device) < p
   models/test_wiring_presets.py::test_conditions_are_dropped_at_the_preset_s_rate
     device=cond.device) < p => device=cond.device) < min(p, 0.1)
+  networks/test_autoencoder.py::test_the_loss_is_the_squared_error_and_the_weighted_kl_of_a_pixel[0.5]
+    kl * encoding.kl() / x[0].numel() => encoding.kl() / x[0].numel()
+    kl * encoding.kl() / x[0].numel() => kl * encoding.kl()
+    (x - decoded).square() => (x - decoded).abs()
+    torch.randn(len(x), *shape, generator=generator, => torch.randn(len(x), *shape,
+networks/autoencoder.py
+  networks/test_autoencoder.py::test_the_kl_and_the_samples_of_an_encoding_are_those_of_diffusers_and_of_torch
+    (0.5 * self.log_var).exp() => self.log_var.exp()
+    kl(self.mean, self.log_var.exp(), zero, zero + 1) => kl(zero, zero + 1, self.mean, self.log_var.exp())
+  networks/test_autoencoder.py::test_with_the_weights_of_diffusers_it_encodes_and_decodes_as_theirs_does
+    mean, log_var = _through => log_var, mean = _through
+    *level(c, width * mult, depth + 1) => *level(c, width * mult, depth)
+  networks/test_autoencoder.py::test_the_log_variance_stays_in_its_range
+    log_var.clamp(*LOG_VAR) => log_var
+  networks/test_autoencoder.py::test_the_latents_are_scaled_by_statistics_that_follow_the_training
+    power - mean.square(), FOLLOWED => power, FOLLOWED
+    if self.training: => if True:
+    self._follow(encoding.mean) => pass
+  networks/test_autoencoder.py::test_latents_are_smaller_by_the_patch_and_the_levels
+    self.decode(encoding.sample(z)), encoding => self.decode(encoding.mean), encoding
+networks/dit.py
+  networks/test_dit.py::test_a_block_with_the_weights_of_diffusers_gives_its_output
+    h = self.mlp_in(self.norm(x) * (1 + scale_2) + shift_2) => h = self.mlp_in(self.norm(x) * scale_2 + shift_2)
+    x + gate_1 * self.out => x + gate_2 * self.out
+    approximate="tanh" => approximate="none"
+    self.modulation(F.silu(emb))[:, None].chunk(6, dim=-1) => self.modulation(emb)[:, None].chunk(6, dim=-1)
+  networks/test_dit.py::test_the_whole_with_the_weights_of_diffusers_gives_its_output
+    chunk(2, dim=-1) => flip(-1).chunk(2, dim=-1)
+    self.first(patches.flatten(2).mT) + self.positions => self.first(patches.flatten(2).mT)
+  networks/test_dit.py::test_the_positions_are_those_of_diffusers
+    [line.repeat(side, 1), line.repeat_interleave(side, 0)] => [line.repeat_interleave(side, 0), line.repeat(side, 1)]
+  networks/test_dit.py::test_words_reach_the_patches_through_attention_and_padding_does_not
+    F.pad(context.visible, (0, n), value=True) => F.pad(torch.ones_like(context.visible), (0, n), value=True)
+  networks/test_dit.py::test_a_fresh_network_answers_0_and_its_blocks_pass_on_what_they_see
+    zero(self.modulation) => pass
+    zero(nn.Linear(width, channels * patch**2)) => nn.Linear(width, channels * patch**2)
+  networks/test_dit.py::test_time_class_and_caption_each_change_the_answer
+    emb = emb + self.condition(t) => pass
+    emb, context = self.condition(t, cond), None => emb, context = self.condition(t), None
 models/objective.py
+  models/test_wiring_presets.py::test_an_autoencoder_weighs_the_kl_of_its_latents_by_the_preset_s_number
+    autoencoder_loss(kl, => autoencoder_loss(1e-3,
   models/test_wiring_presets.py::test_a_picture_is_denoised_to_its_noise_or_velocity_and_an_embedding_to_itself
     denoising_loss(recipe.target, => denoising_loss("eps",
   models/test_wiring_presets.py::test_the_min_snr_of_a_recipe_weighs_its_loss_and_is_refused_where_nothing_is_denoised
     null, recipe.loss.get("min_snr")) => null)
   models/test_wiring_presets.py::test_conditions_are_dropped_at_the_preset_s_rate
     imagining(_denoising(recipe, drop, null) => imagining(_denoising(recipe, 0.0, null)
+    in_latents(_denoising(recipe, drop, => in_latents(_denoising(recipe, 0.0,
     imagining(_denoising(recipe, drop, null) => imagining(_denoising(recipe, drop)
     imagining(_denoising(recipe, drop, null) => imagining(_denoising(recipe, null=null)
     captioned(_denoising(recipe, drop, => captioned(_denoising(recipe, null=
@@ -149,7 +191,8 @@ models/objective.py
     loss = _denoising(recipe, drop, => loss = _denoising(recipe, null=
     loss = _denoising(recipe, drop, empty_row(recipe.length)) => loss = _denoising(recipe, drop)
   models/test_wiring_presets.py::test_words_are_dropped_at_the_preset_s_rate
-    null), clip), word_drop) => null), clip))
+    null), space), word_drop) => null), space))
+    empty_row(recipe.length)), space), word_drop) => empty_row(recipe.length)), space))
     recipe.make_schedule()), word_drop, shift) => recipe.make_schedule()), shift=shift)
     captioned(loss, word_drop) => captioned(loss)
     drop, empty_row(recipe.length)), word_drop) => drop, empty_row(recipe.length)))
@@ -184,7 +227,8 @@ models/material.py
   models/test_wiring_presets.py::test_scenes_are_drawn_anew_by_the_generator_with_their_captions
     [each.caption for each in drawn] => [grammar.caption(each.scene) for each in drawn]
     for each in drawn], recipe.size)) => for each in drawn], 16))
-    mirror = torch.zeros(n, dtype=torch.bool) => mirror = torch.ones(n, dtype=torch.bool)
+    [pictures, torch.zeros(n, dtype=torch.bool)] => [pictures, torch.ones(n, dtype=torch.bool)]
+    if recipe.reads else None => if True else None
     chance.Dice(generator, 40 * n), recipe.data => chance.Dice(torch.Generator(), 40 * n), recipe.data
     40 * n), recipe.data == "all-emoji" => 40 * n), False
     40 * n), recipe.data == "all-emoji" => 40 * n), True
@@ -402,7 +446,7 @@ models/evaluation/__init__.py
     "text-conditional": composing} => "text-conditional": texts}
     "decoder": composing, => "decoder": texts,
   models/test_wiring_cards.py::test_a_card_and_its_file_hold_what_was_trained_and_what_was_scored
-    parameter.copy_(parameter.bfloat16()) => pass
+    tensor.copy_(tensor.bfloat16()) => pass
     v.bfloat16() for k, v in model.net.state_dict() => v for k, v in model.net.state_dict()
     {"recipe": recipe.as_json()} => {"recipe": recipe.as_json() | {"clip_weights": None}}
     made.step * training.batch_size => made.step
@@ -435,9 +479,9 @@ sampling/samplers.py
     eps.training = getattr(model, "training", False) => eps.training = False
 models/model.py
   models/test_wiring_drawing.py::test_a_drawing_is_the_sampler_s_from_the_noise_given_under_guidance
-    clip=True, generator=own => clip=False, generator=own
-    steps=steps, method=method, clip=True, => steps=steps, clip=True,
-    steps=steps, method=method, clip=True, => steps=4, method=method, clip=True,
+    clip=self.bounded, generator=own => clip=False, generator=own
+    steps=steps, method=method, clip=self.bounded, => steps=steps, clip=self.bounded,
+    steps=steps, method=method, clip=self.bounded, => steps=4, method=method, clip=self.bounded,
     noise[i * AT_ONCE :][:AT_ONCE] => noise[:AT_ONCE]
   models/test_wiring_drawing.py::test_every_picture_has_noise_of_its_own_in_every_batch
     (seed or 0) * 1_000_003 + i) => (seed or 0) * 1_000_003)
@@ -445,6 +489,25 @@ models/model.py
     for s in seeds(n, number)] => for s in [number] * n]
   models/test_wiring_drawing.py::test_processes_share_out_the_batches
     if i % distributed.world_size() == distributed.rank(): => if True:
+  models/test_latent.py::test_latents_are_drawn_without_a_range_and_decoded
+    clip=self.bounded => clip=True
+    self.picture(last.x_t).cpu() => last.x_t.clamp(-1, 1).cpu()
+models/autoencoding.py
+  models/test_latent.py::test_pictures_become_latents_of_variance_1_and_come_back
+    self.net.scaled(self.net.encode(pictures.to(self.device)).mean) => self.net.encode(pictures.to(self.device)).mean
+    self.net.decode(self.net.unscaled(latents.to(self.device))) => self.net.decode(latents.to(self.device))
+    self.net.unscaled(latents.to(self.device))).clamp(-1, 1) => self.net.unscaled(latents.to(self.device)))
+models/evaluation/latents.py
+  models/test_latent.py::test_what_is_drawn_in_latents_is_compared_at_full_size_with_the_cascade
+    composing.drawn(first, captions, seed), captions, seed=seed) => composing.drawn(first, captions, seed), captions, seed=0)
+    composing.score(model, seed) => composing.score(model, 0)
+    true_pictures(scenes, g, model.recipe.size) => true_pictures(scenes, torch.Generator(), model.recipe.size)
+models/evaluation/autoencoders.py
+  models/test_latent.py::test_each_number_of_an_autoencoder_is_what_its_meaning_says
+    exact.asked_of_each(True, COUNT, g) => exact.asked_of_each(False, COUNT, g)
+    / model.net.latent_var[:, None, None] => / 1
+    torch.Generator().manual_seed(seed) => torch.Generator().manual_seed(0)
+    errors.std() / errors.mean() => errors.std()
 models/kinds.py
   models/test_wiring_drawing.py::test_a_drawing_is_the_sampler_s_from_the_noise_given_under_guidance
     self._draw([tokens], self._led(tokens, scale), => self._draw([tokens], self._led(tokens, 2.0),
@@ -484,12 +547,16 @@ models/trained.py
     net.eval().requires_grad_(False) => net.eval()
     k.removeprefix("ema."): v for k, v in tensors.items() if => k[4:]: tensors[f"model.{k[4:]}"] for k in tensors if
     read_made(config, file) if "recipe" in config => read_made(config, file) if "made" in config
+  models/test_latent.py::test_a_model_in_latents_trains_draws_goes_on_and_knows_its_autoencoder[latent-emoji]
+    if fingerprint(found.net) != recipe.autoencoder_weights: => if False:
   models/test_wiring_drawing.py::test_a_fingerprint_knows_every_weight
     for _, t in tensors => for _, t in tensors[:3]
 models/header.py
   models/test_header.py::test_what_only_some_models_need_is_asked_of_them
     "clip_weights": recipe.clip is not None => "clip_weights": False
-    for name in ("kind", "data", "clip"): => for name in ("kind", "data"):
+    for name in ("kind", "data", "clip", "autoencoder"): => for name in ("kind", "data", "autoencoder"):
+  models/test_latent.py::test_a_model_in_latents_trains_draws_goes_on_and_knows_its_autoencoder[latent-emoji]
+    needed["autoencoder_weights"] = recipe.autoencoder is not None => pass
   models/test_header.py::test_the_header_of_an_older_file_is_completed_by_its_preset
     "clip_weights": config.get("clip") => "clip_weights": None
     ("schedule", "words", "pictures") => ("schedule", "words")
@@ -649,6 +716,8 @@ networks/looking.py
   networks/test_looking.py::test_a_map_is_the_mean_over_heads_and_layers_and_leaves_the_network_as_it_was
     side = max(each.shape[-1] for each in found) => side = min(each.shape[-1] for each in found)
     hook.remove() => pass
+  networks/test_looking.py::test_a_map_of_a_transformer_is_the_mean_over_the_heads_of_all_its_blocks
+    isinstance(layer, Attention | DiTBlock)] => isinstance(layer, Attention | DiTBlock)][:1]
 networks/clip.py
   networks/test_clip.py::test_the_scale_is_clamped_at_100_and_can_come_back
     self.logit_scale.clamp_(max=MAX_LOGIT_SCALE) => pass
@@ -679,8 +748,8 @@ commands/train.py
     config={"recipe": recipe.as_json(), "machine": machine, "command": command}, => config=None,
     checkpoint=checkpoint, => checkpoint=None,
   commands/test_wiring_command.py::test_a_prior_learns_the_embeddings_of_its_own_clip
-    clip_weights=clip_weights) => clip_weights=None)
-    None if clip is None else place(clip, device) => None
+    .in_space(space_weights) => .in_space(None)
+    None if space is None else place(space, device) => None
 """
 
 

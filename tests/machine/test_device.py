@@ -5,7 +5,22 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ddpm_lite import Classifier, FiniteData, GaussianMixture, PointMLP, Schedule, UNet, class_loss, eps_loss, guided, sample
+from ddpm_lite import (
+    Autoencoder,
+    Classifier,
+    DiT,
+    FiniteData,
+    GaussianMixture,
+    PointMLP,
+    Schedule,
+    UNet,
+    autoencoder_loss,
+    class_loss,
+    eps_loss,
+    guided,
+    in_latents,
+    sample,
+)
 from ddpm_lite.machine import distributed as processes
 from ddpm_lite.machine.device import choose_device, own_generator, place
 from ddpm_lite.machine.precision import choose_precision
@@ -15,6 +30,7 @@ from ddpm_lite.training.dropout import dropout_from
 
 SMALL = {"size": 8, "channels": 2, "width": 8, "mults": (1, 2), "depth": 1, "attention": (4,), "groups": 4}
 READER = {"vocabulary": 9, "length": 5, "width": 8, "depth": 1, "heads": 2}
+PATCHES = {"size": 8, "channels": 2, "width": 8, "depth": 1, "heads": 2}
 schedule = Schedule.linear(20)
 META = torch.device("meta")
 
@@ -23,6 +39,8 @@ NETWORKS = {
     "unet with classes": (lambda: UNet(**SMALL, num_classes=3), (2, 8, 8), "labels"),
     "unet with vectors": (lambda: UNet(**SMALL, cond_dim=5), (2, 8, 8), "vectors"),
     "unet with captions": (lambda: UNet(**SMALL, caption=READER), (2, 8, 8), "tokens"),
+    "dit with classes": (lambda: DiT(**PATCHES, num_classes=3), (2, 8, 8), "labels"),
+    "dit with captions": (lambda: DiT(**PATCHES, caption=READER), (2, 8, 8), "tokens"),
     "mlp": (lambda: PointMLP(width=16, depth=1), (2,), None),
     "mlp with classes": (lambda: PointMLP(width=16, depth=1, num_classes=3), (2,), "labels"),
     "mlp with vectors": (lambda: PointMLP(width=16, depth=1, cond_dim=5), (2,), "vectors"),
@@ -79,6 +97,17 @@ def test_the_losses_of_captioned_pictures_stay_on_the_device(wrap, extra):
         loss = captioned(wrap(eps_loss(schedule, null=net.caption.empty)))
         loss(net, (pictures, mirror, tokens)).value.backward()
     assert all(p.grad is not None and p.grad.device == META for p in net.parameters())
+
+
+def test_the_autoencoder_and_a_loss_in_its_latents_stay_on_the_device():
+    net = Autoencoder(8, 2, 2, 8, groups=4).to(META)
+    x = torch.zeros(4, 2, 8, 8, device=META)
+    inside = UNet(**{**SMALL, "size": 4}).to(META)
+    with OneDevice():
+        autoencoder_loss(0.1, net.latents)(net, (x,)).value.backward()
+        in_latents(eps_loss(schedule), net)(inside, (x,)).value.backward()
+    assert all(p.grad is not None and p.grad.device == META for each in (net, inside) for p in each.parameters())
+    assert net.latent_var.device == META
 
 
 def test_the_classifier_stays_on_the_device():

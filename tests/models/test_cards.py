@@ -14,7 +14,7 @@ from ddpm_lite.data import shapes
 from ddpm_lite.maths import metrics
 from ddpm_lite.maths.gaussian import q_sample
 from ddpm_lite.models import evaluation, presets, trained
-from ddpm_lite.models.evaluation import chains, clips, composing, edits, exact, priors, texts, upsampler
+from ddpm_lite.models.evaluation import autoencoders, chains, clips, composing, edits, exact, priors, texts, upsampler
 from ddpm_lite.models.model import DrawingModel
 from ddpm_lite.models.unclip import imagine, load_chain
 
@@ -168,6 +168,19 @@ def test_what_a_prior_imagines_is_as_close_to_the_picture_as_its_card_says():
         cosine = torch.cosine_similarity(imagine(prior, clip, exact.captions(scenes), candidates=1), clip.encode(pictures))
         off = 4 * float(cosine.std()) / math.sqrt(len(cosine))  # four standard errors of so few
         assert float(cosine.mean()) == pytest.approx(prior.card["scores"][key], abs=off)
+
+
+def test_an_autoencoder_gives_back_as_much_as_its_card_says(monkeypatch):
+    """Of forty scenes in place of four hundred: their error is larger by the root of ten."""
+    monkeypatch.setattr(autoencoders, "COUNT", 40)
+    model = trained.shipped("autoencoder-emoji")
+    found, scores = evaluation.score(model, 7), model.card["scores"]
+    off = 4 * 10**0.5 * scores["psnr_decoded_error"]
+    for key in ("psnr_decoded", "psnr_decoded_bicubic"):
+        assert found[key] == pytest.approx(scores[key], abs=off), key
+    assert found["psnr_decoded"] > found["psnr_decoded_bicubic"] + 3
+    for key in ("latent_std", "latent_noise", "latent_nats"):
+        assert found[key] == pytest.approx(scores[key], rel=0.1), key
 
 
 def test_the_upsampler_knows_more_than_interpolation_by_what_its_card_says():

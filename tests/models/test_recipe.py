@@ -70,19 +70,21 @@ SHIPPED = [name for name, preset in PRESETS.items() if preset.data != "folder"]
 
 
 def test_the_kinds_are_built_as_the_presets_say():
-    networks = {"classifier": "Classifier", "clip": "CLIP", "prior": "Prior"}
+    networks = {"classifier": "Classifier", "clip": "CLIP", "prior": "Prior", "autoencoder": "Autoencoder"}
+    networks["latent-transformer"] = "DiT"
     for name in SHIPPED:
         recipe = material.bind(PRESETS[name])
         net, drawn = recipe.build(), networks.get(recipe.kind, "UNet")
         assert type(net).__name__ == drawn
-        assert sum(p.numel() for p in net.parameters()) <= (6e6 if drawn == "UNet" else 3e6), name
+        assert sum(p.numel() for p in net.parameters()) <= (6e6 if drawn in ("UNet", "DiT") else 3e6), name
         assert (recipe.clip is not None) == name.startswith(("prior", "decoder"))
+        assert (recipe.autoencoder is not None) == name.startswith(("latent", "dit"))
 
 
 def test_every_table_of_kinds_has_the_same_keys_and_each_loss_takes_the_numbers_of_its_kind():
     assert KINDS.keys() == objective.LOSSES.keys() == kinds.MODELS.keys() == evaluation.JUDGES.keys()
     for kind, loss in objective.LOSSES.items():
-        assert tuple(inspect.signature(loss).parameters) == ("recipe", "clip", *KINDS[kind].options), kind
+        assert tuple(inspect.signature(loss).parameters) == ("recipe", "space", *KINDS[kind].options), kind
         assert issubclass(kinds.MODELS[kind], Trained)
     assert {preset.kind for preset in PRESETS.values()} == KINDS.keys()
 
@@ -104,6 +106,9 @@ FRESH = {
     "inpaint-emoji": -22.6056,
     "prior-emoji": 55.3628,
     "decoder-emoji": -36.1737,
+    "autoencoder-emoji": 18.5377,
+    "latent-emoji": 9.0061,
+    "dit-emoji": 8.0643,
 }
 COURSE = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["optional-dependencies"]["course"]
 (TORCH,) = (need.removeprefix("torch==") for need in COURSE if need.startswith("torch=="))
@@ -128,6 +133,7 @@ def test_a_recipe_is_the_same_after_a_header_and_cannot_be_changed():
             preset,
             words=("a", "b") if preset.reads else None,
             clip_weights="abc",
+            autoencoder_weights="def",
             pictures=Pictures("here", None, 8, "f") if preset.data == "folder" else None,
         )
         for recipe in (preset, full):
@@ -155,6 +161,8 @@ BAD = {
     "begin": (3, ["glide-shapes"]),
     "clip": (3, {}),
     "clip_weights": (3, []),
+    "autoencoder": (3, {}),
+    "autoencoder_weights": (3, []),
     "words": ("red", ["red"], (1,), {}),
     "pictures": ("here", {}, Pictures("here", None, 8)),
 }  # fmt: skip

@@ -15,6 +15,7 @@ from ddpm_lite.data import chance, changes, digits, folder, grammar, scenes, sha
 from ddpm_lite.models import material, objective, presets
 from ddpm_lite.models.objective import make_loss
 from ddpm_lite.models.recipe import KINDS, Pictures
+from ddpm_lite.networks.autoencoder import Autoencoder, Encoding
 from ddpm_lite.networks.tokenizer import END, empty_row
 from ddpm_lite.training.batches import to_bytes
 from ddpm_lite.training.losses import denoising_loss
@@ -22,7 +23,7 @@ from ddpm_lite.training.losses import denoising_loss
 N, DIM, IMAGE, TEXT = 2000, 96, 0.5, -0.25
 # Other numbers than any preset has, and than any default is: what is taken from elsewhere shows.
 ODD = {"drop": 0.3, "word_drop": 0.25, "shift": 3, "noise": 0.5, "everything": 0.4, "both": 0.2, "caption": 0.35, "image": 0.15}
-ODD["factor"] = 4
+ODD |= {"factor": 4, "kl": 0.7}
 UPSAMPLER = presets.PRESETS["upsampler-emoji"]
 DEAF = {key: value for key, value in UPSAMPLER.network.items() if key != "caption"}
 PRESETS = {**presets.PRESETS, "deaf": replace(UPSAMPLER, network=DEAF)}  # an upsampler may also read no captions
@@ -46,13 +47,27 @@ class Clip(CLIP):
         return torch.full((len(tokens), DIM), TEXT)
 
 
+class Latents(Autoencoder):
+    """An autoencoder whose latents are (picture + 1) / 2."""
+
+    def __init__(self):
+        nn.Module.__init__(self)  # without layers
+
+    def encode(self, pictures):
+        return Encoding(pictures + 1, torch.zeros_like(pictures))
+
+    def scaled(self, latents):
+        return latents / 2
+
+
 class Seen(nn.Module):
     """A network that answers 0 and keeps what it is given by the loss of a preset, in which all numbers are odd."""
 
     def __init__(self, name: str, target: str | None = None):
         super().__init__()
         preset, batch = PRESETS[name], []
-        self.kind, self.channels = preset.kind, preset.network.get("channels", 3)
+        self.kind = preset.kind
+        self.channels = 3 if preset.autoencoder else preset.network.get("channels", 3)
         recipe = replace(preset, loss={k: ODD[k] for k in preset.loss}, target=target or preset.target)
         # White paper with one dark pixel.
         self.pictures = torch.ones(N, self.channels, 8, 8)
@@ -68,12 +83,16 @@ class Seen(nn.Module):
             batch = [self.pictures, torch.arange(N) % 10]
         else:
             batch = [to_bytes(self.pictures), torch.zeros(N, dtype=torch.bool), *batch]
-        self.loss = make_loss(recipe, Clip() if preset.clip else None)(self, tuple(batch), torch.Generator().manual_seed(0))
+        space = Clip() if preset.clip else Latents() if preset.autoencoder else None
+        self.loss = make_loss(recipe, space)(self, tuple(batch), torch.Generator().manual_seed(0))
 
     def forward(self, x, t=None, cond=None, *gather):
         if self.kind == "clip":
             self.tokens, self.t, self.x_t = t, cond, x
             return torch.zeros(len(x), len(x))
+        if self.kind == "autoencoder":
+            self.x_t = t  # the noise of the latents
+            return 0 * x, Encoding(t, 0 * t)
         self.x_t, self.extra, self.t, self.cond = x[:, : self.channels], x[:, self.channels :], t, cond
         if self.kind == "prior":
             self.x_t = x
@@ -102,6 +121,7 @@ DENOISED = [(name, target) for name, preset in PRESETS.items() for target in KIN
 def test_a_picture_is_denoised_to_its_noise_or_velocity_and_an_embedding_to_itself(name, target):
     net = seen(name, target)
     x0 = torch.full((N, DIM), IMAGE * DIM**0.5) if net.kind == "prior" else net.pictures
+    x0 = (x0 + 1) / 2 if PRESETS[name].autoencoder else x0
     a = net.schedule.alpha_bar[net.t].reshape(-1, *[1] * (x0.ndim - 1))
     eps = (net.x_t - a.sqrt() * x0) / (1 - a).sqrt()
     assert abs(float(eps.std()) - 1) < 0.02 and abs(float(eps.mean())) < 0.02
@@ -136,6 +156,15 @@ def test_conditions_are_dropped_at_the_preset_s_rate(name):
     assert share(net.without, ODD["drop"])
     if net.kind == "prior":
         assert torch.equal(net.embedding, torch.where(net.without, 0.0, TEXT * DIM**0.5)[:, None].expand(-1, DIM))
+
+
+@pytest.mark.parametrize("name", with_loss("kl"))
+def test_an_autoencoder_weighs_the_kl_of_its_latents_by_the_preset_s_number(name):
+    net = seen(name)
+    assert net.x_t.shape[1:] == PRESETS[name].build().latents and abs(float(net.x_t.std()) - 1) < 0.01
+    kl = 0.5 * net.x_t.square().flatten(1).sum(1)  # of a Gaussian of mean z and variance 1
+    expected = net.pictures.square().flatten(1).mean(1) + ODD["kl"] * kl / net.pictures[0].numel()
+    torch.testing.assert_close(net.loss.per_item, expected)
 
 
 @pytest.mark.parametrize("name", with_loss("both", "caption", "image"))
@@ -257,8 +286,11 @@ def test_scenes_are_drawn_anew_by_the_generator_with_their_captions(name, everyt
     assert torch.equal(a[0], to_bytes(changes.draw([d.scene for d in drawn], [d.artist for d in drawn], 16)))
     assert not a[1].any() and torch.equal(a[2][:, 0].long(), recipe.tokenizer.encode([d.caption for d in drawn]))
     assert any(grammar.is_held_out(d.scene, d.artist) for d in drawn) == everything
-    large = material.training_data(replace(UPSAMPLER, words=grammar.words()))(2, torch.Generator().manual_seed(0))
-    assert large[0].shape == (2, 3, 64, 64)
+    for large in (UPSAMPLER, PRESETS["latent-emoji"], PRESETS["dit-emoji"]):
+        pictures, _, tokens = material.training_data(replace(large, words=grammar.words()))(2, torch.Generator().manual_seed(0))
+        assert pictures.shape == (2, 3, 64, 64) and tokens.shape == (2, 1, 16)
+    pictures, mirror = material.training_data(PRESETS["autoencoder-emoji"])(2, torch.Generator().manual_seed(0))
+    assert pictures.shape == (2, 3, 64, 64) and not mirror.any(), "an autoencoder reads no captions"
 
 
 def test_a_run_keeps_what_its_preset_says():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from test_networks import randomise
 
-from ddpm_lite import UNet
+from ddpm_lite import DiT, UNet
 from ddpm_lite.networks.blocks import Attention
 from ddpm_lite.networks.caption import Context
 from ddpm_lite.networks.looking import word_maps
@@ -52,6 +52,17 @@ def test_a_map_is_the_mean_over_heads_and_layers_and_leaves_the_network_as_it_wa
     assert len(eight) == 3 and len(kept) > 3
     expected = torch.stack(eight).mean((0, 2))[..., :6].mT.reshape(2, 6, 8, 8)
     torch.testing.assert_close(maps, expected)
+
+
+def test_a_map_of_a_transformer_is_the_mean_over_the_heads_of_all_its_blocks(g):
+    net = randomise(DiT(8, 3, width=8, depth=2, heads=2, patch=2, caption=READER))
+    x, t, kept = torch.randn(2, 3, 8, 8, generator=g), torch.tensor([5, 50]), []
+    maps = word_maps(net, x, t, TOKENS)
+    assert maps.shape == (2, 6, 4, 4) and (maps[0, 4:] == 0).all() and (maps[0, :4] > 0).all() and (maps.sum(1) < 1).all()
+    for block in net.blocks:
+        block.register_forward_hook(lambda block, given, out: kept.append(block.weights(*given)))
+    net(x, t, TOKENS)
+    torch.testing.assert_close(maps, torch.stack(kept).mean((0, 2))[..., :6].mT.reshape(2, 6, 4, 4))
 
 
 @pytest.mark.parametrize("net", [{"caption": {**READER, "image": 4}}, {"num_classes": 3}, {}])

@@ -16,7 +16,7 @@ from .. import trained
 from ..kinds import ClassifierModel, TextModel
 from ..model import Trained
 from ..unclip import Chain
-from . import chains, clips, composing, digits, edits, exact, priors, styles, texts, upsampler
+from . import autoencoders, chains, clips, composing, digits, edits, exact, latents, priors, styles, texts, upsampler
 from .digits import features, frechet_to_real, real_halves, recognise
 
 __all__ = [
@@ -43,10 +43,13 @@ JUDGES = {
     "inpainting": edits,
     "upsampling": upsampler,
     "prior": priors,
+    "autoencoder": autoencoders,
+    "latent": latents,
+    "latent-transformer": latents,
 }
 EMOJI = {"classifier": styles, "text-conditional": composing}  # of emoji, another one
 MEANING = digits.MEANING | clips.MEANING | texts.MEANING | upsampler.MEANING | edits.MEANING | priors.MEANING | chains.MEANING
-MEANING |= composing.MEANING
+MEANING |= composing.MEANING | autoencoders.MEANING | latents.MEANING
 DATA = {
     "digits": "8,000 digits of MNIST, the training part of ddpm_lite.data.digits (CC BY-SA 3.0)",
     "emoji": "scenes of ddpm_lite.data.grammar, drawn anew at each step: 1,624 things by six artists (Apache 2.0, CC BY "
@@ -123,8 +126,8 @@ def release(model: Trained | Chain, seed: int | None = None, earlier: Sequence[T
     for each in earlier:
         if each.made is None or each.name != recipe.name:
             raise ValueError(f"An earlier checkpoint of {recipe.name} must be from a run of it, and one is of {each.name}.")
-    for parameter in model.net.parameters():
-        parameter.copy_(parameter.bfloat16())
+    for tensor in model.net.state_dict().values():
+        tensor.copy_(tensor.bfloat16())
     training = recipe.training
     card = {"name": recipe.name, "about": recipe.about, "seed": training.seed, "batch_size": training.batch_size}
     card |= {"lr": training.lr, "weight_decay": training.weight_decay, "machine": made.machine, "command": made.command}

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ...data import emoji
@@ -58,8 +59,18 @@ def by_artist(draw: Draw, seed: int = 0, n: int = styles.COUNT) -> dict[str, flo
 
 
 def drawing(model: TextModel, seed: int, scale: float = SCALE) -> Draw:
-    """The model as a function that draws scenes from their captions."""
-    return lambda scenes: model.draw(exact.captions(scenes), seed=seed, steps=STEPS, scale=scale, method=METHOD)
+    """The model as a function that draws scenes from their captions, at the size that the judge sees."""
+
+    def draw(scenes: Sequence[Scene]) -> Tensor:
+        pictures = drawn(model, exact.captions(scenes), seed, scale)
+        return F.avg_pool2d(pictures, pictures.shape[-1] // 16)
+
+    return draw
+
+
+def drawn(model: TextModel, captions: Sequence[str], seed: int, scale: float = SCALE) -> Tensor:
+    """A picture of each caption, drawn as all that is scored here."""
+    return model.draw(captions, seed=seed, steps=STEPS, scale=scale, method=METHOD)
 
 
 def composed(draw: Draw, seed: int = 0, n: int = COUNT) -> dict[str, float]:

@@ -1,0 +1,254 @@
+"""Models that draw in latents, and the autoencoder that gives them: what they are given, what they draw, and how they belong
+together."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from made import show
+from PIL import Image
+from test_caption import READER, SMALL, WORDS
+from test_networks import randomise
+from torch import nn
+
+from ddpm_lite import __main__ as cli
+from ddpm_lite import guided, sample
+from ddpm_lite.data import grammar
+from ddpm_lite.machine import weights
+from ddpm_lite.models import evaluation, presets, trained
+from ddpm_lite.models.autoencoding import AutoencoderModel
+from ddpm_lite.models.evaluation import autoencoders, clips, composing, exact, latents, upsampler
+from ddpm_lite.models.kinds import LatentModel, TextModel, UpsamplingModel
+from ddpm_lite.models.presets import PRESETS
+from ddpm_lite.models.recipe import FACTOR
+from ddpm_lite.networks.autoencoder import Encoding
+from ddpm_lite.sampling.noise import normal
+
+CAPTION = {k: v for k, v in READER.items() if k != "vocabulary"}
+NETWORKS = {
+    "latent-emoji": {**SMALL, "caption": CAPTION},
+    "dit-emoji": {"size": 8, "channels": 3, "width": 16, "depth": 1, "heads": 2, "patch": 2, "caption": CAPTION},
+}
+ENCODES = {"size": 32, "channels": 3, "latent": 3, "width": 8, "mults": [1, 2], "depth": 1, "groups": 4, "patch": 2}
+ASKED = ["red circle", "blue", ""]
+
+
+def autoencoder() -> AutoencoderModel:
+    """A random one, 32 x 32 pixels to 3 x 8 x 8 latents, whose statistics are not 0 and 1."""
+    recipe = replace(PRESETS["autoencoder-emoji"], network=ENCODES)
+    net = randomise(recipe.build())
+    net.latent_mean += torch.tensor([0.5, 0.0, -0.5])
+    net.latent_var *= torch.tensor([4.0, 1.0, 0.25])
+    return AutoencoderModel(recipe, net)
+
+
+def latent_model(name: str) -> LatentModel:
+    """A small random model of a preset."""
+    recipe = replace(PRESETS[name], network=NETWORKS[name], words=tuple(WORDS), target="eps")
+    model = LatentModel(recipe, randomise(recipe.build()))
+    model.autoencoder = autoencoder()
+    return model
+
+
+def test_the_presets_latents_are_those_of_the_shipped_kind_of_autoencoder():
+    first = PRESETS["autoencoder-emoji"]
+    shape = first.build().latents
+    for name in NETWORKS:
+        preset = PRESETS[name]
+        assert preset.autoencoder == preset.space == first.name and preset.size == first.size == FACTOR * shape[1]
+        assert (preset.network["channels"], preset.network["size"], preset.network["size"]) == shape
+        known = preset.in_space("abc")
+        assert (known.autoencoder_weights, known.space_weights, known.clip_weights) == ("abc", "abc", None)
+    prior = PRESETS["prior-emoji"].in_space("abc")
+    assert (prior.space, prior.space_weights, prior.autoencoder_weights) == ("clip-emoji", "abc", None)
+    assert PRESETS["digits"].space is None and PRESETS["digits"].in_space(None) == PRESETS["digits"]
+
+
+def test_pictures_become_latents_of_variance_1_and_come_back(g, unchecked):
+    model, pictures = autoencoder(), torch.rand(5, 3, 32, 32, generator=g) * 2 - 1
+    shift, scale = torch.tensor([0.5, 0.0, -0.5])[:, None, None], torch.tensor([2.0, 1.0, 0.5])[:, None, None]
+    raw = model.net.encode(pictures).mean
+    latents = model.encode(pictures)
+    torch.testing.assert_close(latents, (raw - shift) / scale)
+    model.net.up[-1].bias[0] = 3  # brighter than white
+    decoded = model.decode(latents)
+    torch.testing.assert_close(decoded, model.net.decode(latents * scale + shift).clamp(-1, 1))
+    assert decoded.shape == pictures.shape and decoded.abs().max() == 1
+    for wrong, words in ((3 * pictures, "must lie in"), (pictures[..., :16], "takes pictures of shape")):
+        with pytest.raises(ValueError, match=words):
+            model.encode(wrong)
+    for wrong, words in ((latents / 0, "must be finite"), (latents[..., :4], "decodes latents of shape")):
+        with pytest.raises(ValueError, match=words):
+            model.decode(wrong)
+
+
+@pytest.mark.parametrize("method", ["ddim", "dpm-solver++"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_latents_are_drawn_without_a_range_and_decoded(name, method):
+    model = latent_model(name)
+    tokens = model.tokenizer.encode(ASKED)
+    led = guided(model.net, 3.0, model.net.caption.empty)
+    x_T = normal(3, model.net.shape, torch.Generator().manual_seed(2 * 1_000_003))
+    *_, last = sample(led, x_T, model.schedule, cond=tokens, steps=4, method=method)
+    assert last.x_t.abs().max() > 1, "these latents leave the range of pictures"
+    drawn = model.draw(ASKED, seed=2, steps=4, scale=3.0, method=method)
+    torch.testing.assert_close(drawn, model.autoencoder.decode(last.x_t), rtol=0, atol=0.05)
+    assert drawn.shape == (3, 3, 32, 32) and drawn.abs().max() <= 1 and not torch.allclose(drawn[0], drawn[1], atol=0.01)
+
+
+# Trained from the command line, in the latents of a small autoencoder that takes the shipped one's place.
+
+
+def ship(folder, seed: int) -> None:
+    """A small autoencoder-emoji in the place of the shipped one."""
+    recipe = replace(PRESETS["autoencoder-emoji"], network={**ENCODES, "size": 64, "latent": 4})
+    weights.save(
+        folder / "autoencoder-emoji.safetensors", randomise(recipe.build(), seed).state_dict(), {"recipe": recipe.as_json()}
+    )
+    (folder / "autoencoder-emoji.json").write_text("{}")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_model_in_latents_trains_draws_goes_on_and_knows_its_autoencoder(name, tmp_path, monkeypatch, capsys):
+    assets, run, png = tmp_path / "assets", tmp_path / "run", tmp_path / "a.png"
+    assets.mkdir()
+    monkeypatch.setattr(trained, "ASSETS", assets)
+    network = {**PRESETS[name].network, **NETWORKS[name], "size": 16, "channels": 4, "caption": {**CAPTION, "length": 16}}
+    network |= {"attention": [8, 4], "mults": [1, 1, 2]} if name == "latent-emoji" else {}
+    monkeypatch.setitem(presets.PRESETS, name, replace(PRESETS[name], network=network))
+    start = ["train", name, "--out", str(run), "--device", "cpu"]
+    assert cli.main([*start, "--steps", "2"]) == 2
+    assert "autoencoder-emoji comes without weights: train it" in capsys.readouterr().err
+    ship(assets, seed=0)
+    assert cli.main([*start, "--steps", "2", "--batch-size", "4"]) == 0
+    model = trained.load(run, "cpu")
+    assert model.recipe.autoencoder_weights == trained.fingerprint(model.autoencoder.net)
+    draw = ["sample", str(run), "a fox", "-n", "2", "--steps", "2", "-o", str(png), "--device", "cpu"]
+    assert cli.main([*draw, "--animate"]) == 0
+    with Image.open(png) as film:
+        assert film.n_frames == 1 + 3 and film.size == (2 * (2 * 65 + 1), 2 * 66)
+        drawn = [np.asarray(film.convert("RGB")) for i in range(4) if film.seek(i) is None]
+    assert np.array_equal(drawn[0], drawn[-1]) and not np.array_equal(drawn[1], drawn[-1])
+    assert cli.main([*start, "--resume"]) == 0
+    assert "already complete" in capsys.readouterr().out
+    ship(assets, seed=1)
+    for command in (draw, ["score", str(run)]):
+        assert cli.main(command) == 2
+        assert (
+            "was not trained with this autoencoder-emoji, and the latents of another one mean nothing" in capsys.readouterr().err
+        )
+    config = weights.load(run / trained.CHECKPOINT)
+    config[1]["recipe"]["autoencoder_weights"] = None
+    weights.save(run / trained.CHECKPOINT, *config)
+    assert cli.main(draw) == 2
+    assert "its header lacks autoencoder_weights" in capsys.readouterr().err
+
+
+# Scores.
+
+
+class Blurs(AutoencoderModel):
+    """Its latents are small pictures, less 0.25 and doubled; decoded, they are enlarged."""
+
+    def encode(self, pictures):
+        return 2 * (F.avg_pool2d(pictures, 4) - 0.25)
+
+    def decode(self, latents):
+        return F.interpolate(latents / 2 + 0.25, scale_factor=4.0)
+
+
+class Says(nn.Linear):
+    latent_var = torch.tensor([1.0, 4.0, 1.0])
+
+    def encode(self, pictures):
+        mean = F.avg_pool2d(pictures, 4)
+        return Encoding(mean, torch.log(torch.tensor([0.01, 0.04, 0.04]))[:, None, None].expand_as(mean))
+
+
+def test_each_number_of_an_autoencoder_is_what_its_meaning_says(monkeypatch, unchecked):
+    monkeypatch.setattr(autoencoders, "COUNT", 40)
+    monkeypatch.setattr(autoencoders, "AT_ONCE", 16)
+    monkeypatch.setattr(clips, "judge_features", lambda pictures: pictures.flatten(1)[:, 100:700:200].contiguous())
+    asked, real = [], exact.true_pictures
+    monkeypatch.setattr(exact, "true_pictures", lambda scenes, g, size: asked.append(scenes) or real(scenes, g, size))
+    found = evaluation.score(Blurs(PRESETS["autoencoder-emoji"], Says(1, 1)), seed=1)
+    (scenes,) = asked
+    g = torch.Generator().manual_seed(1)
+    assert all(map(grammar.is_held_out, scenes)) and scenes == exact.asked_of_each(True, 40, g), "the seed has no effect"
+    pictures = real(scenes, g, 64)
+    assert show(F.avg_pool2d(pictures, 4), scenes)
+    small = F.avg_pool2d(pictures, 4)
+    decoded = F.interpolate(small, scale_factor=4.0)
+    each = torch.tensor([float((a - b).square().mean()) for a, b in zip(decoded, pictures, strict=True)], dtype=torch.float64)
+    kl = 0.5 * (small.square().sum((1, 2, 3)) + 256 * sum(v - 1 - np.log(v) for v in (0.01, 0.04, 0.04)))
+    expected = {
+        "psnr_decoded": float(-10 * (each.mean() / 4).log10()),
+        "psnr_decoded_bicubic": upsampler.psnr(F.interpolate(small, scale_factor=4, mode="bicubic").clamp(-1, 1), pictures),
+        "frechet_decoded": upsampler.frechet(decoded, pictures),
+        "frechet_decoded_real": upsampler.frechet(pictures, pictures),
+        "latent_std": 2 * float(small.std()),
+        "latent_noise": 0.02**0.5,  # the mean of 0.01, 0.04 / 4 and 0.04
+        "latent_nats": float(kl.mean()),
+    }
+    bootstrap = each[torch.randint(40, (4000, 40), generator=torch.Generator().manual_seed(0))].mean(1)
+    error = found.pop("psnr_decoded_error")
+    assert error == pytest.approx(float((10 * bootstrap.log10()).std()), rel=0.1)
+    assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_is_drawn_large_is_judged_at_the_size_of_the_judge(name):
+    scenes = exact.asked("colour", True, 3, torch.Generator().manual_seed(0))
+    large = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+
+    class Draws(LatentModel):
+        def draw(self, captions, **options):
+            self.log = captions, options
+            return large
+
+    model = Draws(PRESETS[name], nn.Linear(1, 1))
+    assert evaluation.judge_of(model) is latents
+    assert torch.equal(composing.drawing(model, 5, 3.0)(scenes), F.avg_pool2d(large, 4))
+    assert model.log == (exact.captions(scenes), {"seed": 5, "steps": 15, "scale": 3.0, "method": "dpm-solver++"})
+    assert not hasattr(latents, "curves")
+
+
+def test_what_is_drawn_in_latents_is_compared_at_full_size_with_the_cascade(monkeypatch):
+    monkeypatch.setattr(latents, "COUNT", 40)
+    monkeypatch.setattr(clips, "judge_features", lambda pictures: pictures.flatten(1)[:, 100:700:200].contiguous())
+    monkeypatch.setattr(composing, "score", lambda model, seed: {"names": seed / 10})
+    g = torch.Generator().manual_seed(3)
+    scenes = exact.asked_of_each(True, 40, g)
+    true, captions = exact.true_pictures(scenes, g, 64), exact.captions(scenes)
+    noise = torch.randn(40, 3, 64, 64, generator=g)
+
+    class Draws(LatentModel):
+        def draw(self, asked, *, seed, steps, scale, method):
+            assert (asked, seed, steps, scale, method) == (captions, 3, 15, 4.0, "dpm-solver++")
+            return true + noise
+
+    class Small(TextModel):
+        def draw(self, asked, *, seed, steps, scale, method):
+            assert (asked, seed, steps, scale, method) == (captions, 3, 15, 4.0, "dpm-solver++")
+            return F.avg_pool2d(true, 4)
+
+    class Enlarges(UpsamplingModel):
+        def draw(self, small, asked, *, seed):
+            assert (asked, seed) == (captions, 3)
+            return F.interpolate(small, scale_factor=4.0)
+
+    linear = nn.Linear(1, 1)
+    parts = {
+        "glide-emoji": Small(PRESETS["glide-emoji"], linear),
+        "upsampler-emoji": Enlarges(PRESETS["upsampler-emoji"], linear),
+    }
+    monkeypatch.setattr(trained, "load", lambda name, device: parts[name])
+    enlarged = F.interpolate(F.avg_pool2d(true, 4), scale_factor=4.0)
+    assert evaluation.score(Draws(PRESETS["latent-emoji"], linear), seed=3) == {
+        "names": 0.3,
+        "frechet_drawn": pytest.approx(upsampler.frechet(true + noise, true), rel=1e-4),
+        "frechet_drawn_cascade": pytest.approx(upsampler.frechet(enlarged, true), rel=1e-4),
+    }
+    assert (latents.MEANING | autoencoders.MEANING).keys() <= evaluation.MEANING.keys()
