@@ -85,7 +85,7 @@ def coverage_instead(drawn, real, k):
     return (torch.cdist(real, drawn) <= _radius(real, k)[:, None]).any(1).double().mean()
 
 
-@recall.wrong("Counted are the drawn ones whose ball holds a real one. Count the real ones that lie in a ball.")
+@recall.wrong("This counts the drawn ones whose ball holds a real one. Count the real ones that lie in a ball.")
 def balls_counted(drawn, real, k):
     return (torch.cdist(real, drawn) <= _radius(drawn, k)).any(0).double().mean()
 

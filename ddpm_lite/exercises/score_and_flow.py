@@ -77,7 +77,7 @@ def _shares(x, weights, means, std):
     return away, (weights.log() - square / (2 * std**2)).softmax(1)[:, :, None]
 
 
-@mixture_score.wrong("The sign is turned: the score points to where p grows, towards the means. This points away from them.")
+@mixture_score.wrong("The sign is wrong: the score points to where p grows, towards the means. This points away from them.")
 def away_from_the_means(x, weights, means, std):
     away, share = _shares(x, weights, means, std)
     return -(share * away).sum(1) / std**2
@@ -206,7 +206,7 @@ def weight_left_out(score_model, x0, t, eps, schedule):
     return ((score_model(x_t, t) + eps / (1 - a).sqrt()) ** 2).mean()
 
 
-@dsm_loss.wrong("The weight has a root too much: it multiplies a square, so it is 1 - alpha_bar_t itself.")
+@dsm_loss.wrong("The weight has one root too many: it multiplies a square, so it is 1 - alpha_bar_t itself.")
 def root_of_the_weight(score_model, x0, t, eps, schedule):
     a, x_t = _at(x0, t, eps, schedule)
     return ((1 - a).sqrt() * (score_model(x_t, t) + eps / (1 - a).sqrt()) ** 2).mean()
@@ -233,7 +233,7 @@ def signal_and_noise_exchanged(score_model, x0, t, eps, schedule):
     return ((1 - a) * (score_model((1 - a).sqrt() * x0 + a.sqrt() * eps, t) + eps / (1 - a).sqrt()) ** 2).mean()
 
 
-@dsm_loss.wrong("The squares are added up over the coordinates. The mean over them is asked for.")
+@dsm_loss.wrong("The squares are added up over the coordinates. Take the mean over them instead.")
 def sum_over_the_coordinates(score_model, x0, t, eps, schedule):
     a, x_t = _at(x0, t, eps, schedule)
     return ((1 - a) * (score_model(x_t, t) + eps / (1 - a).sqrt()) ** 2).flatten(1).sum(1).mean()
@@ -256,8 +256,8 @@ def _back(g):
     number="8.3",
     title="A step of the reverse SDE",
     line="Song et al. 2021b, eq. 6",
-    question="The way there is $dx=-\\frac12\\beta\\,x\\,dt+\\sqrt\\beta\\,dw$. `my_reverse_step(x, score, beta, h, z)` returns "
-    "$x$ a time `h` earlier, by one Euler-Maruyama step of Anderson's reverse SDE. `score` is $\\nabla\\log p_t(x)$ at `x`, "
+    question="The forward SDE is $dx=-\\frac12\\beta\\,x\\,dt+\\sqrt\\beta\\,dw$. `my_reverse_step(x, score, beta, h, z)` "
+    "returns $x$ a time `h` earlier, by one Euler-Maruyama step of Anderson's reverse SDE. `score` is $\\nabla\\log p_t(x)$ at `x`, "
     "`beta` is $\\beta(t)$, one number, and `z` is fresh noise of the shape of `x`.",
     hints=[
         "Backwards in time the drift is f x - g^2 score, and time runs by -h. What are f and g^2 here?",
@@ -271,7 +271,7 @@ def reverse_step(x, score, beta, h, z):
     return x + h * (beta / 2 * x + beta * score) + (beta * h) ** 0.5 * z
 
 
-@reverse_step.wrong("The shrinking of the way there is still in it. A step back in time turns it round: x grows by beta/2 x h.")
+@reverse_step.wrong("x still shrinks, as on the way forward. Backwards in time the sign changes: x grows by beta/2 x h.")
 def still_shrinks(x, score, beta, h, z):
     return x + h * (-beta / 2 * x + beta * score) + (beta * h) ** 0.5 * z
 
@@ -385,7 +385,7 @@ def step_goes_up(x_t, eps_hat, t, s, schedule):
     return a_s.sqrt() * (x_t / a.sqrt() - step * eps_hat)
 
 
-@euler_in_sigma.wrong("sigma is the noise beside a picture of full strength: sqrt(1 - alpha_bar) must be divided by its signal.")
+@euler_in_sigma.wrong("sigma is the noise relative to the signal: sqrt(1 - alpha_bar) must be divided by its signal.")
 def sigma_not_divided(x_t, eps_hat, t, s, schedule):
     a, a_s, _ = _two(t, s, schedule)
     return a_s.sqrt() * (x_t / a.sqrt() + ((1 - a_s).sqrt() - (1 - a).sqrt()) * eps_hat)
@@ -638,7 +638,7 @@ def velocity_towards_the_picture(net, x0, eps, u):
     return ((net(x_u, u) - (x0 - eps)) ** 2).mean()
 
 
-@flow_matching_loss.wrong("The ends are exchanged: at u = 0 stands the picture, and this puts the noise there.")
+@flow_matching_loss.wrong("The ends are exchanged: the picture belongs at u = 0, and this puts the noise there.")
 def ends_exchanged(net, x0, eps, u):
     wide, _ = _on_the_line(x0, eps, u)
     return ((net(wide * x0 + (1 - wide) * eps, u) - (eps - x0)) ** 2).mean()

@@ -40,7 +40,7 @@ KINDS = {
     "latent": Kind(UNet, ("drop", "word_drop"), reads=True),
     "latent-transformer": Kind(DiT, ("drop", "word_drop"), reads=True),
 }
-FACTOR = 4  # of the sides of a picture and of its latents
+FACTOR = 4  # the side of a picture, divided by that of its latents
 DATA = ("digits", "shape", "shapes", "emoji", "all-emoji", "folder")
 SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "linear": Schedule.linear,

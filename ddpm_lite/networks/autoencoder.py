@@ -104,7 +104,9 @@ class Autoencoder(nn.Module):
         """A picture from each of the encoder's latents."""
         require_floating(latents=latents)
         if tuple(latents.shape[1:]) != self.latents:
-            raise ValueError(f"This network decodes latents of shape (B, {self.latents}), not {tuple(latents.shape)}.")
+            raise ValueError(
+                f"This network decodes latents of shape (B, {', '.join(map(str, self.latents))}), not {tuple(latents.shape)}."
+            )
         with autocast(latents.device, self.precision):
             return F.pixel_shuffle(_through(self.up, latents), self.patch).to(latents.dtype)
 

@@ -115,7 +115,7 @@ def euler_step(
     x_t: Float[Tensor, "*x"], eps_hat: Float[Tensor, "*x"], t: int, t_next: int, schedule: Schedule
 ) -> Float[Tensor, "*x"]:
     """A step of Euler's method along the probability-flow ODE in sigma: y_next = y + (sigma_next - sigma) eps_hat.
-    Karras et al. 2022, eq. 1; Song et al. 2021, eq. 14. In another variable it is `ddim_step` with eta = 0."""
+    Karras et al. 2022, eq. 1; Song et al. 2021, eq. 14. Written in x_t it is `ddim_step` with eta = 0."""
     require_floating(x_t=x_t, eps_hat=eps_hat)
     signal, sigma = schedule.alpha_bar.sqrt(), sigma_of(schedule)
     ratio, step = float(signal[t_next] / signal[t]), float(signal[t_next] * (sigma[t_next] - sigma[t]))
@@ -161,7 +161,7 @@ def as_eps(model: Callable[..., Tensor], schedule: Schedule, target: str = "x0")
 
 
 class Seen(NamedTuple):
-    """What a step goes by: the noise and the clean picture that the network sees in x_t, the t and x0_hat before, and how to
+    """What a step uses: the noise and the clean picture that the network sees in x_t, the t and x0_hat before, and how to
     ask it for the noise in another picture, at another t."""
 
     eps_hat: Tensor

@@ -1,6 +1,6 @@
 """One shot or many steps, on a set with many modes: a VAE, a GAN and a DDPM learn the emoji of six artists at 16 x 16 pixels.
 
-Without captions, each with about the same number of parameters and the same seconds of one core.
+They learn without captions, with about the same number of parameters and the same seconds of one core.
 
 At each mark 1,000 pictures are drawn and compared with 1,000 held-out real ones by the features of `clip-emoji`: the Frechet
 distance, precision, recall, and how many of the 1,624 things are the nearest neighbour of a drawn picture. Notebook 00 shows the

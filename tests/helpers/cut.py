@@ -10,9 +10,6 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 # Trainings in cells that a tagged one or a view needs, cut short: what is asserted holds there too.
 SHORTER = {
-    '"VAE": 4000, "GAN": 2000, "DDPM": 380': '"VAE": 500, "GAN": 700, "DDPM": 100',
-    "CALLS = 50": "CALLS = 20",
-    "STEPS = 900": "STEPS = 120",
     "steps=1500, batch_size=512": "steps=300, batch_size=512",
     "rows=plane, steps=800": "rows=plane, steps=200",
     "loss, steps=500,": "loss, steps=60,",
@@ -20,8 +17,6 @@ SHORTER = {
     "steps=400,": "steps=200,",
     # Drawings that only a view shows: less clear pictures serve as well there.
     "columns, seed=seed, steps=15": "columns, seed=seed, steps=2",
-    "* n, seed=seed, steps=15": "* n, seed=seed, steps=2",
-    "small, seed=seed, steps=12": "small, seed=seed, steps=2",
     "seed=7, scale=2.0)": "seed=7, scale=2.0, steps=2)",
     "noise=noise, scale=2.0)": "noise=noise, scale=2.0, steps=2)",
     'at_scale_1 = {"steps": 20': 'at_scale_1 = {"steps": 2',

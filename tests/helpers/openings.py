@@ -9,10 +9,11 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from ddpm_lite import GaussianMixture, Schedule, load, load_chain, plots, q_sample, sample, slerp
+from ddpm_lite import GaussianMixture, Schedule, load, load_chain, plots, q_sample, sample, slerp, x0_from_eps
 from ddpm_lite.data import changes, digits, grammar, photos, points
 from ddpm_lite.data.tiles import tiles
 
@@ -54,10 +55,9 @@ def guesses() -> Tensor:
     of_each = [int((held_out.labels == d).nonzero()[2]) for d in range(10)]
     x0, labels, t = held_out.images[of_each], held_out.labels[of_each], 300
     x_t = q_sample(x0, t, torch.randn(x0.shape, generator=seeded(4)), model.schedule)
-    a = float(model.schedule.alpha_bar[t])
     with torch.no_grad():
         eps_hat = model.eps()(x_t, torch.full((10,), t), labels)
-    return torch.cat([x_t, (x_t - (1 - a) ** 0.5 * eps_hat) / a**0.5])
+    return torch.cat([x_t, x0_from_eps(x_t, eps_hat, t, model.schedule)])
 
 
 def drawn() -> Tensor:
@@ -76,6 +76,11 @@ def captions() -> Image.Image:
     return row.resize((5 * 64, 64), Image.Resampling.BOX).resize((WIDTH, WIDTH // 5), Image.Resampling.NEAREST)
 
 
+def drawn_by(fig: Figure) -> Image.Image:
+    plt.close(fig)
+    return Image.open(io.BytesIO(plots.png(fig)))
+
+
 def bells() -> Image.Image:
     """A posterior between its prior and its likelihood."""
     x = torch.linspace(-3, 3, 300)
@@ -86,9 +91,7 @@ def bells() -> Image.Image:
     ax.plot(x, step, "--", color=plots.ORANGE)
     ax.plot(x, wide * step / (wide * step).max() * 1.3, color=plots.BLUE)
     ax.axis("off")
-    file = io.BytesIO(plots.png(fig))
-    plt.close(fig)
-    return Image.open(file)
+    return drawn_by(fig)
 
 
 def between() -> Tensor:
@@ -112,9 +115,7 @@ def cloud() -> Image.Image:
         ax.scatter(*frames[t].T, s=1.5, c=frames[0][:, 0], cmap="viridis")
         ax.set(aspect="equal", xlim=(-2.3, 2.3), ylim=(-2.3, 2.3))
         ax.axis("off")
-    file = io.BytesIO(plots.png(fig))
-    plt.close(fig)
-    return Image.open(file)
+    return drawn_by(fig)
 
 
 OPENINGS: dict[str, tuple[Callable[[], Tensor | Image.Image], str]] = {
@@ -133,13 +134,13 @@ OPENINGS: dict[str, tuple[Callable[[], Tensor | Image.Image], str]] = {
 }
 
 
-def png(x: Tensor | Image.Image, colours: int = 32) -> bytes:
+def png(x: Tensor | Image.Image) -> bytes:
     """A PNG of WIDTH pixels with few colours; pictures (n, c, h, w) side by side."""
     if isinstance(x, Tensor):
         columns = next(n for n in (10, 8) if len(x) % n == 0)
         x = Image.fromarray(tiles(x.float().clamp(-1, 1), columns, WIDTH // columns // x.shape[-1], gap=0))
     file = io.BytesIO()
-    x.convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(file, format="png", optimize=True)
+    x.convert("RGB").quantize(32, dither=Image.Dither.NONE).save(file, format="png", optimize=True)
     return file.getvalue()
 
 
