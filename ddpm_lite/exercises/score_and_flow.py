@@ -257,8 +257,8 @@ def _back(g):
     title="A step of the reverse SDE",
     line="Song et al. 2021b, eq. 6",
     question="The forward SDE is $dx=-\\frac12\\beta\\,x\\,dt+\\sqrt\\beta\\,dw$. `my_reverse_step(x, score, beta, h, z)` "
-    "returns $x$ a time `h` earlier, by one Euler-Maruyama step of Anderson's reverse SDE. `score` is $\\nabla\\log p_t(x)$ at `x`, "
-    "`beta` is $\\beta(t)$, one number, and `z` is fresh noise of the shape of `x`.",
+    "returns $x$ a time `h` earlier, by one Euler-Maruyama step of Anderson's reverse SDE. `score` is $\\nabla\\log p_t(x)$ at "
+    "`x`, `beta` is $\\beta(t)$, one number, and `z` is fresh noise of the shape of `x`.",
     hints=[
         "Backwards in time the drift is f x - g^2 score, and time runs by -h. What are f and g^2 here?",
         "Noise added during a time h has a variance in proportion to h.",
