@@ -81,7 +81,7 @@ sample digits -n 0|is not a whole number from 1
 sample digits -n 1000000000000|is not a whole number from 1
 sample digits --seed 9223372036854775808|is not a whole number from 0
 sample digits --seed -1|is not a whole number from 0
-sample digits --method euler|invalid choice
+sample digits --method midpoint|invalid choice
 sample digits -o folder.png|is a folder
 sample digits -o nowhere/a.png|no folder
 sample digits -o a.gif|must end in .png

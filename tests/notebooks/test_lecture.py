@@ -20,7 +20,7 @@ SLIPS = {
     "L1": [("noise = torch.randn(", "noise = torch.rand(")],
     "L2": [
         ("p ** 0.5 * sigma", "p * sigma"),
-        ("cond=asked,", "cond=None,"),
+        ("precision_recall(real, clip.encode(x))", "precision_recall(clip.encode(x), real)"),
     ],
     "L3": [("math.sqrt(p) * sigma", "p * sigma")],
     "L4": [

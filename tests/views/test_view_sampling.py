@@ -100,7 +100,7 @@ def test_one_step_one_seed_and_one_t_are_enough():
         (AXES | {"t": [0, 500]}, "must fall"),
         (AXES | {"t": [1001, 0]}, "between T = 1000 and 0"),
         (AXES | {"t": [500, -1]}, "between T = 1000 and 0"),
-        (AXES | {"method": ["euler"]}, "no method 'euler'"),
+        (AXES | {"method": ["midpoint"]}, "no method 'midpoint'"),
         (AXES | {"steps": [0]}, "steps = 0"),
     ],
 )
