@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from .attention import attend
 from .caption import Context
 
+Asked = tuple[Tensor, Tensor, Tensor, Tensor | None]  # queries, keys, values, and which of these may be seen
+
 
 class Norm(nn.GroupNorm):
     """GroupNorm, always computed in float32: in bf16 it is less exact and, on a CPU, several times slower.
@@ -41,6 +43,25 @@ class ResBlock(nn.Module):
         return self.skip(x) + h
 
 
+def asked(x: Tensor, qkv: nn.Linear, words: nn.Linear | None, heads: int, context: Context | None) -> Asked:
+    """Queries, keys and values of places x (b, n, width), and which of these may be seen: what `attend` takes. With a layer for
+    words, the words of a caption give further keys and values, before those of the places."""
+    b, n, width = x.shape
+    q, k, v = qkv(x).reshape(b, n, 3, heads, width // heads).permute(2, 0, 3, 1, 4)
+    if words is None:
+        return q, k, v, None
+    assert context is not None, "a network with captions makes a Context at each call"
+    k_words, v_words = words(context.features).reshape(b, -1, 2, heads, width // heads).permute(2, 0, 3, 1, 4)
+    mask = F.pad(context.visible, (0, n), value=True)[:, None, None]  # all places are visible
+    return q, torch.cat([k_words, k], dim=2), torch.cat([v_words, v], dim=2), mask
+
+
+def shares(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
+    """What each place looks at, in shares that add up to 1."""
+    fit = q.float() @ k.float().mT / q.shape[-1] ** 0.5
+    return (fit if mask is None else fit.masked_fill(~mask, -torch.inf)).softmax(-1)
+
+
 class Attention(nn.Module):
     """Every pixel attends to every other: x + W softmax(q k^T / sqrt(d)) v, with W zero at first.
     Slides L19, L24; Ho et al. 2020, appendix B; Nichol et al. 2022, section 3.1.
@@ -68,21 +89,10 @@ class Attention(nn.Module):
     def weights(self, x: Float[Tensor, "b c h w"], context: Context | None = None) -> Float[Tensor, "b heads hw places"]:
         """What each pixel looks at, in shares that add up to 1: first the words, if there are any, then the pixels."""
         q, k, _, mask = self._asked(x, context)
-        fit = q.float() @ k.float().mT / q.shape[-1] ** 0.5
-        return (fit if mask is None else fit.masked_fill(~mask, -torch.inf)).softmax(-1)
+        return shares(q, k, mask)
 
-    def _asked(self, x: Tensor, context: Context | None) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Queries, keys and values, and which of these may be seen: what `attend` takes."""
-        b, c, h, w = x.shape
-        pixels = self.norm(x).flatten(2).mT  # (b, hw, c)
-        q, k, v = self.qkv(pixels).reshape(b, h * w, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
-        if self.words is None:
-            return q, k, v, None
-        assert context is not None, "a network with captions makes a Context at each call"
-        words = self.words(context.features)
-        k_words, v_words = words.reshape(b, -1, 2, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
-        mask = F.pad(context.visible, (0, h * w), value=True)[:, None, None]  # all pixels are visible
-        return q, torch.cat([k_words, k], dim=2), torch.cat([v_words, v], dim=2), mask
+    def _asked(self, x: Tensor, context: Context | None) -> Asked:
+        return asked(self.norm(x).flatten(2).mT, self.qkv, self.words, self.heads, context)
 
 
 class Downsample(nn.Conv2d):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..machine.precision import autocast
 from ..maths.schedule import require_floating
 from .attention import attend
-from .blocks import zero
+from .blocks import Asked, asked, shares, zero
 from .caption import Caption, Context
 from .layers import Condition
 from .resnet import require_shape
@@ -77,23 +77,13 @@ class DiTBlock(nn.Module):
         """What each patch looks at, in shares that add up to 1: first the words, if there are any, then the patches."""
         shift, scale, *_ = self._modulated(emb)
         q, k, _, mask = self._asked(self.norm(x) * (1 + scale) + shift, context)
-        fit = q.float() @ k.float().mT / q.shape[-1] ** 0.5
-        return (fit if mask is None else fit.masked_fill(~mask, -torch.inf)).softmax(-1)
+        return shares(q, k, mask)
 
     def _modulated(self, emb: Tensor) -> tuple[Tensor, ...]:
         return self.modulation(F.silu(emb))[:, None].chunk(6, dim=-1)
 
-    def _asked(self, x: Tensor, context: Context | None) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """Queries, keys and values, and which of these may be seen: what `attend` takes."""
-        b, n, width = x.shape
-        q, k, v = self.qkv(x).reshape(b, n, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        if self.words is None:
-            return q, k, v, None
-        assert context is not None, "a network with captions makes a Context at each call"
-        words = self.words(context.features)
-        k_words, v_words = words.reshape(b, -1, 2, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        mask = F.pad(context.visible, (0, n), value=True)[:, None, None]  # all patches are visible
-        return q, torch.cat([k_words, k], dim=2), torch.cat([v_words, v], dim=2), mask
+    def _asked(self, x: Tensor, context: Context | None) -> Asked:
+        return asked(x, self.qkv, self.words, self.heads, context)
 
 
 class DiT(nn.Module):

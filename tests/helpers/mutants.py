@@ -155,6 +155,9 @@ networks/autoencoder.py
     self._follow(encoding.mean) => pass
   networks/test_autoencoder.py::test_latents_are_smaller_by_the_patch_and_the_levels
     self.decode(encoding.sample(z)), encoding => self.decode(encoding.mean), encoding
+networks/blocks.py
+  networks/test_dit.py::test_words_reach_the_patches_through_attention_and_padding_does_not
+    F.pad(context.visible, (0, n), value=True) => F.pad(torch.ones_like(context.visible), (0, n), value=True)
 networks/dit.py
   networks/test_dit.py::test_a_block_with_the_weights_of_diffusers_gives_its_output
     h = self.mlp_in(self.norm(x) * (1 + scale_2) + shift_2) => h = self.mlp_in(self.norm(x) * scale_2 + shift_2)
@@ -166,8 +169,6 @@ networks/dit.py
     self.first(patches.flatten(2).mT) + self.positions => self.first(patches.flatten(2).mT)
   networks/test_dit.py::test_the_positions_are_those_of_diffusers
     [line.repeat(side, 1), line.repeat_interleave(side, 0)] => [line.repeat_interleave(side, 0), line.repeat(side, 1)]
-  networks/test_dit.py::test_words_reach_the_patches_through_attention_and_padding_does_not
-    F.pad(context.visible, (0, n), value=True) => F.pad(torch.ones_like(context.visible), (0, n), value=True)
   networks/test_dit.py::test_a_fresh_network_answers_0_and_its_blocks_pass_on_what_they_see
     zero(self.modulation) => pass
     zero(nn.Linear(width, channels * patch**2)) => nn.Linear(width, channels * patch**2)
