@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from ..machine import distributed, files, weights
 from ..machine.device import choose_device, place
 from ..models import header, material, presets, trained
+from ..models.autoencoding import AutoencoderModel
 from ..models.objective import make_loss
 from ..models.recipe import Pictures, Recipe
+from ..networks.autoencoder import Autoencoder
 from ..networks.caption import reworded
 from ..networks.channels import widen
 from ..networks.unet import UNet
@@ -25,6 +28,8 @@ from ..training.loop import train as train_steps
 from .arguments import MINUTES, SEED, whole
 from .common import add_device, add_parser
 from .errors import Stopped
+
+_OWN = [name for name, preset in presets.PRESETS.items() if preset.data == "folder"]
 
 
 def add(commands: Any) -> None:
@@ -35,11 +40,19 @@ def add(commands: Any) -> None:
     how_long = parser.add_mutually_exclusive_group()
     how_long.add_argument("--steps", type=whole(1, 10**9), metavar="N", help="train for N steps (default: the preset's)")
     how_long.add_argument("--minutes", type=MINUTES, metavar="M", help="train for about M minutes: the first steps are timed")
-    parser.add_argument("--data", metavar="DIR", type=Path, help="folder, clip-folder: your pictures, of any size and format")
+    parser.add_argument("--data", metavar="DIR", type=Path, help=f"{', '.join(_OWN)}: your pictures, of any size and format")
     parser.add_argument(
         "--captions", metavar="CSV", type=Path, help="with --data: lines of file,caption (default: the files' names)"
     )
-    parser.add_argument("--size", type=whole(1, 4096), metavar="N", help="with --data: learn N x N pixels (default 64)")
+    parser.add_argument(
+        "--size",
+        type=whole(1, 4096),
+        metavar="N",
+        help="with --data: learn N x N pixels (default 64, autoencoder-folder 128)",
+    )
+    parser.add_argument(
+        "--autoencoder", metavar="RUN", type=Path, help="latent-folder: the folder of a run of autoencoder-folder; a copy is kept"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the run in DIR, if there is one")
     parser.add_argument("--seed", type=SEED, metavar="S", help="fixes the first weights and all random draws (default 0)")
     parser.add_argument(
@@ -63,11 +76,12 @@ def train(args: argparse.Namespace) -> None:
 
 def _train(args: argparse.Namespace) -> None:
     preset, checkpoint = presets.preset(args.name), args.out / trained.CHECKPOINT
-    space = None if preset.space is None else trained.load(preset.space, "cpu").net
+    space = _space(args, preset, checkpoint)
     space_weights = None if space is None else trained.fingerprint(space)
     parent = None
     device = choose_device(args.device)
     if not checkpoint.exists():
+        preset = _sized(preset, space)
         recipe, machine = _begin(args, preset), _machine(device)
         if preset.begin is not None:
             parent = trained.load(preset.begin, "cpu")
@@ -111,6 +125,36 @@ def _train(args: argparse.Namespace) -> None:
             history = step.run.history[-20:, 1]
             loss = float(history.mean()) if len(history) else step.loss
             print(f"{step.step} steps, loss {loss:.4f}; saved in {checkpoint}")
+
+
+def _space(args: argparse.Namespace, preset: Recipe, checkpoint: Path) -> nn.Module | None:
+    """The network in whose embeddings or latents a preset works: that of a shipped model, or of an autoencoder of your own, of
+    which the run keeps a copy. ValueError for one that does not fit."""
+    if not trained.has_own_autoencoder(preset):
+        if args.autoencoder is not None:
+            raise ValueError(f"{args.name} takes no autoencoder of your own: leave --autoencoder out.")
+        return None if preset.space is None else trained.load(preset.space, "cpu").net
+    if checkpoint.exists():
+        if args.autoencoder is not None:
+            raise ValueError(f"{args.out} keeps a copy of its autoencoder: leave --autoencoder out.")
+        return trained.kept_autoencoder(args.out, torch.device("cpu")).net
+    if args.autoencoder is None:
+        raise ValueError(f"{args.name} works in latents: train {preset.autoencoder} and give its folder with --autoencoder.")
+    found = trained.load(args.autoencoder.resolve(), "cpu")
+    if not isinstance(found, AutoencoderModel) or found.name != preset.autoencoder:
+        raise ValueError(f"{args.autoencoder} holds a run of {found.name}, and {args.name} needs one of {preset.autoencoder}.")
+    if args.size not in (None, size := found.recipe.size):
+        raise ValueError(f"{args.autoencoder} learnt {size} x {size} pixels, so --size {args.size} does not fit: leave it out.")
+    if distributed.first():
+        trained.keep_autoencoder(found, args.out)
+    return found.net
+
+
+def _sized(preset: Recipe, space: nn.Module | None) -> Recipe:
+    """A preset in the latents of an autoencoder of your own learns pictures of the size that the autoencoder learnt."""
+    if not trained.has_own_autoencoder(preset):
+        return preset
+    return replace(preset, network={**preset.network, "size": cast(Autoencoder, space).latents[-1]})
 
 
 def _begin(args: argparse.Namespace, preset: Recipe) -> Recipe:
@@ -164,6 +208,8 @@ def _pictures(args: argparse.Namespace, preset: Recipe, begun: Pictures | None =
         if given:
             raise ValueError(f"{args.name} has pictures of its own: leave {' and '.join(f'--{name}' for name in given)} out.")
         return None
+    if args.captions is not None and not preset.reads:
+        raise ValueError(f"{args.name} reads no captions: leave --captions out.")
     path, captions = (None if each is None else str(each.resolve()) for each in (args.data, args.captions))
     if begun is None:
         if path is None:

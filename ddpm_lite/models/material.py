@@ -13,7 +13,7 @@ from ..data import chance, changes, digits, folder, grammar, scenes, shapes
 from ..networks.tokenizer import Tokenizer
 from ..training.batches import to_bytes
 from ..training.loop import Rows
-from .recipe import Pictures, Recipe
+from .recipe import FACTOR, Pictures, Recipe
 
 EMOJI = ("emoji", "all-emoji")  # the second is for a judge, who also sees what is held out
 ALIKE = {"clip": 15}  # so many scenes that are like each one that is drawn by chance
@@ -41,9 +41,12 @@ def bind(preset: Recipe, pictures: Pictures | None = None) -> Recipe:
         raise ValueError(f"{preset.name} {need}.")
     recipe = preset
     if pictures is not None:
-        network = {**preset.network, "size": pictures.size}
+        if preset.autoencoder is not None and pictures.size % FACTOR:
+            raise ValueError(f"Latents have 1/{FACTOR} of the size of pictures: size = {pictures.size} must be a multiple of it.")
+        side = pictures.size if preset.autoencoder is None else pictures.size // FACTOR
+        network = {**preset.network, "size": side}
         if "attention" in network:  # where this size has such a level
-            sides = [pictures.size >> i for i in range(len(network["mults"]))]
+            sides = [side >> i for i in range(len(network["mults"]))]
             network["attention"] = [side for side in network["attention"] if side in sides]
         stamp = folder.fingerprint(pictures.path, pictures.captions)
         recipe = replace(preset, network=network, pictures=replace(pictures, fingerprint=stamp))

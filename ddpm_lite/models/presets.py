@@ -1,4 +1,4 @@
-"""The presets: a recipe for each model of the course, and for two of your own pictures.
+"""The presets: a recipe for each model of the course, and for models of your own pictures.
 
 A preset that begins from the weights of another shipped model has a short training.
 """
@@ -228,6 +228,31 @@ _RECIPES = [
         about="draws pictures like yours from captions",
         schedule=COSINE,
         loss={"drop": 0.1, "word_drop": 0.1},
+    ),
+    Recipe(
+        "autoencoder-folder",
+        "autoencoder",
+        "folder",
+        {"size": 128, "channels": 3, "latent": 4, "width": 64, "mults": [1, 2], "depth": 2, "groups": 8, "patch": 2},
+        Training(16, 1e-3, 30_000),
+        about="turns pictures like yours, 128 x 128 pixels, into 4 x 32 x 32 latents and back",
+        target=None,
+        loss={"kl": 1e-3},
+    ),
+    Recipe(
+        "latent-folder",
+        "latent",
+        "folder",
+        {
+            **{"size": 32, "channels": 4, "width": 64, "mults": [1, 2, 4], "depth": 2, "attention": [16, 8], "heads": 4},
+            "caption": {**CAPTION, "length": 32, "width": 256, "depth": 4},
+        },
+        Training(64, 3e-4, 50_000),
+        about="draws pictures like yours from captions, in the latents of an autoencoder of your own",
+        target="v",
+        schedule=COSINE,
+        loss={"drop": 0.1, "word_drop": 0.1},
+        autoencoder="autoencoder-folder",
     ),
     Recipe(
         "clip-folder",

@@ -108,7 +108,7 @@ class Recipe:
                "min_snr" (see `denoising_loss`)
     begin      the shipped model whose weights its training starts from
     clip       the shipped CLIP whose embeddings it learns, and `clip_weights` the fingerprint of that CLIP
-    autoencoder   the shipped autoencoder whose latents it learns, and `autoencoder_weights` its fingerprint
+    autoencoder   the preset of the autoencoder whose latents it learns, and `autoencoder_weights` its fingerprint
     words      the vocabulary, where it reads captions: a preset has none before its data are read (`material.bind`)
     pictures   your own pictures, where data = "folder"
     ValueError, in one sentence, for what does not fit.
@@ -165,7 +165,7 @@ class Recipe:
 
     @property
     def space(self) -> str | None:
-        """The shipped model in whose embeddings or latents it works."""
+        """The preset of the model in whose embeddings or latents it works."""
         return self.clip or self.autoencoder
 
     @property

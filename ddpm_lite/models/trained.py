@@ -21,6 +21,7 @@ from .recipe import Recipe
 
 ASSETS = Path(__file__).parents[1] / "assets" / "weights"
 CHECKPOINT = "checkpoint.safetensors"
+AUTOENCODER = "autoencoder.safetensors"  # beside the checkpoint, of a run in the latents of an autoencoder of your own
 
 
 ClipName = Literal["clip-shapes", "clip-emoji", "judge-emoji", "clip-emoji-noisy"]
@@ -45,9 +46,9 @@ def load(name: str | Path, device: str | torch.device = "auto") -> Trained:
     if str(name) in PRESETS:  # a folder of the same name in the working directory is ./NAME instead
         file = ASSETS / f"{name}.safetensors"
         if not file.is_file():
-            data = "--data PICTURES " * (PRESETS[str(name)].data == "folder")
-            train = f"python -m ddpm_lite train {name} {data}--out DIR"
-            raise FileNotFoundError(f"{name} comes without weights: train it ({train}) and give DIR in its place.")
+            raise FileNotFoundError(
+                f"{name} comes without weights: train it ({_how_to_train(str(name))}) and give DIR in its place."
+            )
         tensors, config = weights.load(file)
         recipe, card = read_recipe(config, file), read_card(str(name))
     elif not str(name) or not Path(name).is_dir():
@@ -58,18 +59,51 @@ def load(name: str | Path, device: str | torch.device = "auto") -> Trained:
         tensors = {k.removeprefix("ema."): v for k, v in tensors.items() if k.startswith("ema.")}
         recipe = read_recipe(config, file)
         made = read_made(config, file) if "recipe" in config else None
-    net = recipe.build()
-    weights.fill(net, tensors, str(file))
-    model = MODELS[recipe.kind](recipe, place(net.eval().requires_grad_(False), device), card, made)
+    model = MODELS[recipe.kind](recipe, _network(recipe, tensors, file, device), card, made)
     if isinstance(model, LatentModel):
         model.autoencoder = _autoencoder(recipe, file, device)
     return model
 
 
+def _how_to_train(name: str) -> str:
+    """What to type to train a preset."""
+    recipe = PRESETS[name]
+    own = " --data PICTURES" * (recipe.data == "folder")
+    own += " --autoencoder RUN" * has_own_autoencoder(recipe)
+    return f"python -m ddpm_lite train {name}{own} --out DIR"
+
+
+def _network(recipe: Recipe, tensors: dict[str, torch.Tensor], file: Path, device: torch.device) -> nn.Module:
+    """The network of a recipe with these weights, ready to use."""
+    net = recipe.build()
+    weights.fill(net, tensors, str(file))
+    return place(net.eval().requires_grad_(False), device)
+
+
+def has_own_autoencoder(recipe: Recipe) -> bool:
+    """Whether the latents of a recipe are those of an autoencoder that you have trained on pictures of your own.
+
+    A run keeps a copy of it, so that nothing is lost when the run of the autoencoder is moved or trained again."""
+    return recipe.autoencoder is not None and PRESETS[recipe.autoencoder].data == "folder"
+
+
+def keep_autoencoder(model: AutoencoderModel, folder: Path) -> None:
+    """Put a copy of an autoencoder into the folder of a run in its latents."""
+    weights.save(folder / AUTOENCODER, dict(model.net.state_dict()), {"recipe": model.recipe.as_json()})
+
+
+def kept_autoencoder(folder: Path, device: torch.device) -> AutoencoderModel:
+    """The autoencoder that a run keeps. FileNotFoundError or ValueError if the copy is missing or damaged."""
+    file = folder / AUTOENCODER
+    tensors, config = weights.load(file)
+    recipe = read_recipe(config, file)
+    return AutoencoderModel(recipe, _network(recipe, tensors, file, device))
+
+
 def _autoencoder(recipe: Recipe, file: Path, device: torch.device) -> AutoencoderModel:
-    """The shipped autoencoder in whose latents a model draws. ValueError if it was trained in those of another."""
+    """The autoencoder in whose latents a model draws. ValueError if it was trained in those of another."""
     assert recipe.autoencoder is not None, "a recipe of this kind names one"
-    found = load(recipe.autoencoder, device)
+    found = kept_autoencoder(file.parent, device) if has_own_autoencoder(recipe) else load(recipe.autoencoder, device)
     if fingerprint(found.net) != recipe.autoencoder_weights:
         raise ValueError(
             f"{file} was not trained with this {recipe.autoencoder}, and the latents of another one mean nothing to it: "

@@ -6,6 +6,7 @@ note of what was asked for: an option is used if the note differs.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,15 +15,17 @@ from PIL import Image
 from torch import nn
 
 from ddpm_lite import __main__ as cli
+from ddpm_lite.machine import weights
 from ddpm_lite.models import evaluation, material, trained
 from ddpm_lite.models.evaluation import chains, composing, styles
 from ddpm_lite.models.kinds import MODELS, ClassModel, TextModel
 from ddpm_lite.models.model import Trained
 from ddpm_lite.models.presets import ALIASES, CHAINS, PRESETS
-from ddpm_lite.models.recipe import Recipe
+from ddpm_lite.models.recipe import Pictures, Recipe
 from ddpm_lite.models.unclip import Chain
 
 OWN = [name for name, preset in PRESETS.items() if preset.data == "folder"]  # presets of the user's own pictures
+LATENT = [name for name in OWN if PRESETS[name].autoencoder]
 SHIPPED = [name for name in PRESETS if (trained.ASSETS / f"{name}.safetensors").is_file()]
 DRAWS = [n for n in SHIPPED if issubclass(MODELS[PRESETS[n].kind], ClassModel | TextModel)]
 DRAWN = [*DRAWS, *ALIASES, *CHAINS]
@@ -46,8 +49,9 @@ TABLE: dict[str, dict[str, tuple[list[str], list[str]] | str]] = {
         "steps": (["--steps", "7"], list(PRESETS)),
         "minutes": (["--minutes", "7"], list(PRESETS)),
         "data": (["--data", "EXCHANGED"], OWN),
-        "captions": (["--captions", "CSV"], OWN),
-        "size": (["--size", "32"], OWN),
+        "captions": (["--captions", "CSV"], [name for name in OWN if PRESETS[name].reads]),
+        "size": (["--size", "32"], [name for name in OWN if name not in LATENT]),  # there it is the autoencoder's
+        "autoencoder": (["--autoencoder", "another"], LATENT),
         "resume": "test_cli.py::test_a_complete_run_can_be_resumed_for_nothing",
         "seed": (["--seed", "7"], list(PRESETS)),
         "batch_size": (["--batch-size", "6"], list(PRESETS)),
@@ -128,6 +132,12 @@ def place(tmp_path_factory):
         (place / folder).mkdir()
         for colour in colours:
             Image.new("RGB", (20, 20), colour).save(place / folder / f"{colour}.png")
+    for seed, folder in enumerate(("one", "another")):  # autoencoders
+        recipe = replace(PRESETS["autoencoder-folder"], pictures=Pictures("there", None, 128))
+        tensors = {f"ema.{name}": tensor for name, tensor in recipe.build(seed).state_dict().items()}
+        made = {"machine": "", "command": "", "step": 1, "steps": 1, "seconds": 1.0}
+        (place / folder).mkdir()
+        weights.save(place / folder / trained.CHECKPOINT, tensors, {"recipe": recipe.as_json(), **made})
     (place / "captions.csv").write_text("file,caption\nred.png,a red one\nblue.png,a blue one\n")
     return place
 
@@ -164,7 +174,7 @@ def noted(place):
         patch.setattr(Recipe, "build", lambda recipe, seed=None: build(recipe) if seed is None else Untrained(seed))
         patch.setattr(material, "training_data", lambda recipe: (torch.zeros(1),))
         patch.setattr(material, "bind", lambda preset, own: bind(preset, own) if own else preset)
-        patch.setattr("ddpm_lite.commands.train.make_loss", lambda recipe, clip: None)
+        patch.setattr("ddpm_lite.commands.train.make_loss", lambda recipe, space: notes.append(recipe.space_weights))
         patch.setattr(trained, "load", once_loaded(trained.load))
         patch.setattr("ddpm_lite.models.unclip.load", trained.load)
         for kind in {Chain, *(kind for kind in MODELS.values() if hasattr(kind, "draw"))}:
@@ -203,14 +213,18 @@ def words(command: str, name: str, added: list[str], place: Path) -> list[str]:
     """The command line, with what is added in the place of what it has of the same."""
     first, other = asked_of(name)
     line = {
-        "train": {"--out": [str(place / "run")], **({"--data": [str(place / "pictures")]} if name in OWN else {})},
+        "train": {
+            "--out": [str(place / "run")],
+            **({"--data": [str(place / "pictures")]} if name in OWN else {}),
+            **({"--autoencoder": [str(place / "one")]} if name in LATENT else {}),
+        },
         "sample": {"": first, "-o": [str(place / "a.png")]},
         "variations": {"": [str(place / "pictures" / "red.png")], "--name": [name], "-o": [str(place / "a.png")]},
         "score": {},
         "site": {"--out": [str(place / "pages")]},
         "nbgrader": {"--out": [str(place / "pages")]},
     }[command]
-    real = {"OTHER": "other", "OTHER.png": "b.png", "EXCHANGED": "others", "CSV": "captions.csv"}
+    real = {"another": "another", "OTHER": "other", "OTHER.png": "b.png", "EXCHANGED": "others", "CSV": "captions.csv"}
     if added == ["OTHERWISE"]:
         line[""] = other
     elif added:

@@ -146,6 +146,75 @@ def test_a_model_in_latents_trains_draws_goes_on_and_knows_its_autoencoder(name,
     assert "its header lacks autoencoder_weights" in capsys.readouterr().err
 
 
+# Of your own pictures.
+
+OWN = {
+    "autoencoder-folder": {**ENCODES, "size": 128, "latent": 4, "depth": 2},
+    "latent-folder": {**SMALL, "size": 32, "channels": 4, "caption": {**CAPTION, "length": 32}},
+}
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A folder of four pictures, and the presets for them with small networks."""
+    for i, colour in enumerate(("red", "green", "blue", "gold")):
+        (tmp_path / "pictures").mkdir(exist_ok=True)
+        Image.new("RGB", (30 + i, 40), colour).save(tmp_path / "pictures" / f"{colour}.png")
+    for name, network in OWN.items():
+        network = {**PRESETS[name].network, **network}
+        monkeypatch.setitem(presets.PRESETS, name, replace(PRESETS[name], network=network))
+    return tmp_path
+
+
+def said(capsys, *command: str) -> str:
+    """What a command that is refused says."""
+    assert cli.main(list(command)) == 2
+    return capsys.readouterr().err
+
+
+def test_your_own_pictures_are_drawn_in_the_latents_of_your_own_autoencoder(own, capsys):
+    pictures, first, run, png = (str(own / name) for name in ("pictures", "first", "run", "a.png"))
+    few = ("--data", pictures, "--size", "64", "--steps", "2", "--batch-size", "4", "--device", "cpu")
+    assert cli.main(["train", "autoencoder-folder", "--out", first, *few]) == 0
+    few = tuple(word for word in few if word not in ("--size", "64"))  # the size is the autoencoder's
+    assert cli.main(["train", "latent-folder", "--out", run, "--autoencoder", first, *few]) == 0
+    model, autoencoder = trained.load(run, "cpu"), trained.load(first, "cpu")
+    assert model.recipe.size == autoencoder.recipe.size == 64 and model.net.shape == (4, 16, 16) == autoencoder.net.latents
+    assert set(model.recipe.words) == {"blue", "gold", "green", "red"}
+    # The run keeps a copy, so it draws and goes on although the autoencoder is gone.
+    for path in (own / "first").iterdir():
+        path.unlink()
+    for ours, theirs in zip(model.autoencoder.net.parameters(), autoencoder.net.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    draw = ["sample", run, "red", "--steps", "2", "-o", png, "--device", "cpu"]
+    assert cli.main(draw) == 0
+    with Image.open(png) as drawn:
+        assert drawn.size[1] >= 64
+    again = ("train", "latent-folder", "--out", run, "--resume", "--device", "cpu")
+    assert cli.main(list(again)) == 0
+    assert "keeps a copy of its autoencoder: leave" in said(capsys, *again, "--autoencoder", first)
+    (own / "run" / trained.AUTOENCODER).unlink()
+    assert "There is no weight file" in said(capsys, *draw)
+
+
+def test_an_autoencoder_of_your_own_is_used_where_it_fits_and_refused_elsewhere(own, capsys):
+    pictures, first, run = (str(own / name) for name in ("pictures", "first", "run"))
+    few = ("--data", pictures, "--steps", "1", "--batch-size", "2", "--device", "cpu")
+    assert cli.main(["train", "autoencoder-folder", "--out", first, "--size", "64", *few]) == 0
+    latent = ("train", "latent-folder", "--out", run, *few)
+    assert "train autoencoder-folder and give its folder with --autoencoder" in said(capsys, *latent)
+    assert "learnt 64 x 64 pixels, so --size 128 does not fit" in said(capsys, *latent, "--autoencoder", first, "--size", "128")
+    digits = ("train", "digits", "--out", run, "--autoencoder", first)
+    assert "digits takes no autoencoder of your own" in said(capsys, *digits)
+    reads_none = ("train", "autoencoder-folder", "--out", run, "--captions", str(own / "x.csv"), *few)
+    assert "reads no captions: leave --captions out" in said(capsys, *reads_none)
+    wrong = ("train", "latent-folder", "--out", str(own / "other"), *few, "--size", "64", "--autoencoder")
+    assert "There is no" in said(capsys, *wrong, str(own / "nothing"))
+    assert "comes without weights: train it (python -m ddpm_lite train latent-folder --data PICTURES --autoencoder RUN" in said(
+        capsys, "sample", "latent-folder", "red"
+    )
+
+
 # Scores.
 
 
