@@ -49,6 +49,7 @@ FLOORS = [
 ]
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 ALONG = {
+    ("training", "sampling"): "a student learns the steps that its teacher takes: see distillation",
     ("models", "data"): "a preset names its data, and a score asks for them",
     ("commands", "site"): "the commands read notebooks as the site does",
 }

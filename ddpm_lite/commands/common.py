@@ -35,7 +35,9 @@ def add_drawing(parser: argparse.ArgumentParser, file: str) -> None:
     """The options of a command that draws into one PNG."""
     parser.add_argument("-o", "--out", type=Path, default=Path(file), metavar="FILE", help=f"the PNG to write (default {file})")
     parser.add_argument("--seed", type=SEED, default=0, metavar="S", help="fixes the noise (default 0)")
-    parser.add_argument("--steps", type=int, metavar="N", help="network calls for each picture (default 50; unclip: 15)")
+    parser.add_argument(
+        "--steps", type=int, metavar="N", help="network calls for each picture (default 50; unclip 15; few-steps 4)"
+    )
     parser.add_argument(
         "--scale", type=float, metavar="S", help="guidance: 1 means none; more is clearer and less varied (default 2)"
     )

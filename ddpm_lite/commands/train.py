@@ -80,11 +80,11 @@ def _train(args: argparse.Namespace) -> None:
     space_weights = None if space is None else trained.fingerprint(space)
     parent = None
     device = choose_device(args.device)
+    if preset.begin is not None and (preset.kind == "few-steps" or not checkpoint.exists()):
+        parent = trained.load(preset.begin, "cpu")
     if not checkpoint.exists():
         preset = _sized(preset, space)
         recipe, machine = _begin(args, preset), _machine(device)
-        if preset.begin is not None:
-            parent = trained.load(preset.begin, "cpu")
         recipe = material.bind(recipe, recipe.pictures).in_space(space_weights)
         command = _command(recipe)
     elif args.resume:
@@ -102,11 +102,20 @@ def _train(args: argparse.Namespace) -> None:
         if parent.recipe.words != recipe.words:
             begun = reworded(begun, model.state_dict(), parent.recipe.words or (), recipe.words or ())
         weights.fill(model, model.state_dict() | begun, parent.name)
+    teacher = None
+    if parent is not None and recipe.kind == "few-steps":
+        if parent.recipe.words != recipe.words:
+            raise ValueError(f"{parent.name} knows other words than {recipe.name}, so it cannot teach it: train it again.")
+        teacher = place(parent.net, device)
     model, data = place(model, device), material.training_data(recipe)
     steps = train_steps(
         model,
         data if callable(data) else tuple(d.to(device) for d in data),
-        make_loss(recipe, None if space is None else place(space, device)),
+        make_loss(
+            recipe,
+            None if space is None else place(space, device),
+            teacher,
+        ),
         generator=torch.Generator(device).manual_seed(training.seed),
         steps=training.steps,
         minutes=training.minutes,

@@ -7,14 +7,15 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from ..maths.checks import require_finite
-from ..networks.caption import Caption
 from ..networks.classifier import Classifier
 from ..networks.clip import CLIP
 from ..networks.prior import Prior, conditions
 from ..sampling.editing import inpaint
 from ..sampling.guidance import guided
 from .autoencoding import AutoencoderModel
-from .model import DrawingModel, Predict, Trained, strength
+from .latent import FewStepsModel, LatentModel
+from .model import DrawingModel, Trained, strength
+from .text import TextModel
 from .upsampling import UpsamplingModel
 
 
@@ -85,50 +86,6 @@ class ClassModel(DrawingModel):
             raise ValueError(f"Labels go from 0 to {classes - 1}, and {classes} means 'no condition'; {wrong[0]} does not fit.")
         scale = strength(scale, labels, classes)
         return self._draw([labels], lambda cond: (guided(self.eps(), scale, classes), cond), seed, steps, method, noise)
-
-
-class TextModel(DrawingModel):
-    """A model that draws from captions.
-
-    Slides L22, L24; Nichol et al. 2022, section 3.
-    """
-
-    def draw(
-        self,
-        captions: Sequence[str],
-        *,
-        seed: int | None = None,
-        steps: int = 50,
-        scale: float | None = None,
-        method: str = "ddim",
-        noise: Float[Tensor, "n c h w"] | None = None,
-    ) -> Float[Tensor, "n c h w"]:
-        """One picture for each caption, in [-1, 1], on the CPU: see `ClassModel.draw`. A warning names the words
-        that it does not know."""
-        tokens = self.tokens(captions)
-        return self._draw([tokens], self._led(tokens, scale), seed, steps, method, noise)
-
-    def tokens(self, captions: Sequence[str]) -> Int[Tensor, "n length"]:
-        """The captions as the network reads them. ValueError for anything else."""
-        if isinstance(captions, Tensor):
-            raise ValueError(f"{self.name} draws from captions: give a list of strings.")
-        return self.tokenizer.encode(captions)
-
-    @property
-    def _reader(self) -> Caption:
-        """The part of its network that reads captions."""
-        assert self.net.caption is not None, "a network of this kind is built with one"
-        return self.net.caption
-
-    def _led(self, conditions: Tensor, scale: float | None) -> Predict:
-        """The network under guidance of this scale towards these conditions."""
-        null = self._reader.empty
-        scale = strength(scale, conditions, null)
-        return lambda cond, *given: (guided(self._network(*given), scale, null), cond)
-
-    def _network(self, *given: Tensor) -> Callable[..., Tensor]:
-        """What is guided."""
-        return self.eps()
 
 
 class DecoderModel(TextModel):
@@ -211,22 +168,6 @@ class InpaintingModel(TextModel):
         return inpaint(self.net, pictures, mask, self.schedule, self.target)
 
 
-class LatentModel(TextModel):
-    """A model that draws from captions in the latents of an autoencoder, which makes pictures of them.
-
-    Rombach et al. 2022, section 3.3.
-
-    autoencoder   set where the model is loaded: the one in whose latents it was trained
-    """
-
-    autoencoder: AutoencoderModel
-    bounded = False  # latents have variance 1, and no range
-
-    def picture(self, x: Float[Tensor, "n k h w"]) -> Float[Tensor, "n c H W"]:
-        """The pictures, in [-1, 1], that the autoencoder makes of latents."""
-        return self.autoencoder.decode(x)
-
-
 class PriorModel(Trained):
     """A prior: `unclip.imagine` draws CLIP embeddings from it, with a CLIP."""
 
@@ -245,4 +186,5 @@ MODELS: dict[str, type[Trained]] = {
     "autoencoder": AutoencoderModel,
     "latent": LatentModel,
     "latent-transformer": LatentModel,
+    "few-steps": FewStepsModel,
 }

@@ -9,7 +9,10 @@ from ..networks.autoencoder import Autoencoder
 from ..networks.clip import CLIP
 from ..networks.prior import null_condition
 from ..networks.tokenizer import empty_row
+from ..sampling.guidance import guided
+from ..sampling.samplers import as_eps
 from ..training.batches import captioned, decoding, imagining, in_latents, inpainting, upsampling
+from ..training.distillation import few_step_loss
 from ..training.losses import LossFunction, autoencoder_loss, class_loss, clip_loss, denoising_loss
 from .recipe import FACTOR, Recipe
 
@@ -17,10 +20,13 @@ Objective = Callable[..., Any]
 DROP = 0.1  # how often an upsampler sees no caption
 
 
-def make_loss(recipe: Recipe, space: nn.Module | None = None) -> Objective:
+def make_loss(recipe: Recipe, space: nn.Module | None = None, teacher: nn.Module | None = None) -> Objective:
     """The loss of a recipe, as `training.loop.train` takes it; space is the network of `recipe.space`: the CLIP whose embeddings
-    a prior or a decoder learns, or the autoencoder in whose latents it draws."""
-    numbers = {name: number for name, number in recipe.loss.items() if name != "min_snr"}  # this one is for `_denoising`
+    a prior or a decoder learns, or the autoencoder in whose latents it draws. A student of few steps has a teacher: the network
+    of `recipe.begin`."""
+    numbers: dict[str, Any] = {name: number for name, number in recipe.loss.items() if name != "min_snr"}  # for `_denoising`
+    if teacher is not None:
+        numbers["teacher"] = teacher
     return LOSSES[recipe.kind](recipe, space, **numbers)
 
 
@@ -78,6 +84,14 @@ def _latent(recipe: Recipe, space: Autoencoder, drop: float, word_drop: float) -
     return captioned(in_latents(_denoising(recipe, drop, empty_row(recipe.length)), space), word_drop)
 
 
+def _few_steps(recipe: Recipe, space: Autoencoder, scale: float, word_drop: float, teacher: nn.Module) -> Objective:
+    assert recipe.target is not None, "a recipe of this kind has a target"
+    schedule = recipe.make_schedule()
+    eps = teacher if recipe.target == "eps" else as_eps(teacher, schedule, recipe.target)
+    loss = few_step_loss(schedule, recipe.target, guided(eps, scale, empty_row(recipe.length)))
+    return captioned(in_latents(loss, space), word_drop)
+
+
 LOSSES: dict[str, Callable[..., Objective]] = {
     "classifier": _classifier,
     "class-conditional": _class_conditional,
@@ -90,4 +104,5 @@ LOSSES: dict[str, Callable[..., Objective]] = {
     "autoencoder": _autoencoder,
     "latent": _latent,
     "latent-transformer": _latent,
+    "few-steps": _few_steps,
 }

@@ -39,6 +39,7 @@ KINDS = {
     "autoencoder": Kind(Autoencoder, ("kl",), targets=(None,)),
     "latent": Kind(UNet, ("drop", "word_drop"), reads=True),
     "latent-transformer": Kind(DiT, ("drop", "word_drop"), reads=True),
+    "few-steps": Kind(UNet, ("scale", "word_drop"), reads=True),
 }
 FACTOR = 4  # the side of a picture, divided by that of its latents
 DATA = ("digits", "shape", "shapes", "emoji", "all-emoji", "folder")
@@ -106,7 +107,7 @@ class Recipe:
                noisy pictures
     loss       the numbers that its loss takes: KINDS[kind].options, and where it denoises and t shall not all count the same,
                "min_snr" (see `denoising_loss`)
-    begin      the shipped model whose weights its training starts from
+    begin      the shipped model whose weights its training starts from, and who teaches a student of few steps
     clip       the shipped CLIP whose embeddings it learns, and `clip_weights` the fingerprint of that CLIP
     autoencoder   the preset of the autoencoder whose latents it learns, and `autoencoder_weights` its fingerprint
     words      the vocabulary, where it reads captions: a preset has none before its data are read (`material.bind`)

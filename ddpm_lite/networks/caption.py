@@ -33,7 +33,8 @@ class Caption(nn.Module):
     vocabulary, length    the number of different tokens, and the most tokens a caption may have
     width, depth, heads   of the Transformer, which is not causal, as the whole caption is known from the start
     dim                   of the time embedding
-    image                 of a CLIP embedding of the picture, for the decoder of DALL·E 2; 0 for none.
+    image                 of a vector that is given with the words: a CLIP embedding of the picture, for the decoder of DALL·E 2,
+                          or which number of steps is taken, for a student of few; 0 for none.
                           It is added to the vector and becomes four more positions of the Context
 
     With an embedding, cond has one row per picture, (B, length + image) numbers: the tokens, then the embedding. Zeros mean

@@ -8,6 +8,7 @@ et al. 2020.
 from . import targets
 from .batches import captioned, decoding, drop_words, erasures, imagining, in_latents, inpainting, to_bytes, upsampling
 from .checkpoint import Run
+from .distillation import few_step_loss, in_steps, one_step
 from .loop import TrainStep, learning_rate, train, train_step
 from .losses import (
     Loss,
@@ -37,12 +38,15 @@ __all__ = [
     "drop_words",
     "eps_loss",
     "erasures",
+    "few_step_loss",
     "flow_loss",
     "imagining",
     "in_latents",
+    "in_steps",
     "inpainting",
     "learning_rate",
     "low_discrepancy_t",
+    "one_step",
     "targets",
     "to_bytes",
     "train",

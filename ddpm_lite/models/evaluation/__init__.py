@@ -16,7 +16,7 @@ from .. import trained
 from ..kinds import ClassifierModel, TextModel
 from ..model import Trained
 from ..unclip import Chain
-from . import autoencoders, chains, clips, composing, digits, edits, exact, latents, priors, styles, texts, upsampler
+from . import autoencoders, chains, clips, composing, digits, edits, exact, few_steps, latents, priors, styles, texts, upsampler
 from .digits import features, frechet_to_real, real_halves, recognise
 
 __all__ = [
@@ -46,6 +46,7 @@ JUDGES = {
     "autoencoder": autoencoders,
     "latent": latents,
     "latent-transformer": latents,
+    "few-steps": few_steps,
 }
 EMOJI = {"classifier": styles, "text-conditional": composing}  # of emoji, another one
 MEANING = digits.MEANING | clips.MEANING | texts.MEANING | upsampler.MEANING | edits.MEANING | priors.MEANING | chains.MEANING

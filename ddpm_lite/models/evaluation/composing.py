@@ -9,7 +9,8 @@ from torch import Tensor
 from ...data import emoji
 from ...data.grammar import Scene
 from .. import trained
-from ..kinds import TextModel
+from ..latent import FewStepsModel
+from ..text import TextModel
 from . import clips, exact, styles
 from .exact import COUNT, FEWER, KINDS, Pixels
 
@@ -62,14 +63,20 @@ def drawing(model: TextModel, seed: int, scale: float = SCALE) -> Draw:
     """The model as a function that draws scenes from their captions, at the size that the judge sees."""
 
     def draw(scenes: Sequence[Scene]) -> Tensor:
-        pictures = drawn(model, exact.captions(scenes), seed, scale)
-        return F.avg_pool2d(pictures, pictures.shape[-1] // 16)
+        return small(drawn(model, exact.captions(scenes), seed, scale))
 
     return draw
 
 
+def small(pictures: Tensor) -> Tensor:
+    """Pictures at the size that the judge sees."""
+    return F.avg_pool2d(pictures, pictures.shape[-1] // 16)
+
+
 def drawn(model: TextModel, captions: Sequence[str], seed: int, scale: float = SCALE) -> Tensor:
-    """A picture of each caption, drawn as all that is scored here."""
+    """A picture of each caption, drawn as all that is scored here; a student of few steps has learnt how."""
+    if isinstance(model, FewStepsModel):
+        return model.draw(captions, seed=seed)
     return model.draw(captions, seed=seed, steps=STEPS, scale=scale, method=METHOD)
 
 

@@ -4,7 +4,9 @@ cascade: a small picture that is enlarged."""
 import torch
 
 from .. import trained
-from ..kinds import LatentModel, TextModel, UpsamplingModel
+from ..kinds import UpsamplingModel
+from ..latent import LatentModel
+from ..text import TextModel
 from . import composing, exact
 from .upsampler import frechet
 
