@@ -14,13 +14,13 @@ from test_networks import randomise
 from torch import nn
 
 from ddpm_lite import __main__ as cli
-from ddpm_lite import guided, sample
+from ddpm_lite import as_eps, guided, in_steps, sample
 from ddpm_lite.data import grammar
 from ddpm_lite.machine import weights
 from ddpm_lite.models import evaluation, presets, trained
 from ddpm_lite.models.autoencoding import AutoencoderModel
 from ddpm_lite.models.evaluation import autoencoders, clips, composing, exact, latents, upsampler
-from ddpm_lite.models.kinds import LatentModel, TextModel, UpsamplingModel
+from ddpm_lite.models.kinds import FewStepsModel, LatentModel, TextModel, UpsamplingModel
 from ddpm_lite.models.presets import PRESETS
 from ddpm_lite.models.recipe import FACTOR
 from ddpm_lite.networks.autoencoder import Encoding
@@ -96,6 +96,69 @@ def test_latents_are_drawn_without_a_range_and_decoded(name, method):
     drawn = model.draw(ASKED, seed=2, steps=4, scale=3.0, method=method)
     torch.testing.assert_close(drawn, model.autoencoder.decode(last.x_t), rtol=0, atol=0.05)
     assert drawn.shape == (3, 3, 32, 32) and drawn.abs().max() <= 1 and not torch.allclose(drawn[0], drawn[1], atol=0.01)
+
+
+def student() -> FewStepsModel:
+    recipe = replace(PRESETS["few-steps-emoji"], network={**SMALL, "caption": {**CAPTION, "image": 4}}, words=tuple(WORDS))
+    model = FewStepsModel(recipe, randomise(recipe.build()))
+    model.autoencoder = autoencoder()
+    return model
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4, 8])
+def test_a_student_draws_in_the_steps_it_is_told_of_and_without_guidance(steps):
+    model = student()
+    x_T = normal(3, model.net.shape, torch.Generator().manual_seed(2 * 1_000_003))
+    cond, visit = in_steps(model.tokenizer.encode(ASKED), steps), [1000 * n // steps for n in range(steps, 0, -1)]
+    *_, last = sample(as_eps(model.net, model.schedule, "v"), x_T, model.schedule, cond=cond, steps=visit, method="ddim")
+    drawn = model.draw(ASKED, seed=2, steps=steps)
+    torch.testing.assert_close(drawn, model.autoencoder.decode(last.x_t), rtol=0, atol=0.05)
+    if steps == 4:
+        assert torch.equal(drawn, model.draw(ASKED, seed=2)), "4 steps are the default"
+    else:
+        assert not torch.allclose(drawn, model.draw(ASKED, seed=2), atol=0.01)
+
+
+def test_a_student_refuses_what_it_has_not_learnt():
+    model = student()
+    for options, words in (
+        ({"steps": 3}, "steps = 3, but this network draws in 1, 2, 4 or 8"),
+        ({"scale": 4.0}, "has learnt its teacher's guidance, so scale has no effect"),
+        ({"method": "ddpm"}, "has learnt the steps of ddim, and ddpm takes others"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            model.draw(ASKED, **options)
+
+
+def test_a_student_learns_from_its_teacher_at_the_command_line(tmp_path, monkeypatch, capsys):
+    assets, run = tmp_path / "assets", tmp_path / "run"
+    assets.mkdir()
+    monkeypatch.setattr(trained, "ASSETS", assets)
+    network = {**SMALL, "size": 16, "channels": 4, "attention": [8, 4], "mults": [1, 1, 2]}
+    for name, caption in (("latent-emoji", {}), ("few-steps-emoji", {"image": 4})):
+        whole = {**PRESETS[name].network, **network, "caption": {**CAPTION, "length": 16, **caption}}
+        monkeypatch.setitem(presets.PRESETS, name, replace(PRESETS[name], network=whole))
+    ship(assets, seed=0)
+    start = ["train", "few-steps-emoji", "--out", str(run), "--device", "cpu"]
+    few = ["--steps", "3", "--batch-size", "4"]
+    assert cli.main([*start, *few]) == 2
+    assert "latent-emoji comes without weights" in capsys.readouterr().err
+    words = {}
+    for known in (grammar.words()[:-1], grammar.words()):
+        recipe = replace(presets.PRESETS["latent-emoji"], words=known)
+        kept = trained.fingerprint(trained.load("autoencoder-emoji", "cpu").net)
+        net = randomise(recipe.build())
+        weights.save(assets / "latent-emoji.safetensors", net.state_dict(), {"recipe": recipe.in_space(kept).as_json()})
+        (assets / "latent-emoji.json").write_text("{}")
+        words[len(known)] = cli.main([*start, *few]), capsys.readouterr().err
+    (refused, said), (done, _) = words.values()
+    assert (refused, done) == (2, 0) and "latent-emoji knows other words than few-steps-emoji" in said
+    model = trained.load(run, "cpu")
+    assert type(model) is FewStepsModel and model.made.step == 3
+    begun = dict(net.named_parameters())
+    near = [float((each - begun[name]).abs().max()) for name, each in model.net.named_parameters() if name in begun]
+    assert len(near) == len(begun) and max(near) < 0.01, "it begins as its teacher"
+    assert cli.main(["sample", str(run), "a fox", "-o", str(tmp_path / "a.png"), "--device", "cpu"]) == 0
 
 
 # Trained from the command line, in the latents of a small autoencoder that takes the shipped one's place.

@@ -78,13 +78,14 @@ def test_the_kinds_are_built_as_the_presets_say():
         assert type(net).__name__ == drawn
         assert sum(p.numel() for p in net.parameters()) <= (6e6 if drawn in ("UNet", "DiT") else 3e6), name
         assert (recipe.clip is not None) == name.startswith(("prior", "decoder"))
-        assert (recipe.autoencoder is not None) == name.startswith(("latent", "dit"))
+        assert (recipe.autoencoder is not None) == name.startswith(("latent", "dit", "few-steps"))
 
 
 def test_every_table_of_kinds_has_the_same_keys_and_each_loss_takes_the_numbers_of_its_kind():
     assert KINDS.keys() == objective.LOSSES.keys() == kinds.MODELS.keys() == evaluation.JUDGES.keys()
     for kind, loss in objective.LOSSES.items():
-        assert tuple(inspect.signature(loss).parameters) == ("recipe", "space", *KINDS[kind].options), kind
+        teacher = ("teacher",) if kind == "few-steps" else ()
+        assert tuple(inspect.signature(loss).parameters) == ("recipe", "space", *KINDS[kind].options, *teacher), kind
         assert issubclass(kinds.MODELS[kind], Trained)
     assert {preset.kind for preset in PRESETS.values()} == KINDS.keys()
 
@@ -109,6 +110,7 @@ FRESH = {
     "autoencoder-emoji": 18.5377,
     "latent-emoji": 9.0061,
     "dit-emoji": 8.0643,
+    "few-steps-emoji": -44.3964,
 }
 COURSE = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["optional-dependencies"]["course"]
 (TORCH,) = (need.removeprefix("torch==") for need in COURSE if need.startswith("torch=="))

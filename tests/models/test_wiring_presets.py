@@ -23,7 +23,7 @@ from ddpm_lite.training.losses import denoising_loss
 N, DIM, IMAGE, TEXT = 2000, 96, 0.5, -0.25
 # Other numbers than any preset has, and than any default is: what is taken from elsewhere shows.
 ODD = {"drop": 0.3, "word_drop": 0.25, "shift": 3, "noise": 0.5, "everything": 0.4, "both": 0.2, "caption": 0.35, "image": 0.15}
-ODD |= {"factor": 4, "kl": 0.7}
+ODD |= {"factor": 4, "kl": 0.7, "scale": 1.5}
 UPSAMPLER = presets.PRESETS["upsampler-emoji"]
 DEAF = {key: value for key, value in UPSAMPLER.network.items() if key != "caption"}
 PRESETS = {**presets.PRESETS, "deaf": replace(UPSAMPLER, network=DEAF)}  # an upsampler may also read no captions
@@ -84,7 +84,8 @@ class Seen(nn.Module):
         else:
             batch = [to_bytes(self.pictures), torch.zeros(N, dtype=torch.bool), *batch]
         space = Clip() if preset.clip else Latents() if preset.autoencoder else None
-        self.loss = make_loss(recipe, space)(self, tuple(batch), torch.Generator().manual_seed(0))
+        given = {"teacher": self.eval()} if preset.kind == "few-steps" else {}
+        self.loss = make_loss(recipe, space, **given)(self, tuple(batch), torch.Generator().manual_seed(0))
 
     def forward(self, x, t=None, cond=None, *gather):
         if self.kind == "clip":
@@ -114,7 +115,13 @@ def share(found: torch.Tensor, expected: float) -> bool:
     return abs(float(found.double().mean()) - expected) <= 5 * math.sqrt(expected * (1 - expected) / len(found))
 
 
-DENOISED = [(name, target) for name, preset in PRESETS.items() for target in KINDS[preset.kind].targets if target]
+# A student learns from its teacher: see test_distillation.
+DENOISED = [
+    (name, target)
+    for name, preset in PRESETS.items()
+    for target in KINDS[preset.kind].targets
+    if target and preset.kind != "few-steps"
+]
 
 
 @pytest.mark.parametrize(("name", "target"), DENOISED)
@@ -165,6 +172,30 @@ def test_an_autoencoder_weighs_the_kl_of_its_latents_by_the_preset_s_number(name
     kl = 0.5 * net.x_t.square().flatten(1).sum(1)  # of a Gaussian of mean z and variance 1
     expected = net.pictures.square().flatten(1).mean(1) + ODD["kl"] * kl / net.pictures[0].numel()
     torch.testing.assert_close(net.loss.per_item, expected)
+
+
+@pytest.mark.parametrize("target", ["eps", "v"])
+def test_a_student_s_teacher_predicts_noise_and_is_guided_by_the_preset_s_number(target, monkeypatch):
+    says, made = Counts().eval(), []
+    preset = replace(PRESETS["few-steps-emoji"], target=target, words=("red",))
+    monkeypatch.setattr(objective, "few_step_loss", lambda *given: made.append(given) or denoising_loss(*given[1::-1]))
+    x_t, t, tokens = torch.ones(2, 4, 2, 2), torch.tensor([300, 700]), preset.tokenizer.encode(["red", "red red"])
+    make_loss(replace(preset, loss={"scale": 1.5, "word_drop": 0.0}), Latents(), says)
+    ((schedule, said, teacher),) = made
+    assert torch.equal(schedule.beta, preset.make_schedule().beta) and said == target
+    with_caption, without = says(x_t, t, tokens), says(x_t, t, empty_row(16).expand(2, -1))
+    led = without + 1.5 * (with_caption - without)
+    if target == "v":  # eps = sqrt(alpha_bar) v + sqrt(1 - alpha_bar) x_t
+        a = schedule.alpha_bar[t][:, None, None, None]
+        led = a.sqrt() * led + (1 - a).sqrt() * x_t
+    torch.testing.assert_close(teacher(x_t, t, tokens), led.float())
+
+
+class Counts(nn.Module):
+    """A network that counts words."""
+
+    def forward(self, x_t, t, tokens):
+        return 0 * x_t + (tokens > END).sum(1)[:, None, None, None]
 
 
 @pytest.mark.parametrize("name", with_loss("both", "caption", "image"))
