@@ -222,7 +222,7 @@ models/material.py
     to_bytes(found.images), torch.zeros(n, dtype=torch.bool) => to_bytes(found.images), torch.ones(n, dtype=torch.bool)
     replace(preset, network=network, pictures= => replace(preset, pictures=
     replace(pictures, fingerprint=stamp) => pictures
-    {**preset.network, "size": pictures.size} => dict(preset.network)
+    {**preset.network, "size": side} => dict(preset.network)
     captions for caption in each) => captions for caption in each[:1])
     tokens.short()[index] => tokens.short()[index.roll(1)]
   models/test_wiring_presets.py::test_scenes_are_drawn_anew_by_the_generator_with_their_captions
@@ -509,13 +509,21 @@ models/evaluation/autoencoders.py
     / model.net.latent_var[:, None, None] => / 1
     torch.Generator().manual_seed(seed) => torch.Generator().manual_seed(0)
     errors.std() / errors.mean() => errors.std()
-models/kinds.py
+models/text.py
   models/test_wiring_drawing.py::test_a_drawing_is_the_sampler_s_from_the_noise_given_under_guidance
     self._draw([tokens], self._led(tokens, scale), => self._draw([tokens], self._led(tokens, 2.0),
     [tokens], self._led(tokens, scale), seed, steps, method, noise) => [tokens], self._led(tokens, scale), seed, steps, method)
     (guided(self._network(*given), scale, null), cond) => (self._network(*given), cond)
   models/test_wiring_drawing.py::test_every_picture_has_noise_of_its_own_in_every_batch
     [tokens], self._led(tokens, scale), seed, => [tokens], self._led(tokens, scale), 0,
+  models/test_wiring_drawing.py::test_each_kind_of_drawing_takes_every_option[inpaint-emoji]
+    guided(self._network(*given), scale, null) => self._network(*given)
+models/latent.py
+  models/test_latent.py::test_a_student_draws_in_the_steps_it_is_told_of_and_without_guidance[2]
+    in_steps(self.tokens(captions), steps) => in_steps(self.tokens(captions), 4)
+    grid(steps, self.schedule.T)[:-1] => grid(4, self.schedule.T)[:-1]
+    cond: (self.eps(), cond), seed, => cond: (self.eps(), cond), 0,
+models/kinds.py
   models/test_wiring_drawing.py::test_a_decoder_hears_each_picture_s_embedding
     if embedding is None: => if True:
   models/test_wiring_drawing.py::test_each_kind_of_drawing_takes_every_option[digits]
@@ -527,7 +535,6 @@ models/kinds.py
     rows = self.conditions(captions, embedding) => rows = self.conditions(captions)
   models/test_wiring_drawing.py::test_each_kind_of_drawing_takes_every_option[inpaint-emoji]
     nothing[:, :1]], self._led(tokens, scale), seed, => nothing[:, :1]], self._led(tokens, 2.0), seed,
-    guided(self._network(*given), scale, null) => self._network(*given)
   sampling/test_editing.py::test_a_model_edits_in_batches_and_draws_where_nothing_is_known
     inpaint(self.net, pictures, mask, => inpaint(self.net, pictures, 0 * mask,
     [tokens, pictures, mask], self._led(tokens, scale), seed, => [tokens, pictures, mask], self._led(tokens, scale), 0,
@@ -542,6 +549,24 @@ models/upsampling.py
     height // self.factor => height // 2
     self.tokenizer.encode(captions or => self.tokenizer.encode(
     len(captions) != len(small) => False
+training/distillation.py
+  training/test_distillation.py::test_a_student_that_does_in_one_step_what_two_do_has_no_loss[v]
+    cond = in_steps(tokens, 2 * steps) => cond = in_steps(tokens, steps)
+    leads, cond = teacher, tokens => leads, cond = (lambda *given: 0.9 * teacher(*given)), tokens
+    leads(between, halfway, cond) => leads(x_t, t, cond)
+    (2 * n, 2 * n - 1, 2 * n - 2) => (2 * n, 2 * n - 2, 2 * n - 2)
+    model(x_t, t, in_steps(tokens, steps)) => model(x_t, t, in_steps(tokens, COUNTS[-1]))
+  training/test_distillation.py::test_every_number_of_steps_and_every_t_is_learnt_and_targets_have_no_gradient
+    torch.randint(1, steps + 1, => torch.randint(1, steps,
+    torch.randint(len(COUNTS), () => torch.randint(len(COUNTS) - 1, ()
+models/objective.py
+  models/test_wiring_presets.py::test_a_student_s_teacher_predicts_noise_and_is_guided_by_the_preset_s_number[v]
+    guided(eps, scale, empty_row(recipe.length)) => guided(eps, 2.0, empty_row(recipe.length))
+    teacher if recipe.target == "eps" else => teacher if recipe.target == "v" else
+commands/train.py
+  models/test_latent.py::test_your_own_pictures_are_drawn_in_the_latents_of_your_own_autoencoder
+    preset = _sized(preset, space) => pass
+    trained.keep_autoencoder(found, args.out) => pass
 models/trained.py
   models/test_wiring_drawing.py::test_a_run_s_averaged_weights_are_loaded_ready_to_use
     net.eval().requires_grad_(False) => net.requires_grad_(False)
