@@ -175,7 +175,12 @@ def test_a_damaged_header_of_an_older_file_is_named(change, words):
 def test_the_header_of_an_older_file_is_completed_by_its_preset(tmp_path):
     stored = {name: weights.load(zoo.ASSETS / f"{name}.safetensors")[1] for name in ("glide-shapes", "digits-classifier")}
     decoder = presets.PRESETS["decoder-emoji"]
-    stored["decoder-emoji"] = {"name": decoder.name, "net": {**decoder.network}, "schedule": presets.COSINE, "words": ["red"]}
+    stored["decoder-emoji"] = {
+        "name": decoder.name,
+        "net": {**decoder.network},
+        "schedule": presets.PRESETS["glide-emoji"].schedule,
+        "words": ["red"],
+    }
     stored["decoder-emoji"]["clip"] = "abc"
     for name, config in stored.items():
         preset = presets.PRESETS[name]
@@ -184,7 +189,13 @@ def test_the_header_of_an_older_file_is_completed_by_its_preset(tmp_path):
         assert header.read_recipe(config, "run").as_json() == preset.as_json() | own
     pictures = {"path": str(tmp_path), "captions": None, "size": 32, "fingerprint": "f"}
     network = {**presets.PRESETS["folder"].network, "size": 32, "attention": [16, 8]}
-    config = {"name": "folder", "net": network, "schedule": presets.COSINE, "words": ["red"], "pictures": pictures}
+    config = {
+        "name": "folder",
+        "net": network,
+        "schedule": presets.PRESETS["glide-emoji"].schedule,
+        "words": ["red"],
+        "pictures": pictures,
+    }
     recipe = header.read_recipe(config, "run")
     assert recipe.size == 32 and recipe.words == ("red",) and recipe.as_json()["pictures"] == pictures
     del config["pictures"]

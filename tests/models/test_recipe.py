@@ -202,9 +202,9 @@ def test_a_value_that_does_not_fit_is_refused_in_one_sentence(whole, bad, unchec
 
 def test_what_belongs_to_other_kinds_is_refused(unchecked):
     for name, changes, field in (
-        ("clip-emoji", {"schedule": presets.COSINE}, "schedule"),  # nothing is noised
+        ("clip-emoji", {"schedule": presets.PRESETS["glide-emoji"].schedule}, "schedule"),  # nothing is noised
         ("clip-emoji-noisy", {"schedule": None}, "schedule"),
-        ("digits-classifier", {"schedule": presets.COSINE}, "schedule"),
+        ("digits-classifier", {"schedule": presets.PRESETS["glide-emoji"].schedule}, "schedule"),
         ("digits", {"words": ("red",)}, "words"),
         ("digits", {"target": None}, "target"),
         ("prior-emoji", {"target": "eps"}, "target"),
