@@ -15,6 +15,7 @@ from ddpm_lite.machine import weights
 from ddpm_lite.models import header, presets
 from ddpm_lite.models import trained as zoo
 from ddpm_lite.models.kinds import TextModel
+from ddpm_lite.models.recipes_course import COSINE
 
 CPU = ("--device", "cpu")
 pytestmark = pytest.mark.usefixtures("unchecked")  # headers are checked by the package itself
@@ -178,7 +179,7 @@ def test_the_header_of_an_older_file_is_completed_by_its_preset(tmp_path):
     stored["decoder-emoji"] = {
         "name": decoder.name,
         "net": {**decoder.network},
-        "schedule": presets.PRESETS["glide-emoji"].schedule,
+        "schedule": COSINE,
         "words": ["red"],
     }
     stored["decoder-emoji"]["clip"] = "abc"
@@ -192,7 +193,7 @@ def test_the_header_of_an_older_file_is_completed_by_its_preset(tmp_path):
     config = {
         "name": "folder",
         "net": network,
-        "schedule": presets.PRESETS["glide-emoji"].schedule,
+        "schedule": COSINE,
         "words": ["red"],
         "pictures": pictures,
     }
