@@ -166,7 +166,7 @@ def in_the_plane(exact: GaussianMixture) -> dict[str, list]:
 
 
 def tables_of(mixture: GaussianMixture, name: str) -> dict[str, list]:
-    """The numbers of a mixture, as the browser gets them; ValueError if there are too many, or if it lies beyond what is shown."""
+    """The numbers of a mixture, as the browser gets them; ValueError if they are too many, or beyond what is shown."""
     if len(mixture.means) > 64:
         raise ValueError(f"{name} has {len(mixture.means)} components, more than the 64 that can be computed at each move.")
     if not mixture.means.abs().max() <= REACH:  # so that NaN is refused too

@@ -5,12 +5,12 @@ const REACH = 3; // as in probability_flow.py
 
 function build(kit) {
   const { model } = kit;
-  const { end, walks, points, trails, columns, cells, across, down, lasts, ahead, nodes } = model.get("sizes");
+  const { end, walks, points, trails, columns, cells, across, down, lasts, ahead, short, nodes } = model.get("sizes");
   const paths = model.get("paths");
   const [line, plane] = ["line", "plane"].map((name) => mixtureOf(model.get(name)));
   const learnt = paths.map((_, k) => learntField(model, k));
-  const over = canvas(kit, NARROW ? 360 : 540, NARROW ? 330 : 404);
-  const flat = canvas(kit, NARROW ? 360 : 400, NARROW ? 364 : 404); // the plane is a square on it
+  const over = canvas(kit, NARROW ? 360 : 450, NARROW ? 330 : 369);
+  const flat = canvas(kit, NARROW ? 360 : 365, NARROW ? 364 : 369); // the plane is a square on it
   const layer = new OffscreenCanvas(over.node.width, over.node.height); // what stays when only u moves
 
   const times = model.get("times");
@@ -34,9 +34,9 @@ function build(kit) {
     return kept.get(name).value;
   };
 
-  // The arrows at places: b^2 score, or what the velocity does backwards in a time `last`.
+  // The arrows at places: b^2 score, made shorter, or what the velocity does backwards in a time `last`.
   const ways = (velocity, x, now, last) =>
-    velocity(x, now).map((v, i) => (model.get("arrows") === "velocity" ? -last * v : -now.b * epsHat(x[i], v, now)));
+    velocity(x, now).map((v, i) => (model.get("arrows") === "velocity" ? -last * v : -short * now.b * epsHat(x[i], v, now)));
   const middles = filled(cells, (r) => REACH * (((r + 0.5) * 2) / cells - 1));
   const square = filled(2 * cells * cells, (i) => middles[i % 2 ? Math.floor(i / 2 / cells) : (i / 2) % cells]);
   const lattice = filled((nodes + 1) / 2, (i) => (4 * REACH * i) / (nodes - 1) - REACH);
@@ -111,10 +111,12 @@ function build(kit) {
     clipped(g, square_);
     const color = eta ? COLORS.orange : COLORS.blue;
     const stop = Math.floor(((1 - now.u) / (1 - end)) * (cloud.length - 1));
+    g.globalAlpha = 0.6;
     for (let i = 0; i < trails; i++) {
       const trail = [...cloud.slice(0, stop + 1), standing];
       curve(g, square_, trail.map((x) => x[2 * i]), trail.map((x) => x[2 * i + 1]), { color, width: 0.8 });
     }
+    g.globalAlpha = 1;
     const only = (i) => likely[i];
     arrows(g, square_, places, exactWays, { color: COLORS.green, width: field === "exact" ? 1.5 : 4, scale: 1, only });
     if (field === "learnt") arrows(g, square_, places, shown, { color: "#000", width: 1.5, scale: 1, only });
@@ -145,8 +147,8 @@ function build(kit) {
 
     const ground = plane.logs(square, now).map((height) => Math.exp(height - plane.best(now)));
     const likely = often(plane, corners, now);
-    const exactWays = ways(plane.velocity, corners, now, ahead);
-    const shown = field === "exact" ? exactWays : ways(along, corners, now, ahead);
+    const exactWays = ways(plane.velocity, corners, now, ahead[path]);
+    const shown = field === "exact" ? exactWays : ways(along, corners, now, ahead[path]);
     // Where points are at u: they go straight from stop to stop.
     const stop = ((1 - u) / (1 - end)) * steps;
     const low = Math.min(steps - 1, Math.floor(stop));

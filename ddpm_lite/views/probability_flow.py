@@ -25,13 +25,15 @@ END = 0.01  # the last time: at 0 a learnt score would be divided by no noise
 TIMES = [(100 - k) / 100 for k in range(100)]  # which the reader can choose, from 1 to END
 NODES = 25  # of the learnt grid in each coordinate; an arrow stands at every other one
 KNOTS = [END + (1 - END) * (k / 15) ** 2 for k in range(16)]  # the grid's times, closer where the field changes fast
-WALKS, POINTS, TRAILS = 5, 160, 24  # paths of the SDE on the line, points in the plane, and how many of them leave a trail
+WALKS, POINTS, TRAILS = 5, 160, 12  # paths of the SDE on the line, points in the plane, and how many of them leave a trail
 COLUMNS, CELLS = 100, 48  # of the pictures of a density: over time, and in each coordinate
 ACROSS, DOWN = 12, 13  # arrows over time and line
-LASTS, AHEAD = 0.04, 0.15  # the time that a velocity goes on for in an arrow: over time and line, and in the plane
-SIZES: dict[str, float] = {
+LASTS = 0.04  # the time that a velocity goes on for in an arrow over time and line, and, in the plane, for each path:
+AHEAD = {"diffusion": 0.06, "flow matching": 0.2}
+SHORT = 0.15  # an arrow of b^2 score, drawn in full, would end where all noise is gone
+SIZES: dict[str, Any] = {
     "end": END, "nodes": NODES, "walks": WALKS, "points": POINTS, "trails": TRAILS, "columns": COLUMNS, "cells": CELLS,
-    "across": ACROSS, "down": DOWN, "lasts": LASTS, "ahead": AHEAD,
+    "across": ACROSS, "down": DOWN, "lasts": LASTS, "ahead": AHEAD, "short": SHORT,
 }  # fmt: skip
 
 
@@ -47,12 +49,12 @@ class ProbabilityFlow(View):
                  velocity field(x, u) in the plane; sent as a grid over x and u
     u            the time that is shown, one of 1, 0.99, .. 0.01
     path         which of them is shown
-    arrows       "velocity" of the ODE, backwards in time, or "score" times the variance of the noise
+    arrows       "velocity" of the ODE, backwards in time, or "score" times 0.15 and the variance of the noise
     field        along which field the points in the plane go: "exact" or "learnt"
     x_start      where the paths on the line start, in [-3, 3]
     solver       of the ODE: "Euler" or "Heun" in x and u, or "DDIM", which is Euler's method in x / signal and noise / signal
     steps        of the solver and of the SDE, 1 to 64
-    eta          the noise of the SDE from 0 (it is the ODE) to 1, in steps of DDIM; above 0 the points in the plane follow the SDE
+    eta          the noise of the SDE, 0 (it is the ODE) to 1, in steps of DDIM; above 0 the points in the plane follow the SDE
     All noise is a function of step and point (see `normal`). ValueError for data or a field that does not fit.
     """
 
@@ -78,23 +80,23 @@ class ProbabilityFlow(View):
     grid = traitlets.Bytes(help="int16 (path, knot, 2nd coordinate, 1st coordinate, 2)").tag(sync=True)
 
     def __init__(
-        self, line: GaussianMixture, plane: GaussianMixture, learnt: dict[str, VelocityField], **state: float | str
+        self, line: GaussianMixture, plane: GaussianMixture, learnt: dict[str, VelocityField], **state: int | float | str
     ):
         for name, mixture, dimensions in (("line", line, 1), ("plane", plane, 2)):
             if not isinstance(mixture, GaussianMixture) or mixture.means.shape[1] != dimensions:
                 raise ValueError(f"{name} must be a GaussianMixture, of {dimensions} dimension{'s' * (dimensions > 1)}.")
         if not learnt or not set(learnt) <= set(self.PATHS):
             raise ValueError(f"learnt must give a field for {' or '.join(map(repr, self.PATHS))}, but it has {list(learnt)}.")
+        mixtures = {"line": tables_of(line, "line"), "plane": tables_of(plane, "plane")}
         velocity = torch.stack([torch.stack([_asked(each, name, u) for u in KNOTS]) for name, each in learnt.items()])
         units = velocity.abs().flatten(1).amax(1).clamp(min=1e-9) / 32767
         super().__init__(
             **{
-                "line": tables_of(line, "line"),
-                "plane": tables_of(plane, "plane"),
                 "paths": list(learnt),
                 "path": next(iter(learnt)),
                 "units": units.tolist(),
                 "grid": (velocity / units[:, None, None, None, None]).round().short().numpy().astype("<i2").tobytes(),
+                **mixtures,
                 **state,
             }
         )
@@ -137,7 +139,7 @@ class ProbabilityFlow(View):
         return self._data[data].noised(float(path.signal(u)), float(path.noise(u)))
 
     def walk(self, data: str, eta: float) -> Float[Tensor, "stops n d"]:
-        """Where the points of the "line" (from the start) or the "plane" are at each stop: of the ODE at eta = 0, else of the SDE."""
+        """Where the points of the "line" (from the start) or the "plane" are at each stop of the ODE (eta = 0) or the SDE."""
         field = self.field if data == "plane" else "exact"
         key = (data, field, self.path, self.x_start, self.solver, self.steps, eta)
         if key not in self._walked:
@@ -170,9 +172,11 @@ class ProbabilityFlow(View):
         return states[low] + (at - low) * (states[low + 1] - states[low])
 
     def ways(self, data: str, field: str, x: Float[Tensor, "n d"], u: float, lasts: float) -> Float[Tensor, "n d"]:
-        """The arrows at x: b^2 score, which is -b eps, or what the velocity does to x backwards in a time `lasts`."""
+        """The arrows at x: 0.15 b^2 score, with b^2 score = -b eps, or what the velocity does to x back over a time `lasts`."""
         path, velocity = self.PATHS[self.path], self.velocity(data, field)(x, u)
-        return -lasts * velocity if self.arrows == "velocity" else -float(path.noise(u)) * parts(x, velocity, u, path)[1]
+        if self.arrows == "velocity":
+            return -lasts * velocity
+        return -SHORT * float(path.noise(u)) * parts(x, velocity, u, path)[1]
 
     def slopes(self) -> Float[Tensor, "156 5"]:
         """The arrows over time: where they stand (u and x), how far they go in u and x, and 1 where they are drawn."""
@@ -191,9 +195,11 @@ class ProbabilityFlow(View):
         return float(((along**2 / end.axis_var).sum(2).amin(1) <= 9).double().mean())
 
     def frame(self) -> dict[str, np.ndarray]:
-        """Over time: heat (columns, cells), slopes, and the paths exact, ode, and sde (empty at eta = 0). In the plane at u: ground
-        (cells, cells), the density over its best; ways, where they are likely, and the exact ones; points, their trails, and share,
-        that of the points which end on a spot."""
+        """Over time: heat (columns, cells), slopes, and the paths exact, ode and sde (empty at eta = 0).
+
+        In the plane at u: ground (cells, cells), the density over its best; ways, where they are likely, and the exact ones; points,
+        their trails, and share, that of the points which end on a spot.
+        """
         middles = torch.tensor([REACH * ((r + 0.5) * 2 / CELLS - 1) for r in range(CELLS)], dtype=torch.float64)
         columns = [1 - (c + 0.5) * (1 - END) / COLUMNS for c in range(COLUMNS)]
         there, places, points = self.at("plane", self.u), nodes_of((NODES + 1) // 2), self.walk("plane", self.eta)
@@ -205,8 +211,8 @@ class ProbabilityFlow(View):
             "ode": self.walk("line", 0.0)[:, 0, 0].numpy(),
             "sde": self.walk("line", self.eta)[:, :, 0].numpy() if self.eta else np.zeros(0),
             "ground": height.exp().reshape(CELLS, CELLS).numpy(),
-            "ways": self.ways("plane", self.field, places, self.u, AHEAD).numpy(),
-            "exact_ways": self.ways("plane", "exact", places, self.u, AHEAD).numpy(),
+            "ways": self.ways("plane", self.field, places, self.u, AHEAD[self.path]).numpy(),
+            "exact_ways": self.ways("plane", "exact", places, self.u, AHEAD[self.path]).numpy(),
             "likely": often(there, places).numpy(),
             "points": self.now(points).numpy(),
             "trails": points[:, :TRAILS].numpy(),
@@ -248,7 +254,7 @@ class ProbabilityFlow(View):
         return fig
 
 
-def _asked(field: VelocityField, name: str, u: float) -> Float[Tensor, "n 2"]:
+def _asked(field: VelocityField, name: str, u: float) -> Float[Tensor, "nodes nodes 2"]:
     """A learnt velocity at the nodes of the grid, in float64; ValueError if its shape is wrong or it is not finite."""
     x = nodes_of(NODES)
     with torch.no_grad():
