@@ -43,7 +43,10 @@ function build(kit) {
   const corners = filled(2 * lattice.length ** 2, (i) => lattice[i % 2 ? Math.floor(i / 2 / lattice.length) : (i / 2) % lattice.length]);
   const places = Array.from({ length: corners.length / 2 }, (_, i) => [corners[2 * i], corners[2 * i + 1]]);
   const rows = filled(down, (r) => (2 * REACH * r) / (down - 1) - REACH);
-  const often = (mixture, x, now) => mixture.logs(x, now).map((height) => (height > mixture.best(now) - Math.log(1000) ? 1 : 0));
+  const often = (mixture, x, now) => {
+    const least = mixture.best(now) - Math.log(1000);
+    return mixture.logs(x, now).map((height) => (height > least ? 1 : 0));
+  };
 
   const heatMap = () => {
     const heat = new Float64Array(columns * cells);
@@ -98,7 +101,7 @@ function build(kit) {
     layer.getContext("2d").drawImage(over.node, 0, 0);
   };
 
-  const inThePlane = (now, { ground, likely, shown, exactWays, cloud, standing }) => {
+  const inThePlane = (now, { ground, likely, shown, exactWays }, cloud, standing) => {
     const [field, eta] = [model.get("field"), model.get("eta")];
     const what = field === "exact" ? `exact ${model.get("arrows")}` : `learnt ${model.get("arrows")} over the exact`;
     const square_ = axes(flat, {
@@ -145,10 +148,15 @@ function build(kit) {
     const cloud = keep("cloud", common, () => walk(along, filled(2 * points, normal), eta));
     const share = keep("share", common, () => plane.share(cloud.at(-1), at(end)));
 
-    const ground = plane.logs(square, now).map((height) => Math.exp(height - plane.best(now)));
-    const likely = often(plane, corners, now);
-    const exactWays = ways(plane.velocity, corners, now, ahead[path]);
-    const shown = field === "exact" ? exactWays : ways(along, corners, now, ahead[path]);
+    const scene = keep("scene", ["u", "path", "arrows", "field"], () => {
+      const [best, exactWays] = [plane.best(now), ways(plane.velocity, corners, now, ahead[path])];
+      return {
+        ground: plane.logs(square, now).map((height) => Math.exp(height - best)),
+        likely: often(plane, corners, now),
+        exactWays,
+        shown: field === "exact" ? exactWays : ways(along, corners, now, ahead[path]),
+      };
+    });
     // Where points are at u: they go straight from stop to stop.
     const stop = ((1 - u) / (1 - end)) * steps;
     const low = Math.min(steps - 1, Math.floor(stop));
@@ -160,7 +168,7 @@ function build(kit) {
     curve(over.context, frame, [u, u], [-REACH, REACH], { color: "#000", width: 2 });
     for (const x of eta ? here(sde) : []) if (Math.abs(x) < REACH) dot(over.context, frame, u, x, COLORS.orange, 5);
     for (const x of here(ode)) if (Math.abs(x) < REACH) dot(over.context, frame, u, x, COLORS.blue, 7);
-    inThePlane(now, { ground, likely, shown, exactWays, cloud, standing });
+    inThePlane(now, scene, cloud, standing);
 
     const [from, sure, last, ...others] = [model.get("x_start"), exact.at(-1), ode.at(-1)[0], ...(sde.at(-1) ?? [])].map(rounded);
     const many = `${steps} step${steps > 1 ? "s" : ""}`;
@@ -173,6 +181,7 @@ function build(kit) {
     flat.node.setAttribute("aria-label", `The plane at u = ${u.toFixed(2)}: its density, arrows, and ${points} points on their way.`);
     const joined = (states, n) => Float64Array.from(states.flatMap((x) => Array.from(x.subarray(0, n))));
     const traces = { exact, ode: joined(ode, 1), sde: joined(sde, walks), trails: joined(cloud, 2 * trails) };
+    const { ground, likely, shown, exactWays } = scene;
     kit.drew({ heat, slopes: arrow, ...traces, ground, ways: shown, exact_ways: exactWays, likely, points: standing, share });
   });
 }

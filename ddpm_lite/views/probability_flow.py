@@ -197,8 +197,8 @@ class ProbabilityFlow(View):
     def frame(self) -> dict[str, np.ndarray]:
         """Over time: heat (columns, cells), slopes, and the paths exact, ode and sde (empty at eta = 0).
 
-        In the plane at u: ground (cells, cells), the density over its best; ways, where they are likely, and the exact ones; points,
-        their trails, and share, that of the points which end on a spot.
+        In the plane at u: ground (cells, cells), the density over its best; ways, where they are likely, and exact_ways; points
+        and their trails; share, that of the points which end on a spot.
         """
         middles = torch.tensor([REACH * ((r + 0.5) * 2 / CELLS - 1) for r in range(CELLS)], dtype=torch.float64)
         columns = [1 - (c + 0.5) * (1 - END) / COLUMNS for c in range(COLUMNS)]

@@ -1,4 +1,4 @@
-"""ProbabilityFlow: its arrows against distribution functions and quadrature, its paths against quantiles, the samplers and scipy."""
+"""ProbabilityFlow: its arrows against distribution functions and quadrature, its paths against quantiles and the samplers."""
 
 import math
 from itertools import pairwise
@@ -211,7 +211,7 @@ def test_what_the_notebook_says_of_the_ring():
     ring, humps = points.ring(), points.three_humps()
     fields = {kind: marginal_field(ring, path) for kind, path in ProbabilityFlow.PATHS.items()}
     view, share, ends = ProbabilityFlow(humps, ring, fields, steps=4, eta=0.0), {}, {}
-    for view.path in view.paths:
+    for view.path in fields:
         share[view.path] = view.on_a_spot()
         ends[view.path] = []
         for view.x_start in (-2.0, -0.6, 0.8, 0.9, 1.5):
