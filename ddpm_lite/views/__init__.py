@@ -14,6 +14,7 @@ from .field import Field
 from .live import LiveTraining
 from .matrix import Matrix
 from .noise import Noise
+from .probability_flow import ProbabilityFlow
 from .sampling import Sampling
 from .schedule import ScheduleView
 from .sheet import Sheet
@@ -27,6 +28,7 @@ __all__ = [
     "LiveTraining",
     "Matrix",
     "Noise",
+    "ProbabilityFlow",
     "Sampling",
     "ScheduleView",
     "Sheet",

@@ -91,13 +91,7 @@ class Field(View):
         k = self.steps.index(int(t if isinstance(t, int) else t[0]))
         size = 2 * NODES * NODES
         numbers = np.frombuffer(self.grid, "<i2")[k * size : (k + 1) * size].reshape(NODES, NODES, 2) * self.unit
-        at = (x.double().clamp(-REACH, REACH) + REACH) * ((NODES - 1) / (2 * REACH))
-        low = at.floor().clamp(max=NODES - 2).long()
-        (i, j), (u, v) = low.T, (at - low).T[:, :, None]
-        table = torch.from_numpy(numbers)  # [row of the 2nd coordinate, column of the 1st]
-        lower = (1 - u) * table[j, i] + u * table[j, i + 1]
-        upper = (1 - u) * table[j + 1, i] + u * table[j + 1, i + 1]
-        return (1 - v) * lower + v * upper
+        return between(torch.from_numpy(numbers), x)
 
     def ways(self, field: str, t: int) -> Float[Tensor, "256 2"]:
         """-sqrt(1 - alpha_bar_t) eps at each arrow's place."""
@@ -168,12 +162,29 @@ def in_the_plane(exact: GaussianMixture) -> dict[str, list]:
     if not isinstance(exact, GaussianMixture) or exact.means.shape[1] != 2:
         of = f"of {exact.means.shape[1]} dimensions" if isinstance(exact, GaussianMixture) else type(exact).__name__
         raise ValueError(f"exact must be a GaussianMixture in the plane, not {of}.")
-    if len(exact.means) > 64:
-        raise ValueError(f"exact has {len(exact.means)} components, more than the 64 that can be computed at each move.")
-    if not exact.means.abs().max() <= REACH:  # so that NaN is refused too
-        raise ValueError(f"The means of exact must lie in the plane shown, from -{REACH:g} to {REACH:g}.")
-    tables = {"weights": exact.weights, "means": exact.means, "vars": exact.axis_var, "axes": exact.axes}
-    return {name: table.tolist() for name, table in tables.items()}
+    return tables_of(exact, "exact")
+
+
+def tables_of(mixture: GaussianMixture, name: str) -> dict[str, list]:
+    """The numbers of a mixture, as the browser gets them; ValueError if they are too many, or beyond what is shown."""
+    if len(mixture.means) > 64:
+        raise ValueError(f"{name} has {len(mixture.means)} components, more than the 64 that can be computed at each move.")
+    if not mixture.means.abs().max() <= REACH:  # so that NaN is refused too
+        raise ValueError(f"The means of {name} must lie in what is shown, from -{REACH:g} to {REACH:g}.")
+    tables = {"weights": mixture.weights, "means": mixture.means, "vars": mixture.axis_var, "axes": mixture.axes}
+    return {key: table.tolist() for key, table in tables.items()}
+
+
+def between(table: Float[Tensor, "rows columns 2"], x: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
+    """A field between the nodes of a square grid over the plane, whose rows are the 2nd coordinate: linear in each coordinate;
+    beyond its rim, as at the rim."""
+    last = len(table) - 1
+    at = (x.double().clamp(-REACH, REACH) + REACH) * (last / (2 * REACH))
+    low = at.floor().clamp(max=last - 1).long()
+    (i, j), (u, v) = low.T, (at - low).T[:, :, None]
+    lower = (1 - u) * table[j, i] + u * table[j, i + 1]
+    upper = (1 - u) * table[j + 1, i] + u * table[j + 1, i + 1]
+    return (1 - v) * lower + v * upper
 
 
 def places(nodes: int = (NODES + 1) // 2) -> Float[Tensor, "n 2"]:
@@ -200,8 +211,12 @@ def way_back(eps: Float[Tensor, "n 2"], t: int, schedule: Schedule) -> Float[Ten
 
 def likely(exact: GaussianMixture, t: int, schedule: Schedule) -> Float[Tensor, " 256"]:
     """1 at the places where q(x_t) is at least a thousandth of its value at the best of the components' means, else 0."""
-    noisy = exact.diffused(t, schedule)
-    return (noisy.log_prob(places()) > noisy.log_prob(noisy.means).max() - math.log(1000)).double()
+    return often(exact.diffused(t, schedule), places())
+
+
+def often(there: GaussianMixture, x: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+    """1 where a density is at least a thousandth of its value at the best of its components' means, else 0."""
+    return (there.log_prob(x) > there.log_prob(there.means).max() - math.log(1000)).double()
 
 
 def draw_plane(ax: plt.Axes, exact: GaussianMixture, t: int, schedule: Schedule) -> None:

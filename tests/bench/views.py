@@ -23,6 +23,7 @@ VIEWS = {
     "ScheduleView": ("01_forward_process", "T", "range(10, 1001)"),
     "Bayes": ("03_reverse_posterior", "x_t", "[i / 20 for i in range(-50, 51)]"),
     "Training": ("04_epsilon_training", "step", "view.steps"),
+    "ProbabilityFlow": ("08_score_and_flow", "u", "view.times"),
     "Sampling": ("05_sampling", "t", "dict(view.axes)['t']"),
 }
 THEIRS = """

@@ -24,6 +24,7 @@ from test_site import VIEW
 from test_view_bayes import COARSE, HUMPS
 from test_view_field import RING, network
 from test_view_live import live
+from test_view_probability_flow import flow
 from test_view_sampling import model
 
 from ddpm_lite import Schedule, site, views
@@ -90,6 +91,8 @@ MAKE = {
         pictures(1, 3, 6, 4), noise(1, 3, 6, 4), {"linear": SCHEDULE, "cosine": Schedule.cosine(100)}, t=9
     ),
     "Noise of several": lambda: views.Noise(pictures(3, 1, 4, 4), noise(3, 1, 4, 4), {"only": SCHEDULE}, t=30, way="chain"),
+    "ProbabilityFlow": flow,
+    "ProbabilityFlow of one path": lambda: flow(("flow matching",), field="learnt", eta=0.0, solver="Heun", u=0.07),
     "Sampling": sampling,
     "ScheduleView": lambda: views.ScheduleView(pictures(1, 3, 6, 4), noise(1, 3, 6, 4)),
     "Sheet": lambda: views.Sheet(

@@ -94,6 +94,25 @@ def test_the_arrows_are_drawn_where_they_are_likely(name, canvas, made):
         assert np.isclose(lines, np.stack([place, place + way]), rtol=0, atol=1e-3).all((1, 2)).any() == likely
 
 
+def test_the_paths_and_arrows_of_a_flow_are_drawn():
+    frame, (over, plane) = first("ProbabilityFlow")
+    stops = np.linspace(1, 0.01, len(frame["ode"]))
+    assert line(over, stops, frame["ode"]) and line(over, np.linspace(1, 0.01, 101), frame["exact"])
+    assert all(line(over, stops, path) for path in frame["sde"].T) and line(over, [0.4, 0.4], [-3, 3])
+    u, x, du, dx, drawn = frame["slopes"].T
+    ticks = np.linspace(-3, 3, 13)
+    for canvas, start, end, often in (
+        (over, np.stack([u, x], 1), np.stack([u + du, x + dx], 1), drawn),
+        (plane, at := np.array([[x, y] for y in ticks for x in ticks]), at + frame["ways"], frame["likely"]),
+    ):
+        lines = np.array([line["points"] for line in canvas["lines"] if len(line["points"]) == 2])
+        lines = (lines - canvas["origin"]) / (np.array(canvas["unit"]) - canvas["origin"])
+        for arrow, seen in zip(np.stack([start, end], 1), often, strict=True):
+            assert np.isclose(lines, arrow, rtol=0, atol=1e-3).all((1, 2)).any() == seen
+    dots = (np.array([dot["at"] for dot in plane["dots"]]) - plane["origin"]) / (np.array(plane["unit"]) - plane["origin"])
+    assert np.allclose(dots, frame["points"], rtol=0, atol=1e-6)
+
+
 PICTURES = {name: "pictures" for name in MAKE if name.startswith(("Asked", "Live", "Sampling", "Sheet"))}
 PICTURES |= {"Noise": "x_t", "Noise of several": "x_t", "ScheduleView": "x_t"}
 

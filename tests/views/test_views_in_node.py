@@ -15,6 +15,7 @@ LISTS = {
     "Density": {"way": "ways", "strides": "counts"},
     "Field": {"t": "steps"},
     "Noise": {"schedule": "schedules", "way": "ways"},
+    "ProbabilityFlow": {"u": "times", "path": "paths"},
     "Training": {"step": "steps", "t": "shown_t"},
 }
 
@@ -68,6 +69,7 @@ STEPS = {
     "Field": {"t": (1, 5), "start_x": (0.05, 0.5), "start_y": (0.05, 0.5)},
     "LiveTraining": {"moment": (1, 3)},
     "Matrix": {"row": (1, 5), "column": (1, 5)},
+    "ProbabilityFlow": {"u": (1, 5), "x_start": (0.05, 0.5), "eta": (0.1, 0.5)},
     "Sampling": {"steps": (1, 2), "seed": (1, 3), "t": (1, 4)},
     "ScheduleView": {"T": (1, 100), "beta_1": (0.0001, 0.001), "beta_T": (0.001, 0.01), "s": (0.001, 0.01)},
     "Sheet": {"seed": (1, 2), "guidance": (1, 4)},
@@ -77,6 +79,7 @@ STEPS = {
     "Training": {"step": (1, 2), "t": (1, 3)},
 }
 STEPS |= {"Bayes of a mixture": STEPS["Bayes"], "Density back": {"strides": (1, 4)}}
+STEPS |= {"ProbabilityFlow of one path": STEPS["ProbabilityFlow"]}
 
 
 @every
@@ -95,6 +98,7 @@ WORDS = {
     "LiveTraining": {"moment": "step 260"},
     "Matrix": {"row": "a red dog", "column": "r"},
     "Noise": {"t": "t = 9 of 100, 96 % signal"},
+    "ProbabilityFlow": {"u": "u = 0.40", "x_start": "0.90", "steps": "10", "eta": "η = 1.0"},
     "Sampling": {"steps": "10", "seed": "7", "t": "1000"},
     "ScheduleView": {"T": "T = 1000", "beta_1": "0.0001", "beta_T": "0.020", "s": "0.008"},
     "Sheet": {"seed": "3", "guidance": "0"},
@@ -121,6 +125,8 @@ PLAYED = {
     "Field": ("t", [20, 15, 12, 10, 8, 6, 5, 4, 3, 2, 1]),
     "Noise": ("t", range(9, 101)),
     "Noise of several": ("t", range(30, 101)),
+    "ProbabilityFlow": ("u", [k / 100 for k in range(40, 0, -1)]),
+    "ProbabilityFlow of one path": ("u", [k / 100 for k in range(7, 0, -1)]),
     "Sampling": ("t", [1000, 700, 400, 100, 0]),
     "Sheet": ("guidance", [0.0, 1.0, 2.5, 8.0, 9.5]),
     "Sheet that stands still": ("step", [1, 2, 4, 8, 9, 10]),
@@ -162,6 +168,10 @@ SLIPS = [
     ("Matrix", "max: columns.length - 1", "max: columns.length"),
     ("Noise", 'slider(kit, "t", { label: "step t", min: 0', 'slider(kit, "t", { label: "step t", min: 1'),
     ("Noise", "names.map((name, k) => numbers", "names.map((name, k, { length }) => (k = length - 1 - k) + 1 && numbers"),
+    ("ProbabilityFlow", "z) => ((Math.min(REACH", "z) => ((Math.min(2.9"),
+    ("ProbabilityFlow", "min: 1, max: 64", "min: 1, max: 65"),
+    ("ProbabilityFlow", "sigma * normal(1000 * (k + 1) + i)", "sigma * normal(1000 * k + i)"),
+    ("ProbabilityFlow of one path", "const w = velocity(guess, next)", "const w = velocity(guess, now)"),
     ("Sampling", "values.indexOf(state[name] ?? model.get(name))", "values.indexOf(model.get(name))"),
     ("ScheduleView", "min: 0.0001, max: 0.02,", "min: 0.0001, max: 0.03,"),
     ("ScheduleView", '["linear", "cosine", "falling"]', '["linear", "cosine"]'),

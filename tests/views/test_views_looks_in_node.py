@@ -112,6 +112,27 @@ def test_the_paths_of_a_field_stand_out_of_its_grey_density():
     assert np.abs(grey - (255 - 70 * np.exp(height.numpy().reshape(48, 48) / 2))).max() <= 1
 
 
+def test_the_paths_of_a_flow_are_told_apart_as_its_title_says_over_grey_densities():
+    frame, (over, plane) = first("ProbabilityFlow")
+    stops = np.linspace(1, 0.01, len(frame["ode"]))
+    assert {"exact ODE dashed, Euler blue, SDE orange", "u = 0.40: exact velocity"} <= {
+        t["text"] for c in (over, plane) for t in c["texts"]
+    }
+    assert looks(over, np.linspace(1, 0.01, 101), frame["exact"]) == ("#000", True, 2.5)
+    assert looks(over, stops, frame["ode"]) == (BLUE, False, 3)
+    assert [looks(over, stops, path) for path in frame["sde"].T] == [(ORANGE, False, 3)] + [(ORANGE, False, 1.2)] * 4
+    grey, _ = ground(over)
+    assert np.abs(grey - (255 - 150 * np.sqrt(frame["heat"] / 1.2).clip(max=1).T[::-1])).max() <= 1
+    grey, _ = ground(plane)
+    assert np.abs(grey - (255 - 110 * np.sqrt(frame["ground"])[::-1])).max() <= 1
+    assert {dot["color"] for dot in plane["dots"]} == {ORANGE}  # they follow the SDE; without noise, the ODE
+    _, (over, plane) = first("ProbabilityFlow of one path")
+    assert {dot["color"] for canvas in (over, plane) for dot in canvas["dots"]} == {BLUE}
+    drawn = [(each["color"], each["width"]) for each in plane["lines"] if each["color"] not in (BLUE, ORANGE)]
+    half = len(drawn) // 2
+    assert half and drawn == [(GREEN, 4)] * half + [("#000", 1.5)] * half  # "learnt velocity over the exact"
+
+
 def test_the_learnt_arrows_lie_over_the_exact_ones_in_grey():
     _, (_, field, _) = first("Training")
     drawn = [(each["color"], each["width"]) for each in field["lines"] if each["color"] != "#000"]
