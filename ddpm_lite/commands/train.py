@@ -13,16 +13,14 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from ..machine import distributed, files, weights
+from ..machine import distributed, files
 from ..machine.device import choose_device, place
 from ..models import header, material, presets, trained
 from ..models.autoencoding import AutoencoderModel
+from ..models.beginning import begin
 from ..models.objective import make_loss
 from ..models.recipe import Pictures, Recipe
 from ..networks.autoencoder import Autoencoder
-from ..networks.caption import reworded
-from ..networks.channels import widen
-from ..networks.unet import UNet
 from ..training.loop import TrainStep
 from ..training.loop import train as train_steps
 from .arguments import MINUTES, SEED, whole
@@ -97,11 +95,7 @@ def _train(args: argparse.Namespace) -> None:
 
     device, training = distributed.start(device), recipe.training
     model = recipe.build(training.seed)
-    if parent is not None:
-        begun = widen(parent.net.state_dict(), cast(UNet, model).extra)  # only U-Nets begin from another
-        if parent.recipe.words != recipe.words:
-            begun = reworded(begun, model.state_dict(), parent.recipe.words or (), recipe.words or ())
-        weights.fill(model, model.state_dict() | begun, parent.name)
+    begin(recipe, model, parent, space)
     teacher = None
     if parent is not None and recipe.kind == "few-steps":
         if parent.recipe.words != recipe.words:

@@ -193,11 +193,12 @@ COURSE = [
         "latent",
         "emoji",
         {**GLIDE, **LATENT},
-        Training(64, 1e-3, 11_000),
+        Training(64, 1e-3, 6500),
         about="draws emoji of 64 x 64 pixels from captions, in the latents of an autoencoder",
         target="v",
         schedule=COSINE,
         loss={"drop": 0.1, "word_drop": 0.0},
+        begin="glide-emoji",
         autoencoder="autoencoder-emoji",
     ),
     Recipe(

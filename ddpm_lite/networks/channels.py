@@ -45,3 +45,14 @@ def widen(state: dict[str, Tensor], extra: int) -> dict[str, Tensor]:
     """The weights of a U-Net for one with `extra` more input channels, whose weights are 0: it starts as the same network
     and learns to use the new channels. Slide L24; Nichol et al. 2022, section 3.3."""
     return state | {"first.weight": F.pad(state["first.weight"], (0, 0, 0, 0, 0, extra))}
+
+
+def recoloured(state: dict[str, Tensor], to_colours: Float[Tensor, "c k"], to_latents: Float[Tensor, "k c"]) -> dict[str, Tensor]:
+    """The weights of a U-Net of pictures with c channels for one of latents with k, which stand for colours: it reads
+    to_colours @ z, and what it answers becomes to_latents times its answer."""
+    first, last, bias = (state[name] for name in ("first.weight", "last.weight", "last.bias"))
+    return state | {
+        "first.weight": torch.einsum("ochw,ck->okhw", first, to_colours),
+        "last.weight": torch.einsum("kc,cihw->kihw", to_latents, last),
+        "last.bias": to_latents @ bias,
+    }
