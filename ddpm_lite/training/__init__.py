@@ -1,8 +1,8 @@
 """Algorithm 1, for every network here: what is predicted, what is compared, and the loop.
 
 The losses, what is done to a batch before them, the step of training, and the checkpoint from which a run continues belong
-here. The room imports `maths`, `machine` and `networks`. Slides L5, L18 to L20 and L23 to L27; eq. 14 and Algorithm 1 of Ho
-et al. 2020.
+here. The room imports `maths`, `machine`, `networks` and, for the steps that a student learns, `sampling`. Slides L5, L18 to
+L20 and L23 to L27; eq. 14 and Algorithm 1 of Ho et al. 2020.
 """
 
 from . import targets

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..machine import distributed
-from ..maths.gaussian import q_sample, x0_from_eps
+from ..maths.gaussian import eps_from_x0, q_sample, x0_from_eps
 from ..maths.schedule import Schedule, gather
 from ..networks.prior import conditions
 from ..sampling.samplers import as_eps
@@ -39,10 +39,12 @@ def ddim_to(
     t: Int[Tensor, " b"],
     t_next: Int[Tensor, " b"],
     schedule: Schedule,
+    bound: float,
 ) -> Float[Tensor, "b *d"]:
-    """A step of DDIM with eta = 0, for each picture from its own t to its own t_next: back to x0_hat, then forward along the same
-    noise. Song et al. 2021, eq. 12."""
-    return q_sample(x0_from_eps(x_t, eps_hat, t, schedule), t_next, eps_hat, schedule)
+    """A step of DDIM with eta = 0, for each picture from its own t to its own t_next: back to x0_hat, which is kept within
+    [-bound, bound], then forward along the noise that goes with it. Song et al. 2021, eq. 12."""
+    x0_hat = x0_from_eps(x_t, eps_hat, t, schedule).clamp(-bound, bound)
+    return q_sample(x0_hat, t_next, eps_from_x0(x_t, x0_hat, t, schedule), schedule)
 
 
 def one_step(
@@ -64,14 +66,18 @@ def one_step(
     return (s * x_next - s_next * x_t) / turn, (a_next * x_t - a * x_next) / turn
 
 
-def few_step_loss(schedule: Schedule, target: str, teacher: Callable[..., Tensor]) -> LossFunction:
+def few_step_loss(schedule: Schedule, target: str, teacher: Callable[..., Tensor], bound: float = 1.0) -> LossFunction:
     """The loss of a student whose one step does what two steps of half its length do. Salimans & Ho 2022, Algorithm 2; Meng et
     al. 2023, section 3; Frans et al. 2025, eq. 5.
 
     A batch is (x0, tokens). In each, the number of steps is drawn from COUNTS, and the t at which the step begins. With the most
     steps, the two shorter ones are the teacher's, eps_hat = teacher(x_t, t, tokens): it may be guided, and the student then
     needs no guidance. With fewer, they are the student's own with twice as many steps. The squared error is that of the target.
+    x0_hat is kept within [-bound, bound], 1 for pictures, a few standard deviations for latents: without it, a student that
+    learns from itself goes astray. ValueError for a target that is not known, and a bound that is not above 0.
     """
+    if not bound > 0:
+        raise ValueError(f"bound = {bound}, but what x0_hat is kept within must be above 0.")
     if target not in TARGETS:
         raise ValueError(f"There is no target {target!r}: use {', '.join(TARGETS)}.")
 
@@ -91,8 +97,8 @@ def few_step_loss(schedule: Schedule, target: str, teacher: Callable[..., Tensor
             else:
                 leads = model if target == "eps" else as_eps(model, schedule, target)
                 cond = in_steps(tokens, 2 * steps)
-            between = ddim_to(x_t, leads(x_t, t, cond), t, halfway, schedule)
-            x_next = ddim_to(between, leads(between, halfway, cond), halfway, t_next, schedule)
+            between = ddim_to(x_t, leads(x_t, t, cond), t, halfway, schedule, bound)
+            x_next = ddim_to(between, leads(between, halfway, cond), halfway, t_next, schedule, bound)
             clean, noise = one_step(x_t, x_next, t, t_next, schedule)
             wanted = TARGETS[target](clean, t, noise, schedule)
         per_item = (model(x_t, t, in_steps(tokens, steps)) - wanted).square().flatten(1).mean(1)

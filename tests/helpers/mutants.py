@@ -561,7 +561,8 @@ training/distillation.py
     torch.randint(len(COUNTS), () => torch.randint(len(COUNTS) - 1, ()
 models/objective.py
   models/test_wiring_presets.py::test_a_student_s_teacher_predicts_noise_and_is_guided_by_the_preset_s_number[v]
-    guided(eps, scale, empty_row(recipe.length)) => guided(eps, 2.0, empty_row(recipe.length))
+    guided(eps, scale, empty_row(recipe.length)), bound => guided(eps, 2.0, empty_row(recipe.length)), bound
+    guided(eps, scale, empty_row(recipe.length)), bound => guided(eps, scale, empty_row(recipe.length)), 1.0
     teacher if recipe.target == "eps" else => teacher if recipe.target == "v" else
 commands/train.py
   models/test_latent.py::test_your_own_pictures_are_drawn_in_the_latents_of_your_own_autoencoder

@@ -17,7 +17,7 @@ from ddpm_lite import __main__ as cli
 from ddpm_lite import as_eps, guided, in_steps, sample
 from ddpm_lite.data import grammar
 from ddpm_lite.machine import weights
-from ddpm_lite.models import evaluation, presets, trained
+from ddpm_lite.models import beginning, evaluation, presets, trained
 from ddpm_lite.models.autoencoding import AutoencoderModel
 from ddpm_lite.models.evaluation import autoencoders, clips, composing, exact, latents, upsampler
 from ddpm_lite.models.kinds import FewStepsModel, LatentModel, TextModel, UpsamplingModel
@@ -96,6 +96,27 @@ def test_latents_are_drawn_without_a_range_and_decoded(name, method):
     drawn = model.draw(ASKED, seed=2, steps=4, scale=3.0, method=method)
     torch.testing.assert_close(drawn, model.autoencoder.decode(last.x_t), rtol=0, atol=0.05)
     assert drawn.shape == (3, 3, 32, 32) and drawn.abs().max() <= 1 and not torch.allclose(drawn[0], drawn[1], atol=0.01)
+
+
+def test_a_network_for_latents_begins_from_one_for_pictures_and_reads_their_colours(g, monkeypatch):
+    recipe = replace(PRESETS["latent-emoji"], words=tuple(grammar.words()))
+    coder = trained.shipped("autoencoder-emoji").net
+    to_colours, to_latents = beginning.colours(recipe, coder)
+    pictures = exact.true_pictures(exact.asked("colour", True, 60, g), g, 64)  # others than those it has looked at
+    latents, small = coder.scaled(coder.encode(pictures).mean), F.avg_pool2d(pictures, 4)
+    seen = torch.einsum("ck,bkhw->bchw", to_colours, latents)
+    error = seen - small
+    assert float(error.sub(error.mean((0, 2, 3), keepdim=True)).var() / small.var()) < 0.2
+    # In colours alone, the network for latents is the one for pictures.
+    parent, model = trained.shipped("glide-emoji"), recipe.build()
+    monkeypatch.setattr(parent.net, "precision", None)
+    beginning.begin(recipe, model, parent, coder)
+    tokens, t = parent.tokenizer.encode(["a red fox", "two cats"]), torch.tensor([100, 600])
+    with torch.no_grad():
+        z = torch.randn(2, 4, 16, 16, generator=g)
+        answer = parent.net(torch.einsum("ck,bkhw->bchw", to_colours, z), t, tokens)
+        expected = torch.einsum("kc,bchw->bkhw", to_latents, answer)
+        torch.testing.assert_close(model.eval()(z, t, tokens), expected, rtol=1e-3, atol=1e-3)
 
 
 def student() -> FewStepsModel:
@@ -181,7 +202,7 @@ def test_a_model_in_latents_trains_draws_goes_on_and_knows_its_autoencoder(name,
     monkeypatch.setattr(trained, "ASSETS", assets)
     network = {**PRESETS[name].network, **NETWORKS[name], "size": 16, "channels": 4, "caption": {**CAPTION, "length": 16}}
     network |= {"attention": [8, 4], "mults": [1, 1, 2]} if name == "latent-emoji" else {}
-    monkeypatch.setitem(presets.PRESETS, name, replace(PRESETS[name], network=network))
+    monkeypatch.setitem(presets.PRESETS, name, replace(PRESETS[name], network=network, begin=None))
     start = ["train", name, "--out", str(run), "--device", "cpu"]
     assert cli.main([*start, "--steps", "2"]) == 2
     assert "autoencoder-emoji comes without weights: train it" in capsys.readouterr().err

@@ -23,7 +23,7 @@ from ddpm_lite.training.losses import denoising_loss
 N, DIM, IMAGE, TEXT = 2000, 96, 0.5, -0.25
 # Other numbers than any preset has, and than any default is: what is taken from elsewhere shows.
 ODD = {"drop": 0.3, "word_drop": 0.25, "shift": 3, "noise": 0.5, "everything": 0.4, "both": 0.2, "caption": 0.35, "image": 0.15}
-ODD |= {"factor": 4, "kl": 0.7, "scale": 1.5}
+ODD |= {"factor": 4, "kl": 0.7, "scale": 1.5, "bound": 3.0}
 UPSAMPLER = presets.PRESETS["upsampler-emoji"]
 DEAF = {key: value for key, value in UPSAMPLER.network.items() if key != "caption"}
 PRESETS = {**presets.PRESETS, "deaf": replace(UPSAMPLER, network=DEAF)}  # an upsampler may also read no captions
@@ -178,11 +178,11 @@ def test_an_autoencoder_weighs_the_kl_of_its_latents_by_the_preset_s_number(name
 def test_a_student_s_teacher_predicts_noise_and_is_guided_by_the_preset_s_number(target, monkeypatch):
     says, made = Counts().eval(), []
     preset = replace(PRESETS["few-steps-emoji"], target=target, words=("red",))
-    monkeypatch.setattr(objective, "few_step_loss", lambda *given: made.append(given) or denoising_loss(*given[1::-1]))
+    monkeypatch.setattr(objective, "few_step_loss", lambda *given: made.append(given) or denoising_loss(given[1], given[0]))
     x_t, t, tokens = torch.ones(2, 4, 2, 2), torch.tensor([300, 700]), preset.tokenizer.encode(["red", "red red"])
-    make_loss(replace(preset, loss={"scale": 1.5, "word_drop": 0.0}), Latents(), says)
-    ((schedule, said, teacher),) = made
-    assert torch.equal(schedule.beta, preset.make_schedule().beta) and said == target
+    make_loss(replace(preset, loss={"scale": 1.5, "bound": 3.0, "word_drop": 0.0}), Latents(), says)
+    ((schedule, said, teacher, bound),) = made
+    assert bound == 3.0 and torch.equal(schedule.beta, preset.make_schedule().beta) and said == target
     with_caption, without = says(x_t, t, tokens), says(x_t, t, empty_row(16).expand(2, -1))
     led = without + 1.5 * (with_caption - without)
     if target == "v":  # eps = sqrt(alpha_bar) v + sqrt(1 - alpha_bar) x_t

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ddpm_lite import Schedule, ddim_step, few_step_loss, in_steps, one_step
+from ddpm_lite import Schedule, ddim_step, eps_from_x0, few_step_loss, in_steps, one_step, q_sample, x0_from_eps
 from ddpm_lite.networks.tokenizer import empty_row
 from ddpm_lite.training.distillation import COUNTS, ddim_to, grid
 from ddpm_lite.training.targets import TARGETS
@@ -30,7 +30,7 @@ def test_one_step_of_ddim_leads_where_it_is_told(t, t_next, seed):
     each, after = torch.full((4,), t), torch.full((4,), t_next)
     x0, eps = one_step(x_t, x_next, each, after, SCHEDULE)
     torch.testing.assert_close(ddim_step(x_t, eps, t, t_next, SCHEDULE), x_next, rtol=1e-6, atol=1e-6)
-    torch.testing.assert_close(ddim_to(x_t, eps, each, after, SCHEDULE), x_next, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(ddim_to(x_t, eps, each, after, SCHEDULE, math.inf), x_next, rtol=1e-6, atol=1e-6)
     a = float(SCHEDULE.alpha_bar[t])
     torch.testing.assert_close(math.sqrt(a) * x0 + math.sqrt(1 - a) * eps, x_t, rtol=1e-6, atol=1e-6)
 
@@ -38,8 +38,19 @@ def test_one_step_of_ddim_leads_where_it_is_told(t, t_next, seed):
 def test_ddim_goes_from_each_t_to_each_t_next():
     x_t, eps = pictures(3, 0), pictures(3, 1)
     t, t_next = torch.tensor([96, 50, 7]), torch.tensor([48, 10, 0])
-    for i, row in enumerate(ddim_to(x_t, eps, t, t_next, SCHEDULE)):
+    for i, row in enumerate(ddim_to(x_t, eps, t, t_next, SCHEDULE, math.inf)):
         torch.testing.assert_close(row, ddim_step(x_t[i], eps[i], int(t[i]), int(t_next[i]), SCHEDULE))
+
+
+def test_what_is_seen_is_kept_within_its_bound():
+    x_t, t, t_next = 3 * pictures(4, 0), torch.tensor([96, 60, 30, 5]), torch.tensor([48, 30, 0, 0])
+    eps = pictures(4, 1)
+    x0 = x0_from_eps(x_t, eps, t, SCHEDULE).clamp(-0.7, 0.7)
+    along = eps_from_x0(x_t, x0, t, SCHEDULE)
+    torch.testing.assert_close(ddim_to(x_t, eps, t, t_next, SCHEDULE, 0.7), q_sample(x0, t_next, along, SCHEDULE))
+    assert (ddim_to(x_t, eps, t, t_next, SCHEDULE, 0.7)[2:].abs() <= 0.7).all()
+    with pytest.raises(ValueError, match=r"bound = 0\.0, but what x0_hat is kept within must be above 0"):
+        few_step_loss(SCHEDULE, "v", lambda *given: None, 0.0)
 
 
 def test_each_step_is_two_of_the_next_number_of_steps():
@@ -98,7 +109,7 @@ class Exact:
 @pytest.mark.parametrize("target", ["eps", "v", "x0"])
 def test_a_student_that_does_in_one_step_what_two_do_has_no_loss(target):
     model, g = Exact(target), torch.Generator().manual_seed(0)
-    loss = few_step_loss(SCHEDULE, target, model.teacher)
+    loss = few_step_loss(SCHEDULE, target, model.teacher, math.inf)
     x0, tokens = (STD * pictures(6, 3)).clamp(-1, 1), empty_row(5).expand(6, -1)
     for _ in range(24):
         model.asked = []
@@ -106,7 +117,7 @@ def test_a_student_that_does_in_one_step_what_two_do_has_no_loss(target):
         steps = model.asked[-1]
         assert model.asked == [steps] if steps == 8 else model.asked == [2 * steps, 2 * steps, steps]
         assert float(found.value) < 1e-12 and found.per_item.shape == (6,) and found.bin.max() < 20
-    spoilt = few_step_loss(SCHEDULE, target, lambda *given: 1.1 * model.teacher(*given))
+    spoilt = few_step_loss(SCHEDULE, target, lambda *given: 1.1 * model.teacher(*given), math.inf)
     assert max(float(spoilt(model, (x0, tokens), g).value) for _ in range(20)) > 1e-4
 
 
