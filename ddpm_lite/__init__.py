@@ -81,6 +81,7 @@ from .sampling import (
     heun_step,
     inpaint,
     sample,
+    sdedit,
     timesteps,
 )
 from .training import (
@@ -187,6 +188,7 @@ __all__ = [
     "reverse_drift",
     "sample",
     "score_from_eps",
+    "sdedit",
     "sigma_of",
     "slerp",
     "solve",

@@ -48,8 +48,8 @@ def lab(tmp_path_factory):
 
 # The slowest files, slowest first: each file keeps one process busy, and none of these may be left for the end.
 SLOW = """
-07_unclip 05_sampling 06_clip_conditioning 04_epsilon_training 00_from_noise_to_images 08_score_and_flow test_browser
-test_nbgrader test_mutants
+07_unclip 05_sampling 06_clip_conditioning 04_epsilon_training 00_from_noise_to_images 08_score_and_flow
+09_latents_and_transformers test_browser test_nbgrader test_mutants
 test_exercise_notebooks test_exercise_browser test_site_browser test_lecture test_train test_distributed test_view_live
 test_cards test_clip
 """.split()

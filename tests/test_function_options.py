@@ -186,6 +186,7 @@ TABLE: dict[str, dict[str, list[Used | Refused] | str]] = {
             *(Refused(SEEDED, others) for others in ({"method": "ddim"}, ASLEEP, *({"method": method} for method in STILL))),
         ],
     },
+    "sdedit": {"steps": [Used(7)], "options": "those of `sample`"},
     "timesteps": {"steps": [Used(7), Used([30, 1])]},
     "train": {
         "generator": [Used(SEEDED)],

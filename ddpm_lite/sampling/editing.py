@@ -1,19 +1,20 @@
-"""Editing a picture: keep a part of it and draw the rest anew (inpainting: Nichol et al. 2022, section 3.3), or find the
-noise from which it is drawn (DDIM inversion)."""
+"""Editing a picture: keep a part of it and draw the rest anew (inpainting: Nichol et al. 2022, section 3.3), draw it anew from
+a noisy form of itself (SDEdit: Meng et al. 2022), or find the noise from which it is drawn (DDIM inversion)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from ..maths.checks import require_data, require_pictures
+from ..maths.checks import require_data, require_finite, require_pictures
 from ..maths.gaussian import eps_from_x0, q_sample
 from ..maths.schedule import Schedule, require_floating
 from ..networks.channels import erased, with_channels
 from .guidance import refuse_training_mode
-from .loop import finite_x0_hat, timesteps
+from .loop import Frame, finite_x0_hat, sample, timesteps
 from .samplers import as_eps
 
 
@@ -54,6 +55,31 @@ def inpaint(
         return torch.where(mask.repeat(times, 1, 1, 1) == 1, back, network(x_t, t, cond))
 
     return eps
+
+
+def sdedit(
+    model: Callable[..., Tensor],
+    x0: Float[Tensor, "b *d"],
+    t: int,
+    eps: Float[Tensor, "b *d"],
+    schedule: Schedule,
+    *,
+    steps: int | None = None,
+    **options: Any,
+) -> Iterator[Frame]:
+    """Draw pictures or latents anew from their own noisy form at step t: q_sample(x0, t, eps), and from there down as in
+    `sample`, whose frames it yields. A small t changes little, t = T nearly everything. Meng et al. 2022, section 3.
+
+    t         1 to T
+    eps       the noise that is added, from N(0, I)
+    steps     how many, evenly spread from t down (default: all t of them)
+    options   those of `sample`
+    ValueError for another t, for an x0 that is not finite, and as in `sample`.
+    """
+    if not 1 <= t <= schedule.T:
+        raise ValueError(f"t = {t}, but it must lie between 1 and T = {schedule.T}.")
+    require_finite(x0=x0)
+    return sample(model, q_sample(x0, t, eps, schedule), schedule, steps=timesteps(t, steps), **options)
 
 
 @torch.no_grad()

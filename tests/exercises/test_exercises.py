@@ -31,7 +31,7 @@ def module(exercise: Write):
 def answers(exercise: Exercise):
     """helpers/answers/ for the exercise's notebook."""
     names = ["from_noise", "forward_process", "closed_form", "reverse_posterior", "epsilon_training", "sampling"]
-    names += ["clip_conditioning", "unclip", "score_and_flow"]
+    names += ["clip_conditioning", "unclip", "score_and_flow", "latents_and_transformers"]
     return importlib.import_module(f"answers.{names[int(exercise.number[0])]}")
 
 
@@ -47,7 +47,7 @@ MUTANTS = {e.number: mutants(e.answer()) for e in WRITTEN}
 
 def test_there_are_enough_of_them():
     a_notebook = [e.number.split(".")[0] for e in ALL]
-    assert len(ALL) >= 24 and all(a_notebook.count(str(n)) >= 3 for n in range(9))
+    assert len(ALL) >= 24 and all(a_notebook.count(str(n)) >= 3 for n in range(10))
     assert sum(len(e.misconceptions) for e in ALL) >= 60
     assert sum(map(len, MUTANTS.values())) >= 200
 

@@ -141,6 +141,7 @@ CALLS = {
     "place": lambda net=d.UNet, **k: d.place(net(**NET) if net is d.UNet else net(), torch.device("cpu"), **k).precision,
     "precondition": lambda **k: d.precondition(torch.linspace(0.1, 1, 3), **k),
     "sample": lambda **k: list(d.sample(stub, X, S, **{"steps": 5, **k})),
+    "sdedit": lambda **k: list(d.sdedit(stub, X, 30, -X, S, **{"steps": 5, "method": "ddim", **k})),
     "timesteps": lambda **k: d.timesteps(50, **k),
     "train": trained,
     "upsampling": lambda **k: lossy(d.upsampling(d.eps_loss(S), **k), X),

@@ -118,6 +118,13 @@ def cloud() -> Image.Image:
     return drawn_by(fig)
 
 
+def emoji() -> Tensor:
+    """Ten pictures of 64 x 64 pixels, drawn from words in latents."""
+    captions = ("a blue heart", "a cactus with a crown", "an owl with sunglasses", "a red apple", "a panda with a party hat")
+    captions += ("a ghost with a crown", "a pumpkin with sunglasses", "a star with a halo", "three robots", "a green elephant")
+    return load("latent-emoji").draw(captions, seed=3, steps=30, method="dpm-solver++", scale=4.0)
+
+
 OPENINGS: dict[str, tuple[Callable[[], Tensor | Image.Image], str]] = {
     "00": (walk, "Two rows of ten pictures: noise at the left becomes a handwritten 3 and a 5 at the right."),
     "01": (flower, "A photograph of a flower disappears in noise, in eight pictures."),
@@ -131,6 +138,7 @@ OPENINGS: dict[str, tuple[Callable[[], Tensor | Image.Image], str]] = {
     ),
     "07": (between, "A fox becomes a panda, in ten pictures."),
     "08": (cloud, "A round cloud of coloured points flows into the letters ODE, in five pictures."),
+    "09": (emoji, "Ten emoji of 64 by 64 pixels, drawn from words, among them a blue heart and a cactus with a crown."),
 }
 
 

@@ -90,6 +90,10 @@ CALLS = {
     "guidance.clip_guided.eps": (clip_guided(zero, NOISY, TOKENS, SCHEDULE, 1.0), {"x_t": X, "t": T}),
     "editing.inpaint": (editing.inpaint, {"model": EDITOR, "pictures": X, "mask": MASK, "schedule": SCHEDULE}),
     "editing.inpaint.eps": (editing.inpaint(EDITOR, X, MASK, SCHEDULE), {"x_t": X, "t": T}),
+    "editing.sdedit": (
+        lambda **options: list(editing.sdedit(t=3, steps=2, method="ddim", **options)),
+        {"model": zero, "x0": X, "eps": X, "schedule": SCHEDULE},
+    ),
     "editing.invert": (editing.invert, {"model": zero, "x0": X, "schedule": SCHEDULE}),
     "samplers.ddpm_step": (ddpm_step, {"x_t": X, "eps_hat": X, "t": 3, "t_next": 2, "schedule": SCHEDULE, "z": X}),
     "samplers.ddim_step": (ddim_step, {"x_t": X, "eps_hat": X, "t": 3, "t_next": 1, "schedule": SCHEDULE, "z": X, "eta": 0.5}),

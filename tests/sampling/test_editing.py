@@ -9,7 +9,20 @@ from test_caption import READER, SMALL, TOKENS, WORDS, seeded
 from test_networks import randomise
 from torch import nn
 
-from ddpm_lite import PointMLP, Schedule, UNet, eps_loss, guided, inpaint, inpainting, sample, train
+from ddpm_lite import (
+    GaussianMixture,
+    PointMLP,
+    Schedule,
+    UNet,
+    eps_loss,
+    guided,
+    inpaint,
+    inpainting,
+    q_sample,
+    sample,
+    sdedit,
+    train,
+)
 from ddpm_lite import __main__ as cli
 from ddpm_lite.machine import weights
 from ddpm_lite.models import kinds, material, presets, trained
@@ -259,3 +272,37 @@ def test_training_begins_with_the_shipped_parent(tiny, tmp_path, capsys):
         torch.testing.assert_close(own[name], value, rtol=1e-6, atol=1e-7)
     file.unlink()  # a run that goes on needs no parent
     assert cli.main([*command, "--resume"]) == 0
+
+
+# SDEdit.
+
+
+def test_sdedit_of_gaussian_data_keeps_alpha_bar_of_what_it_was_given(g):
+    """Of data from N(0, 1) the exact way back from x_t ends at sqrt(alpha_bar_t) x_t + sqrt(1 - alpha_bar_t) z, so that what
+    comes out is alpha_bar_t x_0 + sqrt(1 - alpha_bar_t^2) z: still from N(0, 1)."""
+    one, n = GaussianMixture(torch.ones(1), torch.zeros(1, 1), torch.ones(1)), 20_000
+    x0 = torch.randn(n, 1, generator=g, dtype=torch.float64)
+    for t in (20, 50, 80):
+        eps, a = torch.randn(n, 1, generator=g, dtype=torch.float64), float(schedule.alpha_bar[t])
+        *_, last = sdedit(one.eps_model(schedule), x0, t, eps, schedule, var="beta", generator=g)
+        slope = float((last.x_t * x0).mean() / (x0**2).mean())
+        assert slope == pytest.approx(a, abs=5 * math.sqrt((1 - a**2) / n))
+        assert float((last.x_t - a * x0).var()) == pytest.approx(1 - a**2, rel=5 * math.sqrt(2 / n) + 1e-3)
+
+
+def test_sdedit_goes_on_from_t_as_a_sample_that_has_got_there(g):
+    points = GaussianMixture(torch.ones(3), torch.randn(3, 2, generator=g), torch.full((3,), 0.1))
+    x0, eps = (torch.randn(5, 2, generator=g, dtype=torch.float64) for _ in range(2))
+    frames = list(sdedit(points.eps_model(schedule), x0, 60, eps, schedule, steps=4, method="ddim"))
+    assert [frame.t for frame in frames] == [60, 45, 30, 15, 0]
+    assert torch.equal(frames[0].x_t, q_sample(x0, 60, eps, schedule))
+    again = sample(points.eps_model(schedule), frames[0].x_t, schedule, steps=[60, 45, 30, 15], method="ddim")
+    assert all(torch.equal(a.x_t, b.x_t) for a, b in zip(frames, again, strict=True))
+    *_, near = sdedit(points.eps_model(schedule), x0, 1, eps, schedule, method="ddim")
+    torch.testing.assert_close(near.x_t, x0, atol=0.1, rtol=0.1)
+
+
+@pytest.mark.parametrize("t", [0, 101, -1])
+def test_sdedit_refuses_a_step_that_is_not_there(t):
+    with pytest.raises(ValueError, match=r"t = -?\d+, but it must lie between 1 and T = 100\."):
+        sdedit(PointMLP(2).eval(), torch.zeros(2, 2), t, torch.zeros(2, 2), schedule)

@@ -36,7 +36,7 @@ from ddpm_lite.models.evaluation.upsampler import psnr
 from ddpm_lite.models.unclip import load_chain
 from ddpm_lite.networks.channels import enlarge
 from ddpm_lite.networks.tokenizer import empty_row
-from ddpm_lite.sampling.editing import invert
+from ddpm_lite.sampling.editing import invert, sdedit
 from ddpm_lite.training.batches import decoding, drop_words, imagining, to_bytes
 from ddpm_lite.training.losses import x0_loss
 from ddpm_lite.views import plots
@@ -116,6 +116,7 @@ FINITE = {
     "a loss of points": lambda x: eps_loss(schedule)(PointMLP(4), (x,), seeded()),
     "sample": lambda x: sample(PointMLP(4).eval(), x, schedule),
     "invert": lambda x: invert(PointMLP(4).eval(), x, schedule),
+    "sdedit": lambda x: sdedit(PointMLP(4).eval(), x, 3, torch.zeros_like(x), schedule),
     "where a picture starts": lambda x: untrained("digits").draw(
         torch.tensor([1]), noise=torch.cat([torch.zeros(8, 4), x]).reshape(1, 3, 8, 8)
     ),
