@@ -10,7 +10,7 @@ from .attention import attend
 from .autoencoder import Autoencoder, Encoding
 from .blocks import Attention, ResBlock
 from .caption import Caption, Context
-from .channels import enlarge, erased, widen, with_channels
+from .channels import enlarge, erased, recoloured, widen, with_channels
 from .classifier import Classifier
 from .clip import CLIP, VIT_B_32, ImageEncoder, TextEncoder
 from .diffusers_unet import from_diffusers
@@ -61,6 +61,7 @@ __all__ = [
     "null_condition",
     "principal",
     "quick_gelu",
+    "recoloured",
     "slerp",
     "text_difference",
     "timestep_embedding",

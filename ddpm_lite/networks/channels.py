@@ -49,7 +49,7 @@ def widen(state: dict[str, Tensor], extra: int) -> dict[str, Tensor]:
 
 def recoloured(state: dict[str, Tensor], to_colours: Float[Tensor, "c k"], to_latents: Float[Tensor, "k c"]) -> dict[str, Tensor]:
     """The weights of a U-Net of pictures with c channels for one of latents with k, which stand for colours: it reads
-    to_colours @ z, and what it answers becomes to_latents times its answer."""
+    to_colours @ z, and what it answers becomes to_latents times its answer. Rombach et al. 2022, section 3.3."""
     first, last, bias = (state[name] for name in ("first.weight", "last.weight", "last.bias"))
     return state | {
         "first.weight": torch.einsum("ochw,ck->okhw", first, to_colours),

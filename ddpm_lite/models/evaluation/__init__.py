@@ -65,7 +65,7 @@ STUDIES = trained.ASSETS.parent / "studies"
 
 
 def study(name: str) -> list[dict[str, Any]]:
-    """The rows of an experiment that trained many networks: "targets", "composing" or "generators", whose scripts are in
+    """The rows of an experiment that trained many networks: "targets", "composing", "generators" or "latents", whose scripts are in
     tests/bench. ValueError for another name."""
     known = sorted(path.stem for path in STUDIES.glob("*.json"))
     if name not in known:
