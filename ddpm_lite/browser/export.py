@@ -4,8 +4,10 @@ The browser half is net.js, which reads what is written here.
 """
 
 import base64
+import copy
 import json
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from torch import Tensor, nn
 from ..models.kinds import AutoencoderModel
 from ..models.model import Trained
 
+DrawnFrom = TypeVar("DrawnFrom", bound=Trained)
 BITS = (8, 16)
 SHELF = "ddpmLiteNetworks"  # the global name under which scripts put their networks: {name: network}
 
@@ -51,6 +54,18 @@ def exported(model: Trained, bits: int = 8) -> Exported:
     return Exported({"recipe": described(model), "tensors": tensors, "size": len(data)}, data)
 
 
+def rounded(model: DrawnFrom, bits: int = 8) -> DrawnFrom:
+    """The model with the weights that a page has of it, in float32: what it draws is what the page draws."""
+    net = copy.deepcopy(model.net)
+    tensors = {
+        name: tensor.bfloat16() if bits == 16 or tensor.ndim < 2 else _restored(tensor)
+        for name, tensor in net.state_dict().items()
+    }
+    net.load_state_dict(tensors)
+    net.precision = None  # type: ignore[assignment]  # all networks that draw have it
+    return replace(model, net=net)
+
+
 def described(model: Trained) -> dict[str, Any]:
     """What a page must know of a model beside its weights. Where your own pictures lie is nobody's business."""
     recipe = model.recipe
@@ -60,10 +75,21 @@ def described(model: Trained) -> dict[str, Any]:
 
 def quantised(x: Tensor) -> bytes:
     """A float32 for each row of x, which multiplies its numbers; then these, whole numbers from -127 to 127, one byte each."""
+    scale, whole = _scaled(x)
+    return scale.numpy().astype("<f4").tobytes() + whole.to(torch.int8).numpy().tobytes()
+
+
+def _scaled(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The number that multiplies each row of x, and the whole numbers that it multiplies, (rows, numbers)."""
     rows = x.detach().float().cpu().flatten(1)
     scale = rows.abs().amax(1) / 127
-    whole = (rows / scale.clamp(min=torch.finfo(torch.float32).tiny)[:, None]).round().clamp(-127, 127)
-    return scale.numpy().astype("<f4").tobytes() + whole.to(torch.int8).numpy().tobytes()
+    return scale, (rows / scale.clamp(min=torch.finfo(torch.float32).tiny)[:, None]).round().clamp(-127, 127)
+
+
+def _restored(x: Tensor) -> Tensor:
+    """The numbers that a page reads of `quantised`."""
+    scale, whole = _scaled(x)
+    return (scale[:, None] * whole).reshape(x.shape)
 
 
 def bfloat16(x: Tensor) -> bytes:

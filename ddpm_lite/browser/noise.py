@@ -28,7 +28,8 @@ def threefry(key: tuple[int, int], counter: np.ndarray) -> tuple[np.ndarray, np.
 
 def portable_noise(seed: int, shape: Sequence[int], stream: int = 0) -> Float[Tensor, "..."]:
     """N(0, I) of this shape, the same in Python and in a page for a seed, on any machine: `draw(..., noise=portable_noise(seed,
-    (1, 3, 16, 16)))` is what the page draws with that seed. Slide L21; Salmon et al. 2011, section 4.2; Box & Muller 1958.
+    (1, 3, 16, 16)))` is what the page draws with that seed. Box and Muller make normal numbers of `threefry`'s uniform ones.
+    Slide L21; Salmon et al. 2011, section 4.2.
 
     stream   other noise of the same seed
     ValueError for a seed or a stream that has more than 32 bits.

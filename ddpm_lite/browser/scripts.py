@@ -32,5 +32,5 @@ def worker_script() -> str:
 
 @cache
 def page_script() -> str:
-    """What a page or a view needs: `Engine`, `Tokenizer` and `fromShelf`, and the worker's script as the constant WORKER."""
-    return part("tokenizer") + part("engine") + f"const WORKER = {json.dumps(worker_script())};\n"
+    """What a page or a view needs: `Writer` and what it uses, and the worker's script as the constant WORKER."""
+    return part("tokenizer") + part("engine") + part("writer") + f"const WORKER = {json.dumps(worker_script())};\n"

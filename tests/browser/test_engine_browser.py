@@ -1,4 +1,4 @@
-"""The engine in Chromium, in a page from a disk and from a server: it loads, draws, gives up what is overtaken, says what is wrong."""
+"""The engine in Chromium, in a page from a disk and from a server: what is overtaken ends, what is wrong is told."""
 
 import threading
 from functools import partial
