@@ -59,10 +59,11 @@ class Writer {
   }
 }
 
-// The words of a caption as nodes in `host`, those that the model does not know marked; gives a sentence about them, or "".
+// The words of a caption as nodes in `host`, if the model does not know all of them: those are marked. Gives a sentence about them, or "".
 function markWords(host, { words, left }) {
+  const all = words.every(([, known]) => known);
   host.replaceChildren(
-    ...words.slice(0, 60).flatMap(([word, known]) => {
+    ...(all ? [] : words.slice(0, 60)).flatMap(([word, known]) => {
       const node = document.createElement(known ? "span" : "mark");
       node.textContent = word;
       if (!known) node.title = "The model does not know this word.";

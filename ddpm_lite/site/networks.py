@@ -1,14 +1,21 @@
 """The weights that the pages can load, as scripts beside them: a reader who draws nothing loads none."""
 
 from collections.abc import Iterable
+from functools import cache
+from typing import Any
 
 import nbformat
 
-from ..browser.export import exported
+from ..browser.export import described, exported
+from ..browser.scripts import page_script
 from ..models.presets import PRESETS
 from ..models.trained import ASSETS, shipped
+from .text import file, in_html
 
 FOLDER = "networks"
+# What the front page draws with, and the captions that it proposes.
+DEMO, UPSAMPLER = "glide-emoji", "upsampler-emoji"
+CAPTIONS = ("a green elephant", "a red castle", "an owl with a crown", "three robots", "a blue hamburger")
 
 
 def asked(notebooks: Iterable[nbformat.NotebookNode]) -> list[str]:
@@ -24,4 +31,19 @@ def asked(notebooks: Iterable[nbformat.NotebookNode]) -> list[str]:
 def scripts(names: Iterable[str]) -> dict[str, bytes]:
     """{file: script} for each shipped model of these names; of another one, a page says that its weights are missing."""
     there = [name for name in dict.fromkeys(names) if name in PRESETS and (ASSETS / f"{name}.safetensors").is_file()]
-    return {f"{FOLDER}/{name}.js": exported(shipped(name)).script().encode() for name in there}
+    return {f"{FOLDER}/{name}.js": _script(name) for name in there}
+
+
+@cache
+def _script(name: str) -> bytes:
+    return exported(shipped(name)).script().encode()
+
+
+def demo() -> dict[str, Any]:
+    """What the front page must know of the model that it draws with."""
+    return {"recipe": described(shipped(DEMO)), "upsampler": UPSAMPLER, "captions": CAPTIONS}
+
+
+def demo_script() -> str:
+    """The script of the front page, as it stands in it."""
+    return in_html(page_script()) + file("demo.js")

@@ -1,6 +1,6 @@
 // Write: a caption is typed, and the network draws it here, in a worker. Until it is asked, what was drawn beforehand is seen.
 
-const TITLES = ["x_t", "x̂_0, what the network sees in it"];
+const TITLES = ["xₜ", "x̂₀, what the network sees in it"];
 
 function build(kit) {
   const { model } = kit;
