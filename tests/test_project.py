@@ -43,6 +43,7 @@ FLOORS = [
     {"networks"},
     {"training", "sampling"},
     {"data", "models"},
+    {"browser"},
     {"views", "exercises"},
     {"site", "commands"},
     {"__init__", "__main__"},

@@ -20,6 +20,7 @@ from traitlets.config import Config
 from ..machine import files as places
 from ..machine.weights import write_atomically
 from ..views.plots import NARROW
+from . import networks
 from .index import entries, folded
 from .lecture import COLUMNS, LINES
 from .notebooks import read
@@ -77,10 +78,13 @@ def build(notebooks: Path, out: Path, repository: str | None = None) -> list[Pat
             ) from error
     pictures = {name: base64.b64encode((HERE.parent / "assets" / f"{name}.png").read_bytes()).decode() for name in OPENING}
     index = page.environment.get_template("index.html.j2")
-    files["index.html"] = index.render(course=course, pictures=pictures, repository=repository).encode()
+    demo = {"demo": networks.demo(), "demo_script": networks.demo_script()}
+    files["index.html"] = index.render(course=course, pictures=pictures, repository=repository, **demo).encode()
     lines = page.environment.get_template("lecture.html.j2")
     files["lecture.html"] = lines.render(lines=LINES, columns=COLUMNS, found=entries(course), folded=folded(course)).encode()
-    files |= reference()
+    files |= reference() | networks.scripts(
+        [networks.DEMO, networks.UPSAMPLER, *networks.asked(lesson["nb"] for lesson in course)]
+    )
     with places.made(out):
         for name, data in files.items():
             (out / name).parent.mkdir(parents=True, exist_ok=True)

@@ -67,12 +67,17 @@ def boxes(page: str) -> list[tuple[str, str]]:
     return re.findall(r'<details class="lecture" id="([^"]*)"><summary>If you follow the lecture: (.*?)</summary>', page)
 
 
+def in_html(script: str) -> str:
+    """A script that can stand in a <script> element: "<\\/script>" is the same string, and does not end the element."""
+    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
 @functools.cache
 def file(name: str) -> str:
     """A script or a style of this folder, to stand inside an HTML page; the fonts it names are put into it."""
     text = (HERE / name).read_text(encoding="utf-8")
-    if name.endswith(".js"):  # "<\/script>" is the same string, and does not end the element
-        return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    if name.endswith(".js"):
+        return in_html(text)
 
     def font(found: re.Match) -> str:
         data = base64.b64encode((HERE / name).with_name("fonts").joinpath(found[1]).read_bytes()).decode()

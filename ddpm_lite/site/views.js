@@ -1,5 +1,6 @@
 // The views without a kernel: their modules (anywidget's) and the states they were saved in stand in the page as JSON.
 
+globalThis.ddpmLiteFolder = "networks/"; // where a view that draws finds weights: see networks.py
 const saved = JSON.parse(document.getElementById("views").textContent);
 const models = new Map();
 const modules = new Map();

@@ -1,7 +1,7 @@
 """The slider views and the figures: each view has a Python half and a browser half, side by side.
 
 What shows the lecture, in a notebook or on a page, belongs here; what is shown is computed by the rooms below. The room
-imports `maths`, `training`, `sampling` and `data`. Slides L3, L6 to L8, L10 to L21, L23 to L27, each
+imports `maths`, `networks`, `training`, `sampling`, `data`, `models` and `browser`. Slides L3, L6 to L8, L10 to L27, each
 with the equations of what it shows.
 """
 
@@ -19,6 +19,7 @@ from .sampling import Sampling
 from .schedule import ScheduleView
 from .sheet import Sheet
 from .training import Training
+from .write import Write
 
 __all__ = [
     "Asked",
@@ -34,5 +35,6 @@ __all__ = [
     "Sheet",
     "Training",
     "View",
+    "Write",
     "plots",
 ]

@@ -48,7 +48,7 @@ def built(tmp_path, *cells, **more) -> tuple[str, str]:
 
 
 def test_every_notebook_has_a_page_and_a_deck_and_the_index_leads_to_them(pages):
-    assert {name for name in pages if not name.startswith("api/")} == {
+    assert {name for name in pages if not name.startswith(("api/", "networks/"))} == {
         "index.html", "lecture.html", *(f"{n}{end}" for n in NAMES for end in (".html", ".slides.html"))
     }  # fmt: skip
     readme = (NOTEBOOKS.parent / "README.md").read_text(encoding="utf-8")
@@ -62,7 +62,7 @@ def test_every_notebook_has_a_page_and_a_deck_and_the_index_leads_to_them(pages)
 
 def test_every_page_leads_to_the_lines_of_the_lecture_and_to_the_reference(pages):
     for name, text in pages.items():
-        if not name.endswith(".slides.html"):
+        if not name.endswith((".slides.html", ".js")):
             linked = {posixpath.normpath(posixpath.join(name, "..", to)) for to in re.findall(r'<a [^>]*href="([^"#]+)', text)}
             assert {"index.html", "lecture.html", "api/index.html"} - {name} <= linked, name
 
@@ -294,7 +294,7 @@ def test_the_notebooks_here_are_taken_else_those_of_the_clone(tmp_path, capsys, 
     monkeypatch.chdir(tmp_path)
     assert cli.main(["site", "--out", "out"]) == 0
     names = {p.name for p in (tmp_path / "out").iterdir()}
-    assert names == {"index.html", "lecture.html", "api", "mine.html", "mine.slides.html"}
+    assert names == {"index.html", "lecture.html", "api", "networks", "mine.html", "mine.slides.html"}
     count = sum(p.is_file() for p in (tmp_path / "out").rglob("*"))
     assert capsys.readouterr().out.startswith(f"{count} files in out")
     assert common.BESIDE == NOTEBOOKS

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import ddpm_lite
+from ddpm_lite.browser.scripts import page_script
 from ddpm_lite.views.base import HERE, esm
 
 ESLINT = shutil.which("eslint")
@@ -49,7 +50,7 @@ def test_the_scripts_of_the_web_pages_are_clean(tmp_path):
     folder = Path(ddpm_lite.__file__).parent / "site"
     scripts = {"theme": ["theme"], "page": ["maths", "views", "page"], "deck": ["maths", "views", "deck"]}
     sources = {name: "".join((folder / f"{part}.js").read_text() for part in parts) for name, parts in scripts.items()}
-    found = lint(tmp_path, sources)
+    found = lint(tmp_path, sources | {"index": page_script() + (folder / "demo.js").read_text()})
     assert [f"{name}.js:{m['line']}: {m['message']}" for name in found for m in found[name]] == []
 
 

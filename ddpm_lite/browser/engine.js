@@ -1,0 +1,95 @@
+// The page's side of the engine: a worker made from text, so that it works in a page from a disk, and what is asked of it.
+
+// Whether this browser can run it: plain JavaScript is enough, but it needs workers.
+const engineRuns = () => typeof Worker === "function" && typeof Blob === "function";
+
+class Engine {
+  // source: the script of the worker.
+  constructor(source) {
+    this.address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+    this.worker = new Worker(this.address);
+    this.asked = new Map();
+    this.loads = new Map();
+    this.number = 0;
+    this.way = null; // "fused", "simd" or "plain", once it has answered
+    this.worker.onmessage = ({ data }) => this.hear(data);
+    this.worker.onerror = (event) => this.fail(event.message || "the worker does not run");
+  }
+
+  hear(data) {
+    const { onFrame, resolve, reject } = this.asked.get(data.id) ?? {};
+    if (!resolve) return;
+    this.way = data.way ?? this.way;
+    if (!data.done && data.error === undefined) return onFrame?.(data);
+    this.asked.delete(data.id);
+    if (data.error === undefined) resolve(data);
+    else reject(new Error(data.error));
+  }
+
+  fail(reason) {
+    for (const { reject } of this.asked.values()) reject(new Error(`The engine stopped: ${reason}.`));
+    this.asked.clear();
+  }
+
+  ask(message, onFrame = null, transfer = []) {
+    const id = ++this.number;
+    return new Promise((resolve, reject) => {
+      this.asked.set(id, { onFrame, resolve, reject });
+      this.worker.postMessage({ id, ...message }, transfer);
+    });
+  }
+
+  // A network from its entry and bytes, once.
+  load(name, entry, bytes) {
+    if (!this.loads.has(name)) this.loads.set(name, this.ask({ task: "load", name, entry, bytes }));
+    return this.loads.get(name);
+  }
+
+  // Pictures, of which each frame is told; what the asker has asked for before is given up, and its promise gives { stopped }.
+  draw(asker, request, onFrame) {
+    return this.ask({ task: "draw", asker, ...request }, onFrame);
+  }
+
+  stop(asker) {
+    this.worker.postMessage({ id: ++this.number, task: "stop", asker });
+  }
+
+  end() {
+    this.worker.terminate();
+    URL.revokeObjectURL(this.address);
+    this.fail("it was ended");
+  }
+}
+
+// The bytes of base64.
+function fromBase64(text) {
+  const letters = atob(text);
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
+  return bytes;
+}
+
+// A network that a script puts on the page's shelf: the script is loaded when it is first asked for. Rejects with a sentence.
+function fromShelf(name, address) {
+  const shelf = (globalThis.ddpmLiteNetworks ??= {});
+  const arriving = (globalThis.ddpmLiteArriving ??= {});
+  arriving[name] ??= new Promise((resolve, reject) => {
+    const give = () => {
+      if (!shelf[name]?.data) return reject(new Error(`The weights of ${name} are damaged: ${address} holds none.`));
+      try {
+        const { data, ...entry } = shelf[name];
+        delete shelf[name]; // the text is no longer needed
+        resolve({ entry, bytes: fromBase64(data) });
+      } catch {
+        reject(new Error(`The weights of ${name} are damaged: ${address} cannot be read.`));
+      }
+    };
+    if (shelf[name]) return give();
+    const node = document.createElement("script");
+    node.src = address;
+    node.onload = give;
+    node.onerror = () => reject(new Error(`The weights of ${name} are missing: there is no ${address}.`));
+    document.head.append(node);
+  });
+  return arriving[name];
+}

@@ -1,0 +1,104 @@
+// What the worker does: it keeps the networks, and draws step by step. Between two steps it hears what has come: of the requests of
+// one asker, only the last is drawn.
+
+const nextTurn = () => {
+  const { port1, port2 } = new MessageChannel(); // setTimeout would wait for 4 ms
+  return new Promise((go) => {
+    port1.onmessage = () => {
+      port1.close();
+      go();
+    };
+    port2.postMessage(null);
+  });
+};
+
+// The answers to messages, by `post`: see Engine in engine.js, which sends them.
+function serve(post, way = null) {
+  const heap = new Heap(way);
+  const nets = new Map();
+  const latest = new Map(); // the last request of each asker
+  let queue = Promise.resolve();
+
+  const found = (name) => {
+    if (!nets.has(name)) throw new Error(`The weights of ${name} are not loaded.`);
+    return nets.get(name);
+  };
+
+  // Draws with one network; each frame is posted. Null if a later request has come.
+  async function drawn(request, stage, net, eps, x, options) {
+    let last = null;
+    const { steps } = options;
+    let k = 0;
+    let start = performance.now();
+    for (const frame of frames(eps, net.recipe.schedule, x, options)) {
+      last = frame;
+      if (k < steps) post({ id: request.id, stage, k, steps, t: frame.t, x_t: shown(net, frame.x_t), x0: shown(net, frame.x0), ms: performance.now() - start });
+      k++;
+      await nextTurn();
+      if (latest.get(request.asker) !== request.id) return null;
+      start = performance.now();
+    }
+    return last.x_t;
+  }
+
+  // What is seen of a picture that a latent model has in work.
+  const shown = (net, x) => (net.recipe.autoencoder ? decode(found(net.recipe.autoencoder), x) : x);
+
+  async function draw(request) {
+    const { name, rows, seeds, scale = 2, enlarge = null, enlarging = 4, enlargeRows = null } = request;
+    const net = found(name);
+    const { channels, size } = net.recipe.network;
+    const each = channels * size * size;
+    const noise = (stream, n) => {
+      const all = new Float32Array(rows.length * n);
+      seeds.forEach((seed, i) => all.set(portableNoise(seed, n, stream), i * n));
+      return all;
+    };
+    const bottom = heap.top;
+    try {
+      const options = { ...request, clip: !net.recipe.autoencoder, fresh: (k) => noise(k + 1, each) };
+      const x = await drawn(request, "draw", net, predictor(net, rows, scale), request.noise ?? noise(0, each), options);
+      if (!x) return { stopped: true };
+      const pictures = shown(net, x).map((value) => Math.min(1, Math.max(-1, value)));
+      if (!enlarge) return { pictures };
+      post({ id: request.id, stage: "drawn", pictures });
+      const upsampler = found(enlarge);
+      const large = upsampler.recipe.network;
+      const beside = enlarged(pictures, rows.length * channels, size, large.size / size);
+      const first = noise(1 << 20, large.channels * large.size ** 2);
+      const eps = predictor(upsampler, enlargeRows ?? rows.map(() => ({})), 1, beside);
+      const result = await drawn(request, "enlarge", upsampler, eps, first, { steps: enlarging });
+      return result ? { pictures, large: result.map((value) => Math.min(1, Math.max(-1, value))) } : { stopped: true };
+    } finally {
+      heap.top = bottom;
+    }
+  }
+
+  // Pictures of size x size, one after the other, each pixel `factor` x `factor` times: what an upsampler sees.
+  function enlarged(pictures, count, size, factor) {
+    const side = size * factor;
+    return Float32Array.from({ length: count * side * side }, (_, i) => {
+      const [picture, y, x] = [Math.floor(i / side ** 2), Math.floor(i / side) % side, i % side];
+      return pictures[(picture * size + Math.floor(y / factor)) * size + Math.floor(x / factor)];
+    });
+  }
+
+  const tasks = {
+    load: ({ name, entry, bytes }) => void (nets.has(name) || nets.set(name, new Net(heap, entry, bytes))),
+    draw: (request) => (latest.get(request.asker) === request.id ? draw(request) : { stopped: true }),
+    compare: ({ name, pictures, tokens }) => ({ image: encodeImage(found(name), pictures), text: encodeText(found(name), tokens) }),
+  };
+
+  return function hear(message) {
+    if (message.asker) latest.set(message.asker, message.id); // `stop` has an id that nothing is drawn for
+    if (message.task === "stop") return queue;
+    queue = queue.then(async () => {
+      try {
+        post({ id: message.id, done: true, way: heap.way, ...(await tasks[message.task](message)) });
+      } catch (error) {
+        post({ id: message.id, error: error.message });
+      }
+    });
+    return queue;
+  };
+}

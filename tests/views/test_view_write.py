@@ -1,0 +1,160 @@
+"""Write: a typed caption is drawn in the page, from a disk, as the package draws it. For JupyterLab see test_view_write_lab."""
+
+import ipywidgets
+import nbformat
+import numpy as np
+import pytest
+import torch
+from engine import exact
+from lab import CHROMIUM, FLAGS, SCREENSHOTS
+from traitlets import TraitError
+
+from ddpm_lite import site, views
+from ddpm_lite.browser.export import exported
+from ddpm_lite.browser.noise import portable_noise
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+CAPTIONS = ["a red apple", "a blue fish", "two dogs"]
+ROOT = "document.querySelector('.live').shadowRoot.querySelector('.ddpm-view')"
+FINISHED = f"JSON.stringify(JSON.parse({ROOT}.dataset.finished ?? '0')) === {ROOT}.dataset.state && {ROOT}.drawn.large"
+
+
+@pytest.fixture(scope="module")
+def view():
+    return views.Write(exact("glide-emoji"), CAPTIONS, exact("upsampler-emoji"))
+
+
+def test_the_frame_is_the_package_s_picture(view, unchecked):
+    """From the weights of 8 bits it differs a little from the one of 16, and two captions start from one noise."""
+    model, noise = exact("glide-emoji"), portable_noise(5, (1, 3, 16, 16))
+    view.set_trait("caption", "a red apple"), view.set_trait("other", "a blue fish"), view.set_trait("seed", 5)
+    view.steps = 4
+    frame = view.frame()["pictures"]
+    truth = model.draw(["a red apple", "a blue fish"], noise=torch.cat([noise, noise]), steps=4, scale=2.0).numpy()
+    assert frame.shape == truth.shape and 0 < np.abs(frame - truth).mean() < 0.05
+    both = "A picture for “a red apple” and, from the same noise, “a blue fish”"
+    assert view.describe() == f"{both}: 4 steps of ddim at guidance 2, from the noise of seed 5."
+    view.caption, view.other = "xyzzy", ""
+    with pytest.warns(UserWarning, match="xyzzy"):
+        assert np.isfinite(view.frame()["pictures"]).all()
+    for name, value in view.start.items():
+        setattr(view, name, value)
+
+
+def test_the_weights_are_sent_when_they_are_asked_for(view, monkeypatch):
+    sent = []
+    monkeypatch.setattr(view, "send", lambda content, buffers: sent.append((content, buffers)))
+    view._from_browser(view, {"weights": "upsampler-emoji"}, [])
+    view._from_browser(view, {"weights": "../etc/passwd"}, [])
+    ((content, (data,)),) = sent
+    assert content["weights"] == "upsampler-emoji" and len(data) == content["entry"]["size"]
+    assert len(str(view.get_state())) < 300_000, "the notebook does not hold them"
+
+
+def test_what_does_not_fit_is_refused(view):
+    for captions in ([], ["a"] * 9):
+        with pytest.raises(ValueError, match="one to eight captions"):
+            views.Write(exact("glide-emoji"), captions)
+    with pytest.raises(ValueError, match="inpaint-emoji is inpainting"):
+        views.Write(exact("inpaint-emoji"), ["a"])
+    for name, value in {"caption": "a" * 201, "scale": 9.0, "steps": 0, "method": "ddpm", "seed": 100}.items():
+        with pytest.raises(TraitError):
+            setattr(view, name, value)
+
+
+@pytest.fixture(scope="module")
+def folder(view, tmp_path_factory):
+    home = tmp_path_factory.mktemp("write")
+    saved = ipywidgets.Widget.get_manager_state(widgets=[view])["state"]
+    output = nbformat.v4.new_output("display_data", {VIEW: {"model_id": view.model_id}})
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("view", outputs=[output])])
+    nb.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": saved}}
+    (home / "notebooks").mkdir()
+    nbformat.write(nb, home / "notebooks" / "write.ipynb")
+    site.build(home / "notebooks", home / "out")
+    for name in view.networks:
+        (home / "out" / "networks" / f"{name}.js").write_text(exported(view._models[name]).script())
+    return home / "out"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium, folder):
+    page = chromium.new_page(viewport={"width": 1280, "height": 1000}, offline=True)
+    faults = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto((folder / "write.html").as_uri())
+    page.wait_for_selector(".live canvas", state="attached")
+    yield page
+    page.close()
+    assert not faults
+
+
+def drawn(page, size: int) -> np.ndarray:
+    return np.array(page.evaluate(f"[...{ROOT}.drawn.pictures]")).reshape(-1, 3, size, size)
+
+
+def ask(page, caption: str, box: str = "A caption") -> None:
+    page.get_by_label(box, exact=True).fill(caption)
+    page.get_by_label(box, exact=True).press("Enter")
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not CHROMIUM, reason="no Chromium: nothing is tested in a browser")
+class TestOnAPage:
+    def test_a_typed_caption_is_drawn(self, page, view, unchecked):
+        assert "drawn beforehand" in page.locator(".caption").inner_text()
+        assert not page.evaluate("performance.getEntriesByType('resource').length"), "nothing is loaded before it is asked"
+        ask(page, "a green fish")
+        page.wait_for_function(FINISHED, timeout=60_000)
+        view.caption = "a green fish"
+        assert np.abs(drawn(page, 16) - view.frame()["pictures"]).max() * 127.5 < 2
+        assert page.locator(".caption").inner_text() == f"{view.describe()} Drawn."
+        assert page.evaluate(f"{ROOT}.drawn.large.length") == 3 * 64 * 64
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=SCREENSHOTS / "write.png", full_page=True)
+        ask(page, "a red fish", "another, from the same noise")
+        page.get_by_label("seed of the noise").focus()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function(f"{ROOT}.drawn.pictures.length === 1536 && {FINISHED}", timeout=60_000)
+        view.other, view.seed = "a red fish", 1
+        assert np.abs(drawn(page, 16) - view.frame()["pictures"]).max() * 127.5 < 2
+        assert page.evaluate(f"{ROOT}.drawn.large.length") == 2 * 3 * 64 * 64
+        for name, value in view.start.items():
+            setattr(view, name, value)
+
+    def test_unknown_words_are_marked_while_they_are_typed(self, page):
+        page.get_by_label("A caption", exact=True).fill("a <qq>blorb</qq> fish")
+        assert page.locator(".words mark").all_inner_texts() == ["qq", "blorb", "qq"]
+        assert page.locator(".said").first.inner_text() == "The model does not know “qq”, “blorb”, and leaves that out."
+        page.get_by_label("A caption", exact=True).fill("fish " * 30)
+        assert "no room for the last" in page.locator(".said").first.inner_text()
+
+    def test_the_last_of_many_moves_is_drawn(self, page):
+        ask(page, "a blue fish")
+        for _ in range(12):
+            page.get_by_role("slider", name="steps").press("ArrowLeft")
+        page.wait_for_function(FINISHED, timeout=60_000)
+        assert '"steps":8' in page.evaluate(f"{ROOT}.dataset.finished")
+
+    def test_missing_weights_are_told_and_the_still_pictures_stay(self, chromium, folder, tmp_path):
+        alone = tmp_path / "write.html"
+        alone.write_text((folder / "write.html").read_text(encoding="utf-8"), encoding="utf-8")
+        page = chromium.new_page()
+        page.goto(alone.as_uri())
+        page.wait_for_selector(".live canvas", state="attached")
+        ask(page, "a blue fish")
+        page.wait_for_selector(".live [role=alert]:not([hidden])")
+        assert page.locator(".live [role=alert]").inner_text().startswith("The weights of glide-emoji are missing")
+        page.get_by_label("begin with").select_option("two dogs")
+        page.wait_for_function(f"{ROOT}.dataset.state.includes('two dogs')")
+        assert "drawn beforehand" in page.locator(".caption").inner_text()
+        page.close()
