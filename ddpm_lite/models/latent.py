@@ -40,7 +40,7 @@ class FewStepsModel(LatentModel):
         steps: int = 4,
         scale: float | None = None,
         method: str = "ddim",
-        noise: Float[Tensor, "n c h w"] | None = None,
+        noise: Float[Tensor, "n k h w"] | None = None,
     ) -> Float[Tensor, "n c H W"]:
         """One picture for each caption, in [-1, 1], on the CPU: see `ClassModel.draw`. ValueError for other numbers of steps, for
         another method than DDIM, whose steps it has learnt, and for a scale: its teacher's is in its weights."""

@@ -25,7 +25,7 @@ class TextModel(DrawingModel):
         scale: float | None = None,
         method: str = "ddim",
         noise: Float[Tensor, "n c h w"] | None = None,
-    ) -> Float[Tensor, "n c h w"]:
+    ) -> Float[Tensor, "n c_out H W"]:
         """One picture for each caption, in [-1, 1], on the CPU: see `ClassModel.draw`. A warning names the words
         that it does not know."""
         tokens = self.tokens(captions)

@@ -96,6 +96,7 @@ def test_latents_are_drawn_without_a_range_and_decoded(name, method):
     drawn = model.draw(ASKED, seed=2, steps=4, scale=3.0, method=method)
     torch.testing.assert_close(drawn, model.autoencoder.decode(last.x_t), rtol=0, atol=0.05)
     assert drawn.shape == (3, 3, 32, 32) and drawn.abs().max() <= 1 and not torch.allclose(drawn[0], drawn[1], atol=0.01)
+    torch.testing.assert_close(model.draw(ASKED, noise=x_T, steps=4, scale=3.0, method=method), drawn, rtol=0, atol=0.001)
 
 
 def test_a_network_for_latents_begins_from_one_for_pictures_and_reads_their_colours(g, monkeypatch):
