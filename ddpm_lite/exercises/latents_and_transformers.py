@@ -57,15 +57,15 @@ def _gaussians(g):
     "N(0,I)\\big)$ in nats for each picture, of shape `(B,)`: `mean` and `log_var` are $\\mu$ and $\\log\\sigma^2$, "
     "`(B, ...)`, and the latents of a picture are independent.",
     hints=[
-        "One coordinate first: the mean of log q - log p under q. Two squares turn into variances.",
+        "One coordinate first: the mean of log q - log p under q. The means of its two squares follow from mu and sigma.",
         "Independent coordinates: their KLs are added up, over everything but the batch.",
         "Check: with mean 0 and log_var 0 the two Gaussians are the same.",
     ],
     package=(Encoding.kl,),
 )
 def latent_kl(mean, log_var):
-    """Each coordinate costs (mu^2 + sigma^2 - 1 - log sigma^2) / 2: nothing where it is N(0, 1), more the farther its mean lies
-    out, and more the narrower it is, as a narrow Gaussian says more. The costs of independent coordinates add up."""
+    """Each coordinate costs (mu^2 + sigma^2 - 1 - log sigma^2) / 2: nothing where it is N(0, 1), more the farther its mean is
+    from 0, and more the narrower it is, because a narrow Gaussian says more. The costs of independent coordinates add up."""
     cost = (mean**2 + log_var.exp() - 1 - log_var) / 2
     return cost.flatten(1).sum(1)
 
@@ -79,22 +79,22 @@ def sign_turned_round(mean, log_var):
     return -_total((mean**2 + log_var.exp() - 1 - log_var) / 2)
 
 
-@latent_kl.wrong("The half is missing: a Gaussian has 1/2 in its exponent, and its normalising constant is a root.")
+@latent_kl.wrong("The half is missing: a Gaussian has 1/2 in its exponent, and its normalising constant is a square root.")
 def half_left_out(mean, log_var):
     return _total(mean**2 + log_var.exp() - 1 - log_var)
 
 
-@latent_kl.wrong("log_var is the logarithm of the variance, and here it is taken for that of the standard deviation.")
+@latent_kl.wrong("log_var is the logarithm of the variance, but here it is read as that of the standard deviation.")
 def log_of_the_std(mean, log_var):
     return _total((mean**2 + (2 * log_var).exp() - 1 - 2 * log_var) / 2)
 
 
-@latent_kl.wrong("exp(log_var / 2) is the standard deviation. Here the variance counts, exp(log_var).")
+@latent_kl.wrong("exp(log_var / 2) is the standard deviation. What counts here is the variance, exp(log_var).")
 def std_for_the_variance(mean, log_var):
     return _total((mean**2 + (log_var / 2).exp() - 1 - log_var) / 2)
 
 
-@latent_kl.wrong("The mean is not squared: a latent at -2 costs as much as one at 2.")
+@latent_kl.wrong("The square of the mean is missing: a latent at -2 should cost as much as one at 2.")
 def mean_not_squared(mean, log_var):
     return _total((mean + log_var.exp() - 1 - log_var) / 2)
 
@@ -105,7 +105,7 @@ def minus_one_left_out(mean, log_var):
 
 
 @latent_kl.wrong(
-    "The log-variance is missing. It makes a narrow Gaussian dear: without it the cheapest encoder would have no noise at all."
+    "The log-variance is missing. It is what makes a narrow Gaussian costly: without it the cheapest encoder would add no noise."
 )
 def log_var_left_out(mean, log_var):
     return _total((mean**2 + log_var.exp() - 1) / 2)
@@ -121,7 +121,7 @@ def mean_over_the_latents(mean, log_var):
     return ((mean**2 + log_var.exp() - 1 - log_var) / 2).flatten(1).mean(1)
 
 
-@latent_kl.wrong("All pictures are added up. Each has its own KL: sum over everything but the first axis.")
+@latent_kl.wrong("This adds up all pictures. Each has its own KL: sum over everything but the first axis.")
 def summed_over_the_batch(mean, log_var):
     return ((mean**2 + log_var.exp() - 1 - log_var) / 2).sum()
 
@@ -153,13 +153,13 @@ def _encodings(g):
     "N(\\mu,\\sigma^2)$ with the noise `z` and brings each channel to mean 0 and variance 1. `mean`, `log_var` and "
     "`z` are `(B, c, h, w)`; `channel_mean` and `channel_var`, `(c,)`, are those of each channel over all the data.",
     hints=[
-        "First the draw: the mean plus noise of the right standard deviation. What is the root of exp(l)?",
+        "First the draw: the mean plus noise of the right standard deviation. Which standard deviation belongs to log_var?",
         "Then the scaling. Both statistics belong to the second axis: give them the shape (c, 1, 1).",
     ],
 )
 def scaled_latents(mean, log_var, z, channel_mean, channel_var):
-    """mu + sigma z is a draw that lets gradients through to mu and sigma: the noise is an input. The schedule of a diffusion is
-    made for numbers of variance 1, so what is drawn is then centred and divided by the standard deviation of its channel."""
+    """mu + sigma z is a draw that lets gradients through to mu and sigma: the noise is an input. A diffusion's schedule is made
+    for numbers of variance 1, so what is drawn is then centred and divided by the standard deviation of its channel."""
     latents = mean + (log_var / 2).exp() * z
     return (latents - channel_mean[:, None, None]) / channel_var[:, None, None].sqrt()
 
@@ -174,19 +174,19 @@ def variance_times_noise(mean, log_var, z, channel_mean, channel_var):
     return (mean + log_var.exp() * z - m) / s
 
 
-@scaled_latents.wrong("log_var is a logarithm: its root is no standard deviation. That is exp(log_var / 2).")
+@scaled_latents.wrong("log_var is a logarithm, and half of it is not a standard deviation: that is exp(log_var / 2).")
 def logarithm_not_undone(mean, log_var, z, channel_mean, channel_var):
     m, s = _of_channels(channel_mean, channel_var)
     return (mean + log_var / 2 * z - m) / s
 
 
-@scaled_latents.wrong("The noise is missing: that is the mean of the encoder's Gaussian, and not a draw from it.")
+@scaled_latents.wrong("The noise is missing: that is the mean of the encoder's Gaussian, not a draw from it.")
 def mean_without_noise(mean, log_var, z, channel_mean, channel_var):
     m, s = _of_channels(channel_mean, channel_var)
     return (mean - m) / s
 
 
-@scaled_latents.wrong("The noise has standard deviation 1 for every latent. The encoder says how much each may scatter.")
+@scaled_latents.wrong("The noise has standard deviation 1 for every latent. The encoder says how much each should vary.")
 def noise_of_variance_one(mean, log_var, z, channel_mean, channel_var):
     m, s = _of_channels(channel_mean, channel_var)
     return (mean + z - m) / s
@@ -204,7 +204,7 @@ def channel_mean_left_in(mean, log_var, z, channel_mean, channel_var):
     return (mean + (log_var / 2).exp() * z) / s
 
 
-@scaled_latents.wrong("The mean of the channel is subtracted after the division, from numbers that have another scale by then.")
+@scaled_latents.wrong("The mean of the channel is subtracted after the division, when the numbers are already on another scale.")
 def divided_before_centred(mean, log_var, z, channel_mean, channel_var):
     m, s = _of_channels(channel_mean, channel_var)
     return (mean + (log_var / 2).exp() * z) / s - m
@@ -241,16 +241,16 @@ def _pictures(g):
     number="9.3",
     title="A picture in patches",
     line="Peebles & Xie 2023, section 3.2",
-    question="`my_patches(x, p)` cuts pictures `(B, C, H, W)` into squares of `p` by `p` and returns `(B, n, C * p * p)`: "
+    question="`my_patches(x, p)` cuts pictures `(B, C, H, W)` into `n` squares of `p` by `p` and returns `(B, n, C * p * p)`: "
     "the patches row by row, as one reads, and in each patch the first channel row by row, then the next channel.",
     hints=[
-        "Split each side in two axes: which patch, and where in the patch. x has six axes then.",
-        "Which axes belong to the number of the patch, and which to its contents? Bring them into this order, and join them.",
+        "Split each side into two axes: which patch, and where in the patch. Then x has six axes.",
+        "Which axes belong to the number of the patch, and which to its contents? Put them in this order, and join each group.",
     ],
 )
 def patches(x, p):
-    """A side of H pixels is H/p patches of p pixels: two axes, the number of the patch first. Then the numbers of row and column
-    come to the front and join to one axis, and channel, row and column within the patch join to the other."""
+    """A side of H pixels is H/p patches of p pixels: two axes, the number of the patch first. Then the patch's row and column
+    come to the front and are joined into one axis; channel, row and column within the patch are joined into the other."""
     b, c, h, w = x.shape
     x = x.reshape(b, c, h // p, p, w // p, p).permute(0, 2, 4, 1, 3, 5)
     return x.reshape(b, -1, c * p * p)
@@ -265,12 +265,12 @@ def _joined(x, width):
     return x.reshape(len(x), -1, width)
 
 
-@patches.wrong("The numbers are regrouped as they lie in memory, so that a row of the picture is cut, and no squares.")
+@patches.wrong("The numbers are regrouped as they lie in memory, so this cuts pieces of rows, not squares.")
 def plain_reshape_alone(x, p):
     return _joined(x, x.shape[1] * p * p)
 
 
-@patches.wrong("The patches go column by column. The number of the row comes first.")
+@patches.wrong("The patches run column by column. They should run row by row.")
 def patches_column_by_column(x, p):
     return _joined(_cut(x, p).permute(0, 4, 2, 1, 3, 5), x.shape[1] * p * p)
 
@@ -294,7 +294,7 @@ def pixels_from_everywhere(x, p):
     return _joined(x.reshape(b, c, p, h // p, p, w // p).permute(0, 3, 5, 1, 2, 4), c * p * p)
 
 
-@patches.wrong("The axes are those of the transpose: (B, C p p, n). Each patch is a row.")
+@patches.wrong("This is the transpose, (B, C p p, n). Each patch should be a row.")
 def contents_before_patches(x, p):
     return F.pixel_unshuffle(x, p).flatten(2)
 
@@ -348,14 +348,14 @@ def _blocks(g):
     line="Peebles & Xie 2023, section 3.2",
     question="`my_adaln(x, norm, f, shift, scale, gate)` returns $x+g\\cdot f\\big((1+s)\\cdot\\mathrm{norm}(x)+b\\big)$. "
     "`x` holds patches, `(B, n, width)`; `norm` and `f` are functions of them; the shift $b$, the scale $s$ and the "
-    "gate $g$ are `(B, width)`: one for each picture and number, the same for all its patches.",
+    "gate $g$ are `(B, width)`: one vector for each picture, the same for all its patches.",
     hints=[
         "Give shift, scale and gate an axis for the patches: (B, 1, width).",
-        "Check the zero: with gate 0 comes x; with scale and shift 0, f sees norm(x).",
+        "Check with zeros: with gate 0 the result is x; with scale and shift 0, f sees norm(x).",
     ],
 )
 def adaln(x, norm, f, shift, scale, gate):
-    """The time and the words say how what the layer reads is stretched and moved, and how much of its answer is added. With all
+    """The time and the words decide how the layer's input is scaled and shifted, and how much of its answer is added. With all
     three at 0, as at the start of training, a block hands x on: a deep stack of such blocks begins as the identity."""
     shift, scale, gate = shift[:, None], scale[:, None], gate[:, None]
     return x + gate * f((1 + scale) * norm(x) + shift)
@@ -371,7 +371,7 @@ def one_plus_left_out(x, norm, f, shift, scale, gate):
     return x + g * f(s * norm(x) + b)
 
 
-@adaln.wrong("Shift and scale have changed roles: the scale multiplies, the shift is added.")
+@adaln.wrong("Shift and scale are swapped: the scale multiplies, the shift is added.")
 def shift_and_scale_exchanged(x, norm, f, shift, scale, gate):
     b, s, g = _wide(shift, scale, gate)
     return x + g * f((1 + b) * norm(x) + s)
@@ -395,13 +395,13 @@ def gate_before_the_sum(x, norm, f, shift, scale, gate):
     return g * (x + f((1 + s) * norm(x) + b))
 
 
-@adaln.wrong("The gate stands inside of f, before the layer. It multiplies what the layer answers.")
+@adaln.wrong("The gate stands inside f, before the layer. It should multiply the layer's answer.")
 def gate_before_the_layer(x, norm, f, shift, scale, gate):
     b, s, g = _wide(shift, scale, gate)
     return x + f(g * ((1 + s) * norm(x) + b))
 
 
-@adaln.wrong("x is missing: the block adds to it, and does not replace it.")
+@adaln.wrong("x is missing: the block adds to it instead of replacing it.")
 def skip_left_out(x, norm, f, shift, scale, gate):
     b, s, g = _wide(shift, scale, gate)
     return g * f((1 + s) * norm(x) + b)
@@ -419,7 +419,7 @@ def norm_after_the_modulation(x, norm, f, shift, scale, gate):
     return x + g * f(norm((1 + s) * x + b))
 
 
-@adaln.wrong("The norm is missing: scale and shift act on numbers of mean 0 and variance 1.")
+@adaln.wrong("The norm is missing: scale and shift should act on numbers of mean 0 and variance 1.")
 def norm_left_out(x, norm, f, shift, scale, gate):
     b, s, g = _wide(shift, scale, gate)
     return x + g * f((1 + s) * x + b)
@@ -454,18 +454,18 @@ def _teachers(g):
     line="Salimans & Ho 2022, Algorithm 2",
     question="`my_student_target(teacher, x_t, t, m, s, schedule)` takes two DDIM steps of the teacher, from `t` to `m` and "
     "from `m` to `s`, and returns the $\\tilde x_0$ with which *one* DDIM step leads from $x_t$ to the same place. "
-    "`teacher(x, t)` is $\\hat\\epsilon$; `t > m > s` are numbers, and `schedule.alpha_bar[0]` is 1.",
+    "`teacher(x, t)` is $\\hat\\epsilon$; `t > m > s` are step numbers, and `schedule.alpha_bar[0]` is 1.",
     hints=[
-        "One DDIM step keeps the noise of x_t and its guess: write x_s with x0 alone, eps taken from x_t and x0.",
-        "That equation is linear in x0. Solve it, with the x_s where the teacher ends.",
-        "At s = 0 no noise is left: what must come out then?",
+        "In one DDIM step with a guess x0, the noise eps follows from x_t and x0. Write x_s with x_t and x0 alone.",
+        "That equation is linear in x0. Solve it for x0, with x_s at the place where the teacher ends.",
+        "At s = 0 no noise is left: what must the target be then?",
     ],
     package=(one_step,),
 )
 def student_target(teacher, x_t, t, m, s, schedule):
-    """One DDIM step with x0 ends at sqrt(a_s) x0 + r (x_t - sqrt(a_t) x0), where r is the noise left, sqrt(1 - a_s) over
-    sqrt(1 - a_t). Solved for x0 at the place where the teacher ends, this is the target: a student that hits it takes one step
-    where the teacher takes two."""
+    """One DDIM step with x0 ends at sqrt(a_s) x0 + r (x_t - sqrt(a_t) x0), where r, sqrt(1 - a_s) over sqrt(1 - a_t), is
+    the share of the noise that is left. Solved for x0 at the place where the teacher ends, this is the target: a student that
+    hits it takes one step where the teacher takes two."""
     x = ddim_step(x_t, teacher(x_t, t), t, m, schedule)
     x_s = ddim_step(x, teacher(x, m), m, s, schedule)
     a, a_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
@@ -497,7 +497,7 @@ def teacher_asked_only_once(teacher, x_t, t, m, s, schedule):
     return _solved(x_t, ddim_step(x_t, teacher(x_t, t), t, s, schedule), t, s, schedule)
 
 
-@student_target.wrong("The teacher is asked at the step t both times. In the second step it sees x_m, at m.")
+@student_target.wrong("The teacher is told the step t both times. In its second step it sees x_m, so it must be told m.")
 def second_step_asked_at_t(teacher, x_t, t, m, s, schedule):
     x = ddim_step(x_t, teacher(x_t, t), t, m, schedule)
     return _solved(x_t, ddim_step(x, teacher(x, t), m, s, schedule), t, s, schedule)
@@ -525,7 +525,7 @@ def ratio_of_the_signals(teacher, x_t, t, m, s, schedule):
     return (x_s - r * x_t) / (a_s.sqrt() - r)
 
 
-@student_target.wrong("In the divisor the roots are missing: the picture in x_t has the factor sqrt(alpha_bar_t).")
+@student_target.wrong("The roots are missing in the divisor: the picture in x_t has the factor sqrt(alpha_bar_t).")
 def divisor_without_roots(teacher, x_t, t, m, s, schedule):
     x_s = _two_steps(teacher, x_t, t, m, s, schedule)[1]
     a, a_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
@@ -562,7 +562,7 @@ def _edits(g):
     title="SDEdit",
     line="Meng et al. 2022, section 3",
     question="`my_sdedit(model, x0, visit, eps, schedule)` adds the noise `eps` to the pictures `x0`, as much as belongs to "
-    "the first step of `visit`, and goes back by DDIM through the falling steps of `visit` and then to 0. `model(x, "
+    "the first step of `visit`, and goes back by DDIM through the other, falling steps of `visit` and then to 0. `model(x, "
     "t)` is $\\hat\\epsilon$.",
     hints=[
         "Where does the walk begin? At the closed form of notebook 02, at t = visit[0].",
@@ -571,8 +571,8 @@ def _edits(g):
     package=(package_sdedit,),
 )
 def sdedit(model, x0, visit, eps, schedule):
-    """Nothing is new here but the start: a noisy picture in place of pure noise. The steps below that t are those of every
-    drawing, and the last one ends at 0. The network is asked at the step where x is, not at the one where it goes."""
+    """Only the start is new here: a noisy picture in place of pure noise. The steps below that t are those of every
+    drawing, and the last one ends at 0. The network is told the step at which x is, not the one to which it goes."""
     x = q_sample(x0, visit[0], eps, schedule)
     for t, s in zip(visit, [*visit[1:], 0], strict=True):
         x = ddim_step(x, model(x, t), t, s, schedule)
@@ -606,18 +606,18 @@ def picture_not_shrunk(model, x0, visit, eps, schedule):
     return _back(model, x0 + (1 - a).sqrt() * eps, visit, schedule)
 
 
-@sdedit.wrong("x_t lacks its roots: the picture is multiplied by sqrt(alpha_bar_t), the noise by sqrt(1 - alpha_bar_t).")
+@sdedit.wrong("x_t lacks its square roots: the picture is multiplied by sqrt(alpha_bar_t), the noise by sqrt(1 - alpha_bar_t).")
 def start_without_roots(model, x0, visit, eps, schedule):
     a = schedule.alpha_bar[visit[0]]
     return _back(model, a * x0 + (1 - a) * eps, visit, schedule)
 
 
-@sdedit.wrong("The two weights at the start are exchanged: the picture has sqrt(alpha_bar_t), the noise sqrt(1 - alpha_bar_t).")
+@sdedit.wrong("The two weights at the start are swapped: the picture has sqrt(alpha_bar_t), the noise sqrt(1 - alpha_bar_t).")
 def picture_and_noise_exchanged(model, x0, visit, eps, schedule):
     return _back(model, q_sample(eps, visit[0], x0, schedule), visit, schedule)
 
 
-@sdedit.wrong("The last step is missing: the walk ends at the last number of visit, with its noise, and not at 0.")
+@sdedit.wrong("The last step is missing: the walk ends at the last number of visit, still with noise, and not at 0.")
 def last_step_left_out(model, x0, visit, eps, schedule):
     x = q_sample(x0, visit[0], eps, schedule)
     for t, s in pairwise(visit):
@@ -625,7 +625,7 @@ def last_step_left_out(model, x0, visit, eps, schedule):
     return x
 
 
-@sdedit.wrong("The network is asked at the step where x goes. It must be told the step where x is.")
+@sdedit.wrong("The network is told the step to which x goes. It must be told the step at which x is.")
 def asked_at_the_next_step(model, x0, visit, eps, schedule):
     x = q_sample(x0, visit[0], eps, schedule)
     for t, s in pairwise([*visit, 0]):
@@ -633,6 +633,6 @@ def asked_at_the_next_step(model, x0, visit, eps, schedule):
     return x
 
 
-@sdedit.wrong("The whole way is one step from the first number of visit to 0. The steps between improve the guess.")
+@sdedit.wrong("This is one step all the way from the first number of visit to 0. The steps between improve the guess.")
 def one_step_to_the_end(model, x0, visit, eps, schedule):
     return _back(model, q_sample(x0, visit[0], eps, schedule), visit[:1], schedule)

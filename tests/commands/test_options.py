@@ -168,13 +168,12 @@ def noted(place):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         patch.setattr("ddpm_lite.commands.train.train_steps", train)
-        patch.setattr("ddpm_lite.commands.train.widen", lambda state, extra: {})
-        patch.setattr("ddpm_lite.commands.train.reworded", lambda state, *rest: {})
+        patch.setattr("ddpm_lite.commands.train.begin", lambda *given: None)
         # A training gives a seed; what is loaded is built without one.
         patch.setattr(Recipe, "build", lambda recipe, seed=None: build(recipe) if seed is None else Untrained(seed))
         patch.setattr(material, "training_data", lambda recipe: (torch.zeros(1),))
         patch.setattr(material, "bind", lambda preset, own: bind(preset, own) if own else preset)
-        patch.setattr("ddpm_lite.commands.train.make_loss", lambda recipe, space: notes.append(recipe.space_weights))
+        patch.setattr("ddpm_lite.commands.train.make_loss", lambda recipe, space, teacher: notes.append(recipe.space_weights))
         patch.setattr(trained, "load", once_loaded(trained.load))
         patch.setattr("ddpm_lite.models.unclip.load", trained.load)
         for kind in {Chain, *(kind for kind in MODELS.values() if hasattr(kind, "draw"))}:
