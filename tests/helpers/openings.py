@@ -121,7 +121,7 @@ def cloud() -> Image.Image:
 def emoji() -> Tensor:
     """Ten pictures of 64 x 64 pixels, drawn from words in latents."""
     captions = ("a blue heart", "a cactus with a crown", "an owl with sunglasses", "a red apple", "a panda with a party hat")
-    captions += ("a ghost with a crown", "a pumpkin with sunglasses", "a star with a halo", "three robots", "a green elephant")
+    captions += ("a ghost with a crown", "a red castle", "a star with a halo", "three robots", "a green elephant")
     return load("latent-emoji").draw(captions, seed=3, steps=30, method="dpm-solver++", scale=4.0)
 
 
