@@ -227,10 +227,11 @@ class ProbabilityFlow(View):
         )
         steps = f"{self.steps} step{'s' * (self.steps > 1)}"
         noisy = f"; the SDE with η = {self.eta:.1f} at {', '.join(others)}" if others else ""
+        share = int(100 * self.on_a_spot() + 0.5)  # a half rounds up, as in JavaScript
         way = f"the SDE's {steps}" if self.eta else f"{steps} of {self.solver}"
         return (
             f"{self.path.capitalize()}, u = {self.u:.2f}. From x = {start} at u = 1 the ODE ends at {exact}, by {self.solver} in "
-            f"{steps} at {end}{noisy}. In the plane {round(100 * self.on_a_spot())} % of {POINTS} points end on a spot, by {way} "
+            f"{steps} at {end}{noisy}. In the plane {share} % of {POINTS} points end on a spot, by {way} "
             f"along the {self.field} field."
         )
 

@@ -66,14 +66,14 @@ def registered(make):
         Exercise.all.update(before)
 
 
-JUMP = registered(lambda: write(noised, number="9.1", package=(gaussian.q_sample,), **ABOUT)(jump))
+JUMP = registered(lambda: write(noised, number="99.1", package=(gaussian.q_sample,), **ABOUT)(jump))
 
 
 def numbers_and_ones(n, scale):
     return torch.arange(n), scale * torch.ones(n, dtype=torch.float64)
 
 
-PAIR = registered(lambda: write(lambda g: [("pairs", 3, 2.0), ("pairs", 5, 0.5)], number="9.2", **ABOUT)(numbers_and_ones))
+PAIR = registered(lambda: write(lambda g: [("pairs", 3, 2.0), ("pairs", 5, 0.5)], number="99.2", **ABOUT)(numbers_and_ones))
 
 
 @JUMP.wrong("The root is missing.")
@@ -454,16 +454,16 @@ def test_what_never_ends_is_held_even_where_it_catches_all(monkeypatch, capsys):
 
 
 def test_hints_come_one_by_one_and_then_are_said_to_be_at_an_end():
-    fresh = registered(lambda: Answer(2, {}, "Because.", number="9.3", name="my_number", **ABOUT))
+    fresh = registered(lambda: Answer(2, {}, "Because.", number="99.3", name="my_number", **ABOUT))
     assert [fresh.hint().says for _ in range(2)] == ABOUT["hints"]
     assert fresh.hint().says == "There is no further hint; solution() shows one way. The last one was: Look again."
     assert fresh.hints_seen == 2
 
 
-NUMBER = registered(lambda: Answer(0.5, {0.25: "The root is missing."}, "Because.", number="9.4", name="my_number", **ABOUT))
-ARRAY = registered(lambda: Answer([1.0, 2.0], {(1.0, 4.0): "Squared."}, "Because.", number="9.5", name="my_array", **ABOUT))
+NUMBER = registered(lambda: Answer(0.5, {0.25: "The root is missing."}, "Because.", number="99.4", name="my_number", **ABOUT))
+ARRAY = registered(lambda: Answer([1.0, 2.0], {(1.0, 4.0): "Squared."}, "Because.", number="99.5", name="my_array", **ABOUT))
 CHOICE = registered(
-    lambda: Answer("b", {"a": "No."}, "Yes.", options={"a": "left", "b": "right"}, number="9.6", name="my_letter", **ABOUT)
+    lambda: Answer("b", {"a": "No."}, "Yes.", options={"a": "left", "b": "right"}, number="99.6", name="my_letter", **ABOUT)
 )
 
 
@@ -499,7 +499,7 @@ def test_a_number_an_array_and_a_choice(exercise, answer, state, says):
 
 @pytest.mark.parametrize("guess", [3, 3.0, np.float32(3), torch.tensor(3.0), Fraction(3)])
 def test_a_prediction_is_any_number(guess):
-    prediction = registered(lambda: Prediction(3, "Because.", number="9.7", name="my_guess", **ABOUT))
+    prediction = registered(lambda: Prediction(3, "Because.", number="99.7", name="my_guess", **ABOUT))
     assert prediction.check(guess).says.startswith("Your prediction is 3.")
     assert prediction.compare(torch.tensor(3.1)).says == "You said 3, and it is 3.1. Because."
 
@@ -516,22 +516,22 @@ def test_a_prediction_is_any_number(guess):
     ],
 )
 def test_a_prediction_is_nothing_else(guess, what):
-    prediction = registered(lambda: Prediction(3, "Because.", number="9.7", name="my_guess", **ABOUT))
-    assert prediction.check(guess) == Report("Exercise 9.7", "wrong", f"The prediction must be a number, not {what}.")
+    prediction = registered(lambda: Prediction(3, "Because.", number="99.7", name="my_guess", **ABOUT))
+    assert prediction.check(guess) == Report("Exercise 99.7", "wrong", f"The prediction must be a number, not {what}.")
     assert "no prediction" in prediction.compare(3).says
 
 
 def test_what_is_said_is_words_in_a_terminal_and_a_box_in_a_notebook():
     for state, (mark, words, _) in STATES.items():
-        report = Report("Exercise 9.1", state, "Mind `a < b` & c. " * 20 + "\nThen this.")
+        report = Report("Exercise 99.1", state, "Mind `a < b` & c. " * 20 + "\nThen this.")
         text, box = repr(report), report._repr_html_()
-        assert text.startswith(f"{mark} Exercise 9.1: {words}. Mind `a < b` & c.") and max(map(len, text.split("\n"))) <= 100
-        assert f"{mark} Exercise 9.1: {words}." in box and "<code>a &lt; b</code> &amp; c." in box
+        assert text.startswith(f"{mark} Exercise 99.1: {words}. Mind `a < b` & c.") and max(map(len, text.split("\n"))) <= 100
+        assert f"{mark} Exercise 99.1: {words}." in box and "<code>a &lt; b</code> &amp; c." in box
         assert text.endswith("\nThen this.") and "<br>Then this." in box
     assert not re.search(r"[<>$\\]", repr(JUMP.hint()) + repr(JUMP.check(rootless)))
     solution = JUMP.solution()
     assert repr(solution).endswith("return a.sqrt() * x0 + (1 - a).sqrt() * eps") and "its own weights" in repr(solution)
-    assert repr(JUMP).startswith("Exercise 9.1: A test (L12). Not yet.")
+    assert repr(JUMP).startswith("Exercise 99.1: A test (L12). Not yet.")
 
 
 def first_of(kept):
@@ -573,7 +573,7 @@ def test_each_call_has_its_own_copy_of_every_input_and_a_change_of_it_is_named(w
         CHANGES[how](kept)
         return torch.ones(2)
 
-    of_kept = registered(lambda: write(lambda g: [("sets", KEPT[what](), 2.0)] * 2, number="9.8", **ABOUT)(ones))
+    of_kept = registered(lambda: write(lambda g: [("sets", KEPT[what](), 2.0)] * 2, number="99.8", **ABOUT)(ones))
     report = of_kept.check(answer)
     assert report.state == "wrong" and "It changes its input kept in place" in report.says
     assert seen == [float(first_of(KEPT[what]()).sum())] * 4, "another call's change was seen"
@@ -587,7 +587,7 @@ def test_a_network_and_a_generator_are_as_they_were_in_every_call():
         return net(torch.randn(4, 3, generator=g)).detach() + net.running_mean
 
     drawn = registered(
-        lambda: write(lambda g: [("draws", net, torch.Generator().manual_seed(1))] * 2, number="9.8", **ABOUT)(
+        lambda: write(lambda g: [("draws", net, torch.Generator().manual_seed(1))] * 2, number="99.8", **ABOUT)(
             lambda net, g: net(torch.randn(4, 3, generator=g)).detach() + net.running_mean
         )
     )

@@ -143,7 +143,7 @@ def assert_drawn(root, view: views.base.View) -> None:
     for name, values in frame.items():
         got, want = np.array(drawn[name], dtype=float), np.asarray(values, dtype=float).ravel()  # NaN comes as None
         assert got.size == want.size and np.allclose(got.ravel(), want, rtol=0, atol=1e-4, equal_nan=True), (name, state)
-    assert words == [view.describe()] * 2  # what the canvas is called, and the caption
+    assert words == [view.describe()] * 2, (words, view.describe(), state)  # what the canvas is called, and the caption
 
 
 def assert_drawn_everywhere(root, view: views.base.View) -> None:
