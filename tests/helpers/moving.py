@@ -142,7 +142,9 @@ def assert_drawn(root, view: views.base.View) -> None:
     assert drawn.keys() == frame.keys()
     for name, values in frame.items():
         got, want = np.array(drawn[name], dtype=float), np.asarray(values, dtype=float).ravel()  # NaN comes as None
-        assert got.size == want.size and np.allclose(got.ravel(), want, rtol=0, atol=1e-4, equal_nan=True), (name, state)
+        # A network that draws twice, here and in the kernel, may round one of the 256 levels apart.
+        off = 0.008 if name == "pictures" else 1e-4
+        assert got.size == want.size and np.allclose(got.ravel(), want, rtol=0, atol=off, equal_nan=True), (name, state)
     assert words == [view.describe()] * 2, (words, view.describe(), state)  # what the canvas is called, and the caption
 
 
