@@ -37,6 +37,16 @@ def g() -> torch.Generator:
 
 
 @pytest.fixture(scope="module")
+def chromium():
+    """A browser of the module's own."""
+    pytest.importorskip("playwright")
+    from lab import chromium
+
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """open_(cells) -> page, in a JupyterLab of the module's own."""
     pytest.importorskip("playwright")

@@ -7,20 +7,17 @@ from collections.abc import Generator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch import nn
 from tqdm import tqdm
 
 from ..machine import distributed, files
 from ..machine.device import choose_device, place
-from ..models import header, material, presets, trained
+from ..models import beginning, header, material, presets, trained
 from ..models.autoencoding import AutoencoderModel
-from ..models.beginning import begin
 from ..models.objective import make_loss
 from ..models.recipe import Pictures, Recipe
-from ..networks.autoencoder import Autoencoder
 from ..training.loop import TrainStep
 from ..training.loop import train as train_steps
 from .arguments import MINUTES, SEED, whole
@@ -74,15 +71,16 @@ def train(args: argparse.Namespace) -> None:
 
 def _train(args: argparse.Namespace) -> None:
     preset, checkpoint = presets.preset(args.name), args.out / trained.CHECKPOINT
-    space = _space(args, preset, checkpoint)
+    new = not checkpoint.exists()
+    within = beginning.space_of(preset, args.out, args.autoencoder, args.size)
+    space = None if within is None else within.net
     space_weights = None if space is None else trained.fingerprint(space)
     parent = None
     device = choose_device(args.device)
-    if preset.begin is not None and (preset.kind == "few-steps" or not checkpoint.exists()):
+    if preset.begin is not None and (new or preset.kind == "few-steps"):
         parent = trained.load(preset.begin, "cpu")
-    if not checkpoint.exists():
-        preset = _sized(preset, space)
-        recipe, machine = _begin(args, preset), _machine(device)
+    if new:
+        recipe, machine = _begin(args, beginning.sized(preset, within)), _machine(device)
         recipe = material.bind(recipe, recipe.pictures).in_space(space_weights)
         command = _command(recipe)
     elif args.resume:
@@ -95,20 +93,18 @@ def _train(args: argparse.Namespace) -> None:
 
     device, training = distributed.start(device), recipe.training
     model = recipe.build(training.seed)
-    begin(recipe, model, parent, space)
-    teacher = None
-    if parent is not None and recipe.kind == "few-steps":
-        if parent.recipe.words != recipe.words:
-            raise ValueError(f"{parent.name} knows other words than {recipe.name}, so it cannot teach it: train it again.")
-        teacher = place(parent.net, device)
+    beginning.begin(recipe, model, parent, space)
+    teacher = beginning.teacher_of(recipe, parent)
     model, data = place(model, device), material.training_data(recipe)
+    if new and isinstance(within, AutoencoderModel) and trained.has_own_autoencoder(recipe) and distributed.first():
+        trained.keep_autoencoder(within, args.out)  # all that could be refused has been looked at
     steps = train_steps(
         model,
         data if callable(data) else tuple(d.to(device) for d in data),
         make_loss(
             recipe,
             None if space is None else place(space, device),
-            teacher,
+            None if teacher is None else place(teacher, device),
         ),
         generator=torch.Generator(device).manual_seed(training.seed),
         steps=training.steps,
@@ -128,36 +124,6 @@ def _train(args: argparse.Namespace) -> None:
             history = step.run.history[-20:, 1]
             loss = float(history.mean()) if len(history) else step.loss
             print(f"{step.step} steps, loss {loss:.4f}; saved in {checkpoint}")
-
-
-def _space(args: argparse.Namespace, preset: Recipe, checkpoint: Path) -> nn.Module | None:
-    """The network in whose embeddings or latents a preset works: that of a shipped model, or of an autoencoder of your own, of
-    which the run keeps a copy. ValueError for one that does not fit."""
-    if not trained.has_own_autoencoder(preset):
-        if args.autoencoder is not None:
-            raise ValueError(f"{args.name} takes no autoencoder of your own: leave --autoencoder out.")
-        return None if preset.space is None else trained.load(preset.space, "cpu").net
-    if checkpoint.exists():
-        if args.autoencoder is not None:
-            raise ValueError(f"{args.out} keeps a copy of its autoencoder: leave --autoencoder out.")
-        return trained.kept_autoencoder(args.out, torch.device("cpu")).net
-    if args.autoencoder is None:
-        raise ValueError(f"{args.name} works in latents: train {preset.autoencoder} and give its folder with --autoencoder.")
-    found = trained.load(args.autoencoder.resolve(), "cpu")
-    if not isinstance(found, AutoencoderModel) or found.name != preset.autoencoder:
-        raise ValueError(f"{args.autoencoder} holds a run of {found.name}, and {args.name} needs one of {preset.autoencoder}.")
-    if args.size not in (None, size := found.recipe.size):
-        raise ValueError(f"{args.autoencoder} learnt {size} x {size} pixels, so --size {args.size} does not fit: leave it out.")
-    if distributed.first():
-        trained.keep_autoencoder(found, args.out)
-    return found.net
-
-
-def _sized(preset: Recipe, space: nn.Module | None) -> Recipe:
-    """A preset in the latents of an autoencoder of your own learns pictures of the size that the autoencoder learnt."""
-    if not trained.has_own_autoencoder(preset):
-        return preset
-    return replace(preset, network={**preset.network, "size": cast(Autoencoder, space).latents[-1]})
 
 
 def _begin(args: argparse.Namespace, preset: Recipe) -> Recipe:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor
 
-from ..training.distillation import grid, in_steps
+from ..training.distillation import in_steps
 from .autoencoding import AutoencoderModel
 from .text import TextModel
 
@@ -49,5 +49,4 @@ class FewStepsModel(LatentModel):
         if method != "ddim":
             raise ValueError(f"{self.name} has learnt the steps of ddim, and {method} takes others: leave the method out.")
         cond = in_steps(self.tokens(captions), steps)
-        visit = grid(steps, self.schedule.T)[:-1]
-        return self._draw([cond], lambda cond: (self.eps(), cond), seed, visit, method, noise)
+        return self._draw([cond], lambda cond: (self.eps(), cond), seed, steps, method, noise)

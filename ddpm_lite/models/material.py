@@ -41,9 +41,10 @@ def bind(preset: Recipe, pictures: Pictures | None = None) -> Recipe:
         raise ValueError(f"{preset.name} {need}.")
     recipe = preset
     if pictures is not None:
-        if preset.autoencoder is not None and pictures.size % FACTOR:
-            raise ValueError(f"Latents have 1/{FACTOR} of the size of pictures: size = {pictures.size} must be a multiple of it.")
-        side = pictures.size if preset.autoencoder is None else pictures.size // FACTOR
+        factor = 1 if preset.autoencoder is None else FACTOR
+        if pictures.size % factor:
+            raise ValueError(f"Latents have 1/{factor} of the size of pictures: size = {pictures.size} must be a multiple of it.")
+        side = pictures.size // factor
         network = {**preset.network, "size": side}
         if "attention" in network:  # where this size has such a level
             sides = [side >> i for i in range(len(network["mults"]))]

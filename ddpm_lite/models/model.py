@@ -88,7 +88,7 @@ class DrawingModel(Trained):
         rows: list[Tensor],
         predict: Predict,
         seed: int | None,
-        steps: int | list[int],
+        steps: int,
         method: str,
         noise: Tensor | None = None,
     ) -> Float[Tensor, "n c h w"]:
@@ -111,7 +111,7 @@ class DrawingModel(Trained):
                 frames = sample(
                     model, x_T, self.schedule, cond=cond, steps=steps, method=method, clip=self.bounded, generator=own
                 )
-                *_, last = self.watch(frames, 1 + (steps if isinstance(steps, int) else len(steps)))
+                *_, last = self.watch(frames, steps + 1)
                 mine[i] = self.picture(last.x_t).cpu()
         everyone = {i: x for share in distributed.gather_all(mine) for i, x in share.items()}
         return torch.cat([everyone[i] for i in sorted(everyone)])

@@ -84,7 +84,7 @@ def has_own_autoencoder(recipe: Recipe) -> bool:
     """Whether the latents of a recipe are those of an autoencoder that you have trained on pictures of your own.
 
     A run keeps a copy of it, so that nothing is lost when the run of the autoencoder is moved or trained again."""
-    return recipe.autoencoder is not None and PRESETS[recipe.autoencoder].data == "folder"
+    return recipe.autoencoder is not None and recipe.data == "folder"
 
 
 def keep_autoencoder(model: AutoencoderModel, folder: Path) -> None:

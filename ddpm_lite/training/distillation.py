@@ -12,6 +12,7 @@ from ..machine import distributed
 from ..maths.gaussian import eps_from_x0, q_sample, x0_from_eps
 from ..maths.schedule import Schedule, gather
 from ..networks.prior import conditions
+from ..sampling.loop import timesteps
 from ..sampling.samplers import as_eps
 from .losses import BINS, Loss, LossFunction, look_at
 from .targets import TARGETS
@@ -26,11 +27,6 @@ def in_steps(cond: Int[Tensor, "n length"], steps: int) -> Float[Tensor, "n leng
         raise ValueError(f"steps = {steps}, but this network draws in {', '.join(map(str, COUNTS[:-1]))} or {COUNTS[-1]}.")
     which = torch.full((len(cond),), COUNTS.index(steps), device=cond.device)
     return conditions(cond, F.one_hot(which, len(COUNTS)).float())
-
-
-def grid(steps: int, T: int) -> list[int]:
-    """The t that a student visits with so many steps, from T down to 0: equally spaced. Salimans & Ho 2022, Algorithm 2."""
-    return [T * n // steps for n in range(steps, -1, -1)]
 
 
 def ddim_to(
@@ -86,10 +82,11 @@ def few_step_loss(schedule: Schedule, target: str, teacher: Callable[..., Tensor
         look_at(x0=x0)
         device, T = x0.device, schedule.T
         steps = COUNTS[int(torch.randint(len(COUNTS), (), generator=generator, device=device))]
-        n = torch.randint(1, steps + 1, (len(x0),), generator=generator, device=device)
+        first = 2 * torch.randint(steps, (len(x0),), generator=generator, device=device)
         eps = torch.randn(x0.shape, generator=generator, device=device, dtype=x0.dtype)
-        x0, tokens, n, eps = (distributed.shard(each) for each in (x0, tokens, n, eps))
-        t, halfway, t_next = (T * k // (2 * steps) for k in (2 * n, 2 * n - 1, 2 * n - 2))
+        x0, tokens, first, eps = (distributed.shard(each) for each in (x0, tokens, first, eps))
+        visit = torch.tensor([*timesteps(T, 2 * steps), 0], device=device)
+        t, halfway, t_next = visit[first], visit[first + 1], visit[first + 2]
         x_t = q_sample(x0, t, eps, schedule)
         with torch.no_grad():
             if steps == COUNTS[-1]:

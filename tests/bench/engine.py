@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
-from lab import CHROMIUM, FLAGS
+from lab import chromium
 
 from ddpm_lite.browser.export import exported
 from ddpm_lite.browser.scripts import engine_script
@@ -107,18 +107,14 @@ def main() -> None:
 
 def measured(folder: Path, rounds: int) -> dict[str, list[float]]:
     """What the page says."""
-    from playwright import sync_api
-
     handler = functools.partial(Quiet, directory=str(folder))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+    with chromium() as browser:
         page = browser.new_page()
         page.on("console", lambda said: print(said.text))
         page.goto(f"http://127.0.0.1:{server.server_port}/index.html")
         times = page.evaluate("measure", rounds)
-        browser.close()
     server.shutdown()
     return times
 

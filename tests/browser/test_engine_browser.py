@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from engine import entry, exact, run
-from lab import CHROMIUM, FLAGS, marks
+from lab import marks
 
 from ddpm_lite.browser.export import exported
 from ddpm_lite.browser.noise import portable_noise
@@ -49,15 +49,6 @@ def addresses(folder):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield {"file": (folder / "index.html").as_uri(), "http": f"http://127.0.0.1:{server.server_port}/index.html"}
     server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=["file", "http"])

@@ -168,7 +168,8 @@ def noted(place):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         patch.setattr("ddpm_lite.commands.train.train_steps", train)
-        patch.setattr("ddpm_lite.commands.train.begin", lambda *given: None)
+        for name in ("begin", "teacher_of"):
+            patch.setattr(f"ddpm_lite.models.beginning.{name}", lambda *given: None)
         # A training gives a seed; what is loaded is built without one.
         patch.setattr(Recipe, "build", lambda recipe, seed=None: build(recipe) if seed is None else Untrained(seed))
         patch.setattr(material, "training_data", lambda recipe: (torch.zeros(1),))

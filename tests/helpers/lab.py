@@ -24,6 +24,17 @@ FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-back
 
 
 @contextmanager
+def chromium():
+    """Chromium, without a window."""
+    from playwright import sync_api
+
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        yield browser
+        browser.close()
+
+
+@contextmanager
 def jupyterlab(home: Path):
     """JupyterLab in a folder of its own, and Chromium; gives open_(cells) -> page, once all cells run and `wait` is there."""
     from playwright import sync_api
@@ -41,8 +52,7 @@ def jupyterlab(home: Path):
     (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
     server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options], env=env, stdout=-3, stderr=-3)
     try:
-        with sync_api.sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        with chromium() as browser:
 
             def open_(cells, wait=".ddpm-view canvas, .ddpm-view [role=alert]", above=False):
                 for context in browser.contexts:  # the page before, with its kernel: it would keep half a gigabyte
@@ -71,7 +81,6 @@ def jupyterlab(home: Path):
                 return page
 
             yield open_
-            browser.close()
     finally:
         server.terminate()
         server.wait(10)

@@ -521,7 +521,7 @@ models/text.py
 models/latent.py
   models/test_latent.py::test_a_student_draws_in_the_steps_it_is_told_of_and_without_guidance[2]
     in_steps(self.tokens(captions), steps) => in_steps(self.tokens(captions), 4)
-    grid(steps, self.schedule.T)[:-1] => grid(4, self.schedule.T)[:-1]
+    cond), seed, steps, method, noise) => cond), seed, 4, method, noise)
     cond: (self.eps(), cond), seed, => cond: (self.eps(), cond), 0,
 models/kinds.py
   models/test_wiring_drawing.py::test_a_decoder_hears_each_picture_s_embedding
@@ -554,10 +554,10 @@ training/distillation.py
     cond = in_steps(tokens, 2 * steps) => cond = in_steps(tokens, steps)
     leads, cond = teacher, tokens => leads, cond = (lambda *given: 0.9 * teacher(*given)), tokens
     leads(between, halfway, cond) => leads(x_t, t, cond)
-    (2 * n, 2 * n - 1, 2 * n - 2) => (2 * n, 2 * n - 2, 2 * n - 2)
+    visit[first + 1], visit[first + 2] => visit[first + 2], visit[first + 2]
     model(x_t, t, in_steps(tokens, steps)) => model(x_t, t, in_steps(tokens, COUNTS[-1]))
   training/test_distillation.py::test_every_number_of_steps_and_every_t_is_learnt_and_targets_have_no_gradient
-    torch.randint(1, steps + 1, => torch.randint(1, steps,
+    2 * torch.randint(steps, => 2 * torch.randint(max(steps - 1, 1),
     torch.randint(len(COUNTS), () => torch.randint(len(COUNTS) - 1, ()
 models/objective.py
   models/test_wiring_presets.py::test_a_student_s_teacher_predicts_noise_and_is_guided_by_the_preset_s_number[v]
@@ -566,8 +566,8 @@ models/objective.py
     teacher if recipe.target == "eps" else => teacher if recipe.target == "v" else
 commands/train.py
   models/test_latent.py::test_your_own_pictures_are_drawn_in_the_latents_of_your_own_autoencoder
-    preset = _sized(preset, space) => pass
-    trained.keep_autoencoder(found, args.out) => pass
+    beginning.sized(preset, within) => preset
+    trained.keep_autoencoder(within, args.out) => pass
 models/trained.py
   models/test_wiring_drawing.py::test_a_run_s_averaged_weights_are_loaded_ready_to_use
     net.eval().requires_grad_(False) => net.requires_grad_(False)

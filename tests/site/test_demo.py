@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from engine import exact
-from lab import CHROMIUM, FLAGS, SCREENSHOTS, marks
+from lab import SCREENSHOTS, marks
 from nbformat.v4 import new_markdown_cell
 from test_site import small
 
@@ -33,15 +33,6 @@ def folder(tmp_path_factory):
     home = tmp_path_factory.mktemp("demo")
     site.build(small(home / "notebooks", new_markdown_cell("# A")), home / "out")
     return home / "out"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

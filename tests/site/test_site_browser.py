@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import test_site
-from lab import CHROMIUM, FLAGS, SCREENSHOTS, marks
+from lab import SCREENSHOTS, marks
 from moving import assert_drawn_everywhere, shown, stored_half
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from PIL import Image
@@ -36,15 +36,6 @@ def folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("site")
     site.build(NOTEBOOKS, out)
     return out
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

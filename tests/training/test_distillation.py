@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ddpm_lite import Schedule, ddim_step, eps_from_x0, few_step_loss, in_steps, one_step, q_sample, x0_from_eps
+from ddpm_lite import Schedule, ddim_step, eps_from_x0, few_step_loss, in_steps, one_step, q_sample, timesteps, x0_from_eps
 from ddpm_lite.networks.tokenizer import empty_row
-from ddpm_lite.training.distillation import COUNTS, ddim_to, grid
+from ddpm_lite.training.distillation import COUNTS, ddim_to
 from ddpm_lite.training.targets import TARGETS
 
 SCHEDULE = Schedule.cosine(96)
@@ -55,8 +55,8 @@ def test_what_is_seen_is_kept_within_its_bound():
 
 def test_each_step_is_two_of_the_next_number_of_steps():
     for few, more in pairwise(COUNTS):
-        assert more == 2 * few and grid(more, 1000)[::2] == grid(few, 1000)
-    assert grid(8, 1000) == [1000, 875, 750, 625, 500, 375, 250, 125, 0]
+        assert more == 2 * few and timesteps(1000, more)[::2] == timesteps(1000, few)
+    assert [*timesteps(1000, 8), 0] == [1000, 875, 750, 625, 500, 375, 250, 125, 0]
 
 
 def test_the_number_of_steps_is_said_with_the_caption(unchecked):
@@ -133,6 +133,6 @@ def test_every_number_of_steps_and_every_t_is_learnt_and_targets_have_no_gradien
     for _ in range(60):
         found = loss(model, ((STD * pictures(8, 3)).clamp(-1, 1), empty_row(5).expand(8, -1)), g)
         assert not found.per_item.requires_grad
-    assert seen == {(steps, t) for steps in COUNTS for t in grid(steps, 96)[:-1]}
+    assert seen == {(steps, t) for steps in COUNTS for t in timesteps(96, steps)}
     with pytest.raises(ValueError, match="There is no target 'noise'"):
         few_step_loss(SCHEDULE, "noise", lambda *given: None)

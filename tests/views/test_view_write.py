@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from engine import exact
-from lab import CHROMIUM, FLAGS, SCREENSHOTS
+from lab import CHROMIUM, SCREENSHOTS
 from traitlets import TraitError
 
 from ddpm_lite import site, views
@@ -75,15 +75,6 @@ def folder(view, tmp_path_factory):
     for name in view.networks:
         (home / "out" / "networks" / f"{name}.js").write_text(exported(view._models[name]).script())
     return home / "out"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -11,9 +11,7 @@ COUNT = 400  # scenes
 STUDENT, TEACHER = (1, 2, 4, 8), (1, 2, 4, 8, 16)  # steps of each
 
 
-def score(model: FewStepsModel, seed: int = 0) -> dict[str, float]:
-    """composed_... and names, in the number of steps that the model takes by default."""
-    return composing.score(model, seed)
+score = composing.score  # in the number of steps that the model takes by default
 
 
 def curves(model: FewStepsModel, seed: int = 0) -> list[dict[str, float | str]]:
