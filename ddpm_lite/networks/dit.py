@@ -3,6 +3,7 @@
 Time and condition enter each block by adaLN-zero: they shift and scale what the block reads, and gate what it adds.
 """
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -35,10 +36,10 @@ def grid_positions(width: int, side: int) -> Float[Tensor, "{side}*{side} {width
     """
     if width % 4:
         raise ValueError(f"width = {width} must be a multiple of 4: sines and cosines of rows and columns.")
-    w = 10_000 ** (-torch.arange(width // 4, dtype=torch.float64) / (width // 4))
-    angle = torch.arange(side, dtype=torch.float64)[:, None] * w
-    line = torch.cat([angle.sin(), angle.cos()], dim=1)  # (side, width / 2)
-    return torch.cat([line.repeat(side, 1), line.repeat_interleave(side, 0)], dim=1).float()
+    # With NumPy, as on `meta` some of torch's functions import its compiler, which takes a second.
+    angle = np.arange(side)[:, None] * 10_000.0 ** (-np.arange(width // 4) / (width // 4))
+    line = np.concatenate([np.sin(angle), np.cos(angle)], axis=1)  # (side, width / 2)
+    return torch.tensor(np.concatenate([np.tile(line, (side, 1)), np.repeat(line, side, axis=0)], axis=1), dtype=torch.float32)
 
 
 class DiTBlock(nn.Module):

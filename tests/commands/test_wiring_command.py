@@ -109,7 +109,7 @@ def test_a_drawing_is_enlarged_with_its_captions_and_its_seed_alone(monkeypatch,
 
 def test_a_prior_learns_the_embeddings_of_its_own_clip(asked, tmp_path, monkeypatch):
     learnt = []
-    monkeypatch.setattr(cli.train, "make_loss", lambda recipe, clip: learnt.append(clip) or nn.Identity())
+    monkeypatch.setattr(cli.train, "make_loss", lambda recipe, clip, teacher: learnt.append(clip) or nn.Identity())
     assert cli.main(["train", "prior-emoji", "--out", str(tmp_path), "--device", "cpu"]) == 0
     own = trained.fingerprint(trained.shipped("clip-emoji").net)
     assert asked["options"]["config"]["recipe"]["clip_weights"] == own == trained.fingerprint(learnt[0])

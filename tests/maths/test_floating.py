@@ -175,7 +175,7 @@ INNER = {
     "blocks.Downsample.forward",
     "blocks.Upsample.forward",
 }  # behind UNet
-NOT_PICTURES = {"var"}  # a table of variances
+NOT_PICTURES = {"var", "to_colours", "to_latents"}  # a table of variances, and two linear maps
 
 
 def takes_pictures() -> set[str]:

@@ -90,5 +90,5 @@ def test_the_three_generators_have_as_many_pictures_each_and_they_differ_in_colo
 
 
 def test_an_unknown_study_is_refused():
-    with pytest.raises(ValueError, match="There is no study 'cats': the known ones are composing, generators, targets"):
+    with pytest.raises(ValueError, match="There is no study 'cats': the known ones are composing, generators, latents, targets"):
         evaluation.study("cats")

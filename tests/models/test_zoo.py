@@ -29,8 +29,10 @@ def test_shipped_weights_are_bf16_of_the_preset_s_network(name):
     tensors, config = weights.load(trained.ASSETS / f"{name}.safetensors")
     assert {t.dtype for t in tensors.values()} == {torch.bfloat16}
     recipe, preset = header.read_recipe(config, name), presets.PRESETS[name]
-    assert recipe == replace(preset, words=recipe.words, clip_weights=recipe.clip_weights)
+    found_out = {key: getattr(recipe, key) for key in ("words", "clip_weights", "autoencoder_weights")}
+    assert recipe == replace(preset, **found_out)
     assert (recipe.words is not None) == preset.reads and (recipe.clip_weights is not None) == (preset.clip is not None)
+    assert (recipe.autoencoder_weights is not None) == (preset.autoencoder is not None)
     card = json.loads((trained.ASSETS / f"{name}.json").read_text())
     assert card["parameters"] == sum(p.numel() for p in trained.shipped(name).net.parameters())
     assert f"train {name} " in card["command"]
