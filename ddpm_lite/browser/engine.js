@@ -69,26 +69,29 @@ function fromBase64(text) {
   return bytes;
 }
 
-// A network that a script puts on the page's shelf: the script is loaded when it is first asked for. Rejects with a sentence.
+// What a script puts on the page's shelf: a network as { entry, bytes }, or the engine as { source }. The script is loaded when it
+// is first asked for. Rejects with a sentence.
 function fromShelf(name, address) {
   const shelf = (globalThis.ddpmLiteNetworks ??= {});
   const arriving = (globalThis.ddpmLiteArriving ??= {});
+  const subject = name === "engine" ? "The engine is" : `The weights of ${name} are`;
   arriving[name] ??= new Promise((resolve, reject) => {
     const give = () => {
-      if (!shelf[name]?.data) return reject(new Error(`The weights of ${name} are damaged: ${address} holds none.`));
+      if (shelf[name]?.source) return resolve(shelf[name]);
+      if (!shelf[name]?.data) return reject(new Error(`${subject} damaged: ${address} holds nothing of it.`));
       try {
         const { data, ...entry } = shelf[name];
         delete shelf[name]; // the text is no longer needed
         resolve({ entry, bytes: fromBase64(data) });
       } catch {
-        reject(new Error(`The weights of ${name} are damaged: ${address} cannot be read.`));
+        reject(new Error(`${subject} damaged: ${address} cannot be read.`));
       }
     };
     if (shelf[name]) return give();
     const node = document.createElement("script");
     node.src = address;
     node.onload = give;
-    node.onerror = () => reject(new Error(`The weights of ${name} are missing: there is no ${address}.`));
+    node.onerror = () => reject(new Error(`${subject} missing: there is no ${address}.`));
     document.head.append(node);
   });
   return arriving[name];

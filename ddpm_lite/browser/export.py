@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from ..models.kinds import AutoencoderModel
 from ..models.model import Trained
+from .scripts import SHELF
 
 DrawnFrom = TypeVar("DrawnFrom", bound=Trained)
 BITS = (8, 16)
-SHELF = "ddpmLiteNetworks"  # the global name under which scripts put their networks: {name: network}
 
 
 class Exported(NamedTuple):

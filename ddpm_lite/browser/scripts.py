@@ -7,6 +7,8 @@ from pathlib import Path
 from . import wasm
 
 HERE = Path(__file__).parent
+SHELF = "ddpmLiteNetworks"  # the global name under which scripts put the engine and the networks: {name: what is there}
+ENGINE = "engine"
 PARTS = ("heap", "operators", "net", "networks", "encoders", "noise", "sampling")
 START = """
 const hear = serve((answer) => globalThis.postMessage(answer));
@@ -32,5 +34,11 @@ def worker_script() -> str:
 
 @cache
 def page_script() -> str:
-    """What a page or a view needs: `Writer` and what it uses, and the worker's script as the constant WORKER."""
-    return part("tokenizer") + part("engine") + part("writer") + f"const WORKER = {json.dumps(worker_script())};\n"
+    """What a page or a view needs to ask a worker: `Writer` and what it uses."""
+    return "".join(map(part, ("tokenizer", "engine", "studio", "writer")))
+
+
+@cache
+def engine_on_shelf() -> str:
+    """The classic script that puts the worker's script on the page's shelf, under the name ENGINE."""
+    return f"(globalThis.{SHELF} ??= {{}})[{json.dumps(ENGINE)}] = {json.dumps({'source': worker_script()})};\n"

@@ -1,42 +1,25 @@
 // Pictures from captions in the page: a text network, and an upsampler for what it draws, as soon as that is there.
 
 class Writer {
-  // recipe: of the text network; upsampler: a name or null; fetched(name): a promise of { entry, bytes }.
+  // recipe: of the text network; upsampler: a name or null; fetched(name): see Studio.
   constructor(recipe, upsampler, fetched) {
     this.recipe = recipe;
     this.tokenizer = new Tokenizer(recipe.words, recipe.length);
     this.upsampler = upsampler;
-    this.fetched = fetched;
-    this.engine = null;
-    this.ready = null;
+    this.studio = new Studio(fetched);
     this.enlarges = null; // the upsampler's tokenizer, once it is loaded
     this.trouble = ""; // why nothing is enlarged
   }
 
-  // Loads the text network when it is first asked for, and the upsampler behind it. After a failure, it may be tried again.
-  wake() {
-    const load = async (name) => {
-      const { entry, bytes } = await this.fetched(name);
-      await this.engine.load(name, entry, bytes);
-      return entry.recipe;
-    };
-    this.ready ??= (async () => {
-      try {
-        if (!engineRuns()) throw new Error("This browser runs no workers, so nothing is drawn here.");
-        this.engine ??= new Engine(WORKER);
-        await load(this.recipe.name);
-      } catch (error) {
-        this.end();
-        throw error;
-      }
-      this.large = this.upsampler
-        ? load(this.upsampler).then(
-            ({ words, length }) => (this.enlarges = new Tokenizer(words, length)),
-            (error) => (this.trouble = error.message),
-          )
-        : Promise.resolve();
-    })();
-    return this.ready;
+  // Loads the text network when it is first asked for, and the upsampler behind it: `large` ends when that is there, or cannot be.
+  async wake() {
+    await this.studio.wake(this.recipe.name);
+    this.large ??= this.upsampler
+      ? this.studio.wake(this.upsampler).then(
+          ({ [this.upsampler]: { words, length } }) => (this.enlarges = new Tokenizer(words, length)),
+          (error) => (this.trouble = error.message),
+        )
+      : Promise.resolve();
   }
 
   // One picture for each caption, all from the noise of one seed: { pictures, large }, or { stopped } if another drawing has begun.
@@ -46,16 +29,12 @@ class Writer {
     const rows = (tokenizer) => captions.map((caption) => ({ tokens: tokenizer.read(caption).tokens }));
     const enlarging = this.enlarges ? { enlarge: this.upsampler, enlargeRows: rows(this.enlarges) } : {};
     const request = { name: this.recipe.name, rows: rows(this.tokenizer), seeds: captions.map(() => seed), ...options, ...enlarging };
-    return this.engine.draw("writer", request, onFrame);
-  }
-
-  stop() {
-    this.engine?.stop("writer");
+    return this.studio.engine.draw("writer", request, onFrame);
   }
 
   end() {
-    this.engine?.end();
-    [this.engine, this.ready, this.enlarges] = [null, null, null];
+    this.studio.end();
+    [this.enlarges, this.large] = [null, null];
   }
 }
 

@@ -44,7 +44,7 @@
     seed = (seed + 1) % 2 ** 32;
     const current = () => mine === latest;
     const label = (what) => canvas.setAttribute("aria-label", `“${caption}”, ${what}`);
-    told.textContent = writer.engine ? `Drawing “${caption}” …` : "Loading the networks, 9 MB, once …";
+    told.textContent = writer.studio.engine ? `Drawing “${caption}” …` : "Loading the networks, 9 MB, once …";
     try {
       await writer.wake();
       if (!current()) return;

@@ -1,4 +1,4 @@
-"""The weights that the pages can load, as scripts beside them: a reader who draws nothing loads none."""
+"""The engine and the weights that the pages can load, as scripts beside them: a reader who draws nothing loads none."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -7,7 +7,7 @@ from typing import Any
 import nbformat
 
 from ..browser.export import described, exported
-from ..browser.scripts import page_script
+from ..browser.scripts import ENGINE, engine_on_shelf, page_script
 from ..models.presets import PRESETS
 from ..models.trained import ASSETS, shipped
 from .text import file, in_html
@@ -29,9 +29,10 @@ def asked(notebooks: Iterable[nbformat.NotebookNode]) -> list[str]:
 
 
 def scripts(names: Iterable[str]) -> dict[str, bytes]:
-    """{file: script} for each shipped model of these names; of another one, a page says that its weights are missing."""
+    """{file: script} for the engine and each shipped model of these names; of another one, a page says that its weights are
+    missing."""
     there = [name for name in dict.fromkeys(names) if name in PRESETS and (ASSETS / f"{name}.safetensors").is_file()]
-    return {f"{FOLDER}/{name}.js": _script(name) for name in there}
+    return {f"{FOLDER}/{ENGINE}.js": engine_on_shelf().encode()} | {f"{FOLDER}/{name}.js": _script(name) for name in there}
 
 
 @cache

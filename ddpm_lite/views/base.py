@@ -18,13 +18,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from ..browser.scripts import page_script
 from ..maths.checks import require_pictures
 from ..maths.schedule import Schedule
 from . import plots
 
 HERE = Path(__file__).parent
-DRAWING = ("write",)  # the views that run a network in the browser
 
 
 class View(anywidget.AnyWidget):
@@ -72,9 +70,8 @@ class View(anywidget.AnyWidget):
 
 
 def esm(name: str) -> str:
-    """The browser half of a view: base.js, which all views share, the engine if it runs a network, and its own file."""
-    engine = page_script() if name in DRAWING else ""
-    return (HERE / "base.js").read_text() + engine + (HERE / f"{name}.js").read_text()
+    """The browser half of a view: base.js, which all views share, and its own file."""
+    return (HERE / "base.js").read_text() + (HERE / f"{name}.js").read_text()
 
 
 def pictures(x: Float[Tensor, "n c h w"], name: str = "pictures") -> Float[Tensor, "n c h w"]:

@@ -8,20 +8,20 @@ import torch
 import traitlets
 from matplotlib.figure import Figure
 
-from ..browser.export import described, exported, rounded
-from ..browser.noise import portable_noise
+from ..browser.export import described, rounded
 from ..models.kinds import TextModel
 from ..models.upsampling import UpsamplingModel
 from ..networks.tokenizer import END
 from ..sampling.samplers import SAMPLERS
-from .base import View, esm, packed, unpacked
+from .base import packed, unpacked
+from .drawing import SEEDS, DrawingView, drawing_esm
 from .plots import figure_strip
 
 KINDS = ("text-conditional", "decoder")  # of models that draw from a caption alone, in pixels
-LONGEST, SEEDS, STEPS, SCALE = 200, 100, 50, 8.0
+LONGEST, STEPS, SCALE = 200, 50, 8.0
 
 
-class Write(View):
+class Write(DrawingView):
     """Pictures for captions that the reader types, drawn in the page, each step of Algorithm 2 as it is done.
     Slides L21, L22, L24; Nichol et al. 2022, section 3; Ho & Salimans 2022, eq. 6.
 
@@ -30,13 +30,11 @@ class Write(View):
     upsampler   enlarges what was drawn
 
     The state is the caption, another one beside it from the same noise (empty: none), the guidance scale, the number of steps,
-    the method and the seed. A notebook does not hold the weights: the browser asks the kernel for them once, and needs no kernel
-    from then on; a web page has them in files beside it. ValueError for another kind of model, and for captions that are missing
-    or too many.
+    the method and the seed. ValueError for another kind of model, and for captions that are missing or too many.
     """
 
     STATE = ("caption", "other", "scale", "steps", "method", "seed")
-    _esm = esm("write")
+    _esm = drawing_esm("write")
     caption = traitlets.Unicode().tag(sync=True)
     other = traitlets.Unicode("").tag(sync=True)
     scale = traitlets.Float(2.0, min=0.0, max=SCALE).tag(sync=True)
@@ -45,7 +43,6 @@ class Write(View):
     seed = traitlets.Int(0, min=0, max=SEEDS - 1).tag(sync=True)
     recipe = traitlets.Dict(help="what the page must know of the model").tag(sync=True)
     upsampler = traitlets.Unicode("").tag(sync=True)
-    networks = traitlets.List(traitlets.Unicode(), help="the models whose weights the page asks for").tag(sync=True)
     known = traitlets.List(traitlets.Unicode()).tag(sync=True)
     known_pictures = traitlets.Bytes().tag(sync=True)
 
@@ -56,31 +53,23 @@ class Write(View):
             raise ValueError(
                 f"{model.name} is {model.recipe.kind}, but the page draws with a model that is {' or '.join(KINDS)}."
             )
-        self._models = {each.name: each for each in (model, upsampler) if each is not None}
         self._drawn: dict[tuple, np.ndarray] = {}
         super().__init__(
+            [each for each in (model, upsampler) if each is not None],
             caption=captions[0],
             recipe=described(model),
             upsampler="" if upsampler is None else upsampler.name,
-            networks=list(self._models),
             known=list(captions),
         )
-        noise = portable_noise(self.seed, (1, *model.net.shape)).expand(len(captions), -1, -1, -1)
+        noise = self.noise(self.seed, len(captions), model.net.shape)
         stills = model.draw(captions, noise=noise, steps=self.steps, scale=self.scale, method=self.method)
         self.known_pictures = b"".join(packed(stills))
-        self.on_msg(self._from_browser)
 
     @traitlets.validate("caption", "other")
     def _short(self, proposal: dict[str, Any]) -> Any:
         if len(proposal["value"]) > LONGEST:
             raise traitlets.TraitError(f"A caption must have at most {LONGEST} letters, not {len(proposal['value'])}.")
         return proposal["value"]
-
-    def _from_browser(self, _: object, content: dict, buffers: list) -> None:
-        name = content.get("weights")
-        if name in self._models:
-            entry, data = exported(self._models[name])
-            self.send({"weights": name, "entry": entry}, [data])
 
     @property
     def captions(self) -> list[str]:
@@ -93,7 +82,7 @@ class Write(View):
         if state not in self._drawn:
             model = self._models[self.recipe["name"]]
             assert isinstance(model, TextModel), "it is the first of them"
-            noise = portable_noise(self.seed, (1, *model.net.shape)).expand(len(self.captions), -1, -1, -1)
+            noise = self.noise(self.seed, len(self.captions), model.net.shape)
             asked = bool((model.tokens(self.captions) > END).any())  # guidance towards nothing has no effect, and is refused
             scale = self.scale if asked else None
             drawn = rounded(model).draw(self.captions, noise=noise, steps=self.steps, scale=scale, method=self.method)

@@ -12,12 +12,13 @@ from lab import marks
 
 from ddpm_lite.browser.export import exported
 from ddpm_lite.browser.noise import portable_noise
-from ddpm_lite.browser.scripts import page_script
+from ddpm_lite.browser.scripts import engine_on_shelf, page_script
 
 pytestmark = [*marks, pytest.mark.usefixtures("unchecked")]
 PAGE = "<!doctype html><meta charset=utf-8><title>engine</title><script src=page.js></script>"
 START = """
-const engine = new Engine(WORKER);
+const { source } = globalThis.ddpmLiteNetworks.engine;
+const engine = new Engine(source);
 const ready = fromShelf("digits", "digits.js").then(({ entry, bytes }) => engine.load("digits", entry, bytes));
 const request = { name: "digits", seeds: [4], scale: 2 };
 const draw = (label, steps, onFrame) => engine.draw("me", { ...request, rows: [{ label }], steps }, onFrame);
@@ -33,7 +34,7 @@ def folder(tmp_path_factory):
     at = script.index('"data":"') + 8
     (out / "short.js").write_text(script[:at] + script[at + 4000 :])
     (out / "odd.js").write_text(script[:at] + "!!!!" + script[at + 4 :])
-    (out / "page.js").write_text(page_script() + START)
+    (out / "page.js").write_text(engine_on_shelf() + page_script() + START)
     (out / "index.html").write_text(PAGE)
     return out
 
@@ -112,7 +113,7 @@ def test_the_last_request_wins_and_the_page_goes_on(page):
     ("file", "sentence"),
     [
         ("nothing.js", "The weights of digits are missing: there is no nothing.js."),
-        ("cut.js", "The weights of digits are damaged: cut.js holds none."),
+        ("cut.js", "The weights of digits are damaged: cut.js holds nothing of it."),
         ("odd.js", "The weights of digits are damaged: odd.js cannot be read."),
         ("short.js", "The weights of digits are damaged: "),
     ],
@@ -123,7 +124,7 @@ def test_missing_and_damaged_weights_are_told(page, file, sentence):
         f"""
         await ready;
         delete globalThis.ddpmLiteArriving.digits;
-        const other = new Engine(WORKER);
+        const other = new Engine(source);
         const {{ entry, bytes }} = await fromShelf("digits", "{file}");
         await other.load("digits", entry, bytes);
         """,

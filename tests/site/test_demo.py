@@ -83,7 +83,7 @@ def test_a_caption_becomes_a_picture_and_then_a_larger_one(visit):
 
 def test_without_an_upsampler_the_small_picture_is_the_package_s(visit, folder, tmp_path):
     (tmp_path / "networks").mkdir()
-    for name in ("index.html", "networks/glide-emoji.js"):
+    for name in ("index.html", "networks/engine.js", "networks/glide-emoji.js"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     page = visit(path=tmp_path / "index.html")
     page.get_by_role("button", name=CAPTIONS[0]).click()
@@ -128,7 +128,7 @@ def test_where_it_is_not_supported_the_still_pictures_are_seen_and_it_is_said(vi
     (tmp_path / "index.html").write_bytes((folder / "index.html").read_bytes())
     page = visit(path=tmp_path / "index.html")
     page.get_by_role("button", name=CAPTIONS[2]).click()
-    page.wait_for_function("document.getElementById('told').textContent.includes('are missing')")
+    page.wait_for_function("document.getElementById('told').textContent.includes('engine is missing')")
     assert page.locator("#still").is_visible() and not page.locator("#drawn").is_visible()
 
 

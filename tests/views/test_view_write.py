@@ -144,7 +144,9 @@ class TestOnAPage:
         page.wait_for_selector(".live canvas", state="attached")
         ask(page, "a blue fish")
         page.wait_for_selector(".live [role=alert]:not([hidden])")
-        assert page.locator(".live [role=alert]").inner_text().startswith("The weights of glide-emoji are missing")
+        assert (
+            page.locator(".live [role=alert]").inner_text().startswith("The engine is missing: there is no networks/engine.js.")
+        )
         page.get_by_label("begin with").select_option("two dogs")
         page.wait_for_function(f"{ROOT}.dataset.state.includes('two dogs')")
         assert "drawn beforehand" in page.locator(".caption").inner_text()

@@ -1,0 +1,91 @@
+// What the views share that draw in the page: where weights come from, and a drawing for each state, of which the last wins.
+
+// fetched(name) of a Studio: from a file beside the page, or else from the kernel, which sends each once.
+const fetchedFor = (model) => (name) => {
+  const folder = globalThis.ddpmLiteFolder;
+  if (folder) return fromShelf(name, `${folder}${name}.js`);
+  return new Promise((resolve, reject) => {
+    const missing = () => reject(new Error("Python, which has the weights, has not answered: it is busy, or it does not run here."));
+    const patience = setTimeout(missing, 20000);
+    const heard = ({ weights, entry, source }, [data] = []) => {
+      if (weights !== name) return;
+      clearTimeout(patience);
+      model.off("msg:custom", heard);
+      if (source) resolve({ source });
+      else resolve({ entry, bytes: new Uint8Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength)) });
+    };
+    model.on("msg:custom", heard);
+    model.send({ weights: name });
+  });
+};
+
+// Draws the state of a view as soon as the reader has asked for a drawing, and from then on whenever it changes.
+//   draw(state, onFrame)   a promise of the answer, which `kit.drew` keeps: { stopped } if it was overtaken
+//   step(frame)            a frame is seen; finish(answer, current): so is the end, and current() says whether it still is the last
+//   words(state)           the state in words; loading(): whether weights must be loaded first
+//   still(state)           shows what was drawn beforehand, if anything was for this state: gives whether it did
+// Gives { ask, tell }: ask() begins, tell(sentence) says what is wrong ("": nothing).
+function drawing(kit, { draw, step, finish, words, loading, still }) {
+  const { model } = kit;
+  const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const progress = progressBar(kit, "how far the drawing is");
+  const alert = element("p", { role: "alert" });
+  kit.figure.after(alert);
+  kit.caption.setAttribute("role", "status");
+  let awake = false; // whether the reader has asked for a drawing
+  let seen = null; // the state that is drawn or in work
+  const state = () => Object.fromEntries(Object.keys(model.get("start")).map((name) => [name, model.get(name)]));
+  const tell = (trouble) => {
+    alert.textContent = trouble;
+    alert.hidden = !trouble;
+  };
+  const describe = (ending) => {
+    const said = words(state());
+    kit.describe(said);
+    kit.caption.textContent = `${said}${ending}`;
+  };
+
+  async function start() {
+    const mine = JSON.stringify(state());
+    seen = mine;
+    const current = () => seen === mine;
+    tell("");
+    describe(loading() ? " The weights are being loaded." : "");
+    try {
+      let shown = null;
+      const answer = await draw(state(), (frame) => {
+        if (!current()) return;
+        if (frame.k === 0) describe("");
+        if (frame.steps) progress((frame.k + 1) / frame.steps);
+        if (calm && frame.steps) return;
+        cancelAnimationFrame(shown);
+        shown = requestAnimationFrame(() => current() && step(frame));
+      });
+      cancelAnimationFrame(shown);
+      if (!current() || answer.stopped) return;
+      progress(null);
+      kit.drew(answer);
+      const more = finish(answer, current) ?? "";
+      kit.figure.closest(".ddpm-view").dataset.finished = mine;
+      describe(` Drawn.${more && ` ${more}`}`);
+    } catch (error) {
+      if (!current()) return;
+      progress(null);
+      tell(`${error.message} What was drawn beforehand is seen in its place.`);
+      awake = false;
+    }
+  }
+
+  progress(null);
+  tell("");
+  kit.onChange(() => {
+    if (JSON.stringify(state()) === seen) return;
+    if (awake) start();
+    else describe(still(state()) ? " It was drawn beforehand: press Draw, and it is drawn here." : " Press Draw.");
+  });
+  const ask = () => {
+    awake = true;
+    start();
+  };
+  return { ask, tell };
+}
