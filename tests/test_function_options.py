@@ -208,7 +208,6 @@ TABLE: dict[str, dict[str, list[Used | Refused] | str]] = {
     "Trained": {"card": [Used({"about": "x"})], "made": [Used("a run")]},
     "ClassModel.draw": {**DRAWN, "scale": [Used(7.0), Refused(7.0, {"asked": NULL})]},
     "TextModel.draw": {**DRAWN, **LED, "seed": [*DRAWS["seed"], *SEED_BESIDE_NOISE]},
-    "few_step_loss": {"bound": "test_distillation.py::test_what_is_seen_is_kept_within_its_bound"},
     "FewStepsModel.draw": {
         name: "test_latent.py::test_a_student_draws_in_the_steps_it_is_told_of_and_without_guidance"
         for name in ("seed", "steps", "noise")

@@ -84,11 +84,11 @@ def _latent(recipe: Recipe, space: Autoencoder, drop: float, word_drop: float) -
     return captioned(in_latents(_denoising(recipe, drop, empty_row(recipe.length)), space), word_drop)
 
 
-def _few_steps(recipe: Recipe, space: Autoencoder, scale: float, bound: float, word_drop: float, teacher: nn.Module) -> Objective:
+def _few_steps(recipe: Recipe, space: Autoencoder, scale: float, word_drop: float, teacher: nn.Module) -> Objective:
     assert recipe.target is not None, "a recipe of this kind has a target"
     schedule = recipe.make_schedule()
     eps = teacher if recipe.target == "eps" else as_eps(teacher, schedule, recipe.target)
-    loss = few_step_loss(schedule, recipe.target, guided(eps, scale, empty_row(recipe.length)), bound)
+    loss = few_step_loss(schedule, recipe.target, guided(eps, scale, empty_row(recipe.length)))
     return captioned(in_latents(loss, space), word_drop)
 
 

@@ -39,7 +39,7 @@ KINDS = {
     "autoencoder": Kind(Autoencoder, ("kl",), targets=(None,)),
     "latent": Kind(UNet, ("drop", "word_drop"), reads=True),
     "latent-transformer": Kind(DiT, ("drop", "word_drop"), reads=True),
-    "few-steps": Kind(UNet, ("scale", "bound", "word_drop"), reads=True),
+    "few-steps": Kind(UNet, ("scale", "word_drop"), reads=True),
 }
 FACTOR = 4  # the side of a picture, divided by that of its latents
 DATA = ("digits", "shape", "shapes", "emoji", "all-emoji", "folder")

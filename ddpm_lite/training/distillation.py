@@ -1,5 +1,5 @@
-"""A student that draws in few steps learns to do in one step what its teacher does in two: progressive distillation (Salimans &
-Ho 2022). Here one network learns all numbers of steps at once: it is told in how many a picture is drawn (Frans et al. 2025)."""
+"""A student that draws in few steps learns where the path of its teacher leads (Luhman & Luhman 2021; Salimans & Ho 2022), with
+the teacher's guidance (Meng et al. 2023). One network learns all numbers of steps, and is told which (Frans et al. 2025)."""
 
 from collections.abc import Callable
 
@@ -9,15 +9,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..machine import distributed
-from ..maths.gaussian import eps_from_x0, q_sample, x0_from_eps
 from ..maths.schedule import Schedule, gather
 from ..networks.prior import conditions
-from ..sampling.loop import timesteps
-from ..sampling.samplers import as_eps
+from ..sampling.loop import sample, timesteps
 from .losses import BINS, Loss, LossFunction, look_at
 from .targets import TARGETS
 
 COUNTS = (1, 2, 4, 8)  # the numbers of steps in which a student draws; each step of one is two of the next
+FINEST = 2 * COUNTS[-1]  # the steps of the teacher's path
 
 
 def in_steps(cond: Int[Tensor, "n length"], steps: int) -> Float[Tensor, "n length+4"]:
@@ -27,20 +26,6 @@ def in_steps(cond: Int[Tensor, "n length"], steps: int) -> Float[Tensor, "n leng
         raise ValueError(f"steps = {steps}, but this network draws in {', '.join(map(str, COUNTS[:-1]))} or {COUNTS[-1]}.")
     which = torch.full((len(cond),), COUNTS.index(steps), device=cond.device)
     return conditions(cond, F.one_hot(which, len(COUNTS)).float())
-
-
-def ddim_to(
-    x_t: Float[Tensor, "b *d"],
-    eps_hat: Float[Tensor, "b *d"],
-    t: Int[Tensor, " b"],
-    t_next: Int[Tensor, " b"],
-    schedule: Schedule,
-    bound: float,
-) -> Float[Tensor, "b *d"]:
-    """A step of DDIM with eta = 0, for each picture from its own t to its own t_next: back to x0_hat, which is kept within
-    [-bound, bound], then forward along the noise that goes with it. Song et al. 2021, eq. 12."""
-    x0_hat = x0_from_eps(x_t, eps_hat, t, schedule).clamp(-bound, bound)
-    return q_sample(x0_hat, t_next, eps_from_x0(x_t, x0_hat, t, schedule), schedule)
 
 
 def one_step(
@@ -62,43 +47,38 @@ def one_step(
     return (s * x_next - s_next * x_t) / turn, (a_next * x_t - a * x_next) / turn
 
 
-def few_step_loss(schedule: Schedule, target: str, teacher: Callable[..., Tensor], bound: float = 1.0) -> LossFunction:
-    """The loss of a student whose one step does what two steps of half its length do. Salimans & Ho 2022, Algorithm 2; Meng et
-    al. 2023, section 3; Frans et al. 2025, eq. 5.
+def few_step_loss(schedule: Schedule, target: str, teacher: Callable[..., Tensor]) -> LossFunction:
+    """The loss of a student whose one step leads where many of its teacher's lead. Luhman & Luhman 2021, section 3; Salimans & Ho
+    2022, Algorithm 2; Meng et al. 2023, section 3.
 
-    A batch is (x0, tokens). In each, the number of steps is drawn from COUNTS, and the t at which the step begins. With the most
-    steps, the two shorter ones are the teacher's, eps_hat = teacher(x_t, t, tokens): it may be guided, and the student then
-    needs no guidance. With fewer, they are the student's own with twice as many steps. The squared error is that of the target.
-    x0_hat is kept within [-bound, bound], 1 for pictures, a few standard deviations for latents: without it, a student that
-    learns from itself goes astray. ValueError for a target that is not known, and a bound that is not above 0.
+    A batch is (x0, tokens), of which x0 says only how large pictures are: a path begins with noise. For each caption the teacher,
+    eps_hat = teacher(x_t, t, tokens), takes FINEST steps of DDIM; it may be guided, and the student then needs no guidance. Each
+    step of the student, with each number of steps in COUNTS, begins at a point of that path and ends at another, so one path holds
+    the answers to all of them, and errors of the student do not enter what it is taught. The squared error is that of the target.
+    ValueError for a target that is not known.
     """
-    if not bound > 0:
-        raise ValueError(f"bound = {bound}, but what x0_hat is kept within must be above 0.")
     if target not in TARGETS:
         raise ValueError(f"There is no target {target!r}: use {', '.join(TARGETS)}.")
+    steps = torch.tensor([count for count in COUNTS for _ in range(count)])
+    first = torch.cat([torch.arange(0, FINEST, FINEST // count) for count in COUNTS])
+    last = first + FINEST // steps
+    visit = torch.tensor([*timesteps(schedule.T, FINEST), 0])
 
     def loss(model: Callable[..., Tensor], batch: tuple[Tensor, ...], generator: torch.Generator | None = None) -> Loss:
         x0, tokens = batch
         look_at(x0=x0)
-        device, T = x0.device, schedule.T
-        steps = COUNTS[int(torch.randint(len(COUNTS), (), generator=generator, device=device))]
-        first = 2 * torch.randint(steps, (len(x0),), generator=generator, device=device)
-        eps = torch.randn(x0.shape, generator=generator, device=device, dtype=x0.dtype)
-        x0, tokens, first, eps = (distributed.shard(each) for each in (x0, tokens, first, eps))
-        visit = torch.tensor([*timesteps(T, 2 * steps), 0], device=device)
-        t, halfway, t_next = visit[first], visit[first + 1], visit[first + 2]
-        x_t = q_sample(x0, t, eps, schedule)
+        noise = torch.randn(x0.shape, generator=generator, device=x0.device, dtype=x0.dtype)
+        noise, tokens = distributed.shard(noise), distributed.shard(tokens)
+        n = len(noise)
         with torch.no_grad():
-            if steps == COUNTS[-1]:
-                leads, cond = teacher, tokens
-            else:
-                leads = model if target == "eps" else as_eps(model, schedule, target)
-                cond = in_steps(tokens, 2 * steps)
-            between = ddim_to(x_t, leads(x_t, t, cond), t, halfway, schedule, bound)
-            x_next = ddim_to(between, leads(between, halfway, cond), halfway, t_next, schedule, bound)
-            clean, noise = one_step(x_t, x_next, t, t_next, schedule)
-            wanted = TARGETS[target](clean, t, noise, schedule)
-        per_item = (model(x_t, t, in_steps(tokens, steps)) - wanted).square().flatten(1).mean(1)
-        return Loss(per_item.mean(), per_item.detach(), (t - 1) * BINS // T)
+            frames = sample(teacher, noise, schedule, cond=tokens, steps=FINEST, method="ddim")
+            path = torch.stack([frame.x_t for frame in frames])
+            x_t, x_next = path[first].flatten(0, 1), path[last].flatten(0, 1)
+            t, t_next = (visit[each].repeat_interleave(n).to(x0.device) for each in (first, last))
+            clean, eps = one_step(x_t, x_next, t, t_next, schedule)
+            wanted = TARGETS[target](clean, t, eps, schedule)
+        cond = torch.cat([in_steps(tokens, count) for count in steps.tolist()])
+        per_item = (model(x_t, t, cond) - wanted).square().flatten(1).mean(1)
+        return Loss(per_item.mean(), per_item.detach(), (t - 1) * BINS // schedule.T)
 
     return loss
