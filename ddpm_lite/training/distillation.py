@@ -53,8 +53,8 @@ def few_step_loss(schedule: Schedule, target: str, teacher: Callable[..., Tensor
 
     A batch is (x0, tokens), of which x0 says only how large pictures are: a path begins with noise. For each caption the teacher,
     eps_hat = teacher(x_t, t, tokens), takes FINEST steps of DDIM; it may be guided, and the student then needs no guidance. Each
-    step of the student, with each number of steps in COUNTS, begins at a point of that path and ends at another, so one path holds
-    the answers to all of them, and errors of the student do not enter what it is taught. The squared error is that of the target.
+    step of the student, with each number of steps in COUNTS, begins at a point of that path and ends at another, so one path
+    holds the answers to all of them, and no error of the student enters them. The squared error is that of the target.
     ValueError for a target that is not known.
     """
     if target not in TARGETS:
