@@ -10,6 +10,7 @@ function build(kit) {
   const stills = unpacked(model.get("known_pictures"), c, size, size);
   const one = c * size * size;
   const upsampler = model.get("upsampler");
+  const enlarged = upsampler ? unpacked(model.get("known_large"), c, 4 * size, 4 * size) : null;
   const writer = new Writer(recipe, upsampler || null, fetchedFor(model));
   kit.onLeave(() => writer.end());
 
@@ -60,6 +61,7 @@ function build(kit) {
     if (place < 0 || JSON.stringify(state) !== JSON.stringify({ ...model.get("start"), caption: state.caption })) return false;
     const picture = stills.subarray(place * one, (place + 1) * one);
     for (const column of [0, 1]) paint(panels[0], 0, picture, column);
+    if (enlarged) panels[0].large.paint(enlarged, place * 16 * one, 0, 0);
     kit.drew({ pictures: picture });
     return true;
   };

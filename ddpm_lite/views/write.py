@@ -28,6 +28,7 @@ class Write(DrawingView):
     model       draws from captions: "glide-emoji"
     captions    one to eight of them, whose pictures are kept beside the view: they are what is seen where nothing can be drawn
     upsampler   enlarges what was drawn
+    scale, steps, method, seed   how it begins; see `TextModel.draw`
 
     The state is the caption, another one beside it from the same noise (empty: none), the guidance scale, the number of steps,
     the method and the seed. ValueError for another kind of model, and for captions that are missing or too many.
@@ -37,16 +38,27 @@ class Write(DrawingView):
     _esm = drawing_esm("write")
     caption = traitlets.Unicode().tag(sync=True)
     other = traitlets.Unicode("").tag(sync=True)
-    scale = traitlets.Float(2.0, min=0.0, max=SCALE).tag(sync=True)
-    steps = traitlets.Int(20, min=1, max=STEPS).tag(sync=True)
+    scale = traitlets.Float(min=0.0, max=SCALE).tag(sync=True)
+    steps = traitlets.Int(1, min=1, max=STEPS).tag(sync=True)
     method = traitlets.Enum([name for name in SAMPLERS if name != "ddpm"], "ddim").tag(sync=True)
-    seed = traitlets.Int(0, min=0, max=SEEDS - 1).tag(sync=True)
+    seed = traitlets.Int(min=0, max=SEEDS - 1).tag(sync=True)
     recipe = traitlets.Dict(help="what the page must know of the model").tag(sync=True)
     upsampler = traitlets.Unicode("").tag(sync=True)
     known = traitlets.List(traitlets.Unicode()).tag(sync=True)
     known_pictures = traitlets.Bytes().tag(sync=True)
+    known_large = traitlets.Bytes(help="the same, enlarged, if there is an upsampler").tag(sync=True)
 
-    def __init__(self, model: TextModel, captions: Sequence[str], upsampler: UpsamplingModel | None = None):
+    def __init__(
+        self,
+        model: TextModel,
+        captions: Sequence[str],
+        upsampler: UpsamplingModel | None = None,
+        *,
+        scale: float = 2.0,
+        steps: int = 20,
+        method: str = "ddim",
+        seed: int = 0,
+    ):
         if not 1 <= len(captions) <= 8:
             raise ValueError(f"Give one to eight captions to begin with, not {len(captions)}.")
         if model.recipe.kind not in KINDS:
@@ -60,10 +72,16 @@ class Write(DrawingView):
             recipe=described(model),
             upsampler="" if upsampler is None else upsampler.name,
             known=list(captions),
+            scale=scale,
+            steps=steps,
+            method=method,
+            seed=seed,
         )
         noise = self.noise(self.seed, len(captions), model.net.shape)
         stills = model.draw(captions, noise=noise, steps=self.steps, scale=self.scale, method=self.method)
         self.known_pictures = b"".join(packed(stills))
+        if upsampler is not None:
+            self.known_large = b"".join(packed(upsampler.draw(stills, captions if upsampler.recipe.reads else None, seed=seed)))
 
     @traitlets.validate("caption", "other")
     def _short(self, proposal: dict[str, Any]) -> Any:
@@ -98,5 +116,8 @@ class Write(DrawingView):
     def filmstrip(self) -> Figure:
         """The pictures of up to six captions, as they were drawn beforehand."""
         channels, size = self.recipe["network"]["channels"], self.recipe["network"]["size"]
-        stills = torch.from_numpy(unpacked(self.known_pictures, channels, size, size))
+        if self.known_large:
+            stills = torch.from_numpy(unpacked(self.known_large, channels, 4 * size, 4 * size))
+        else:
+            stills = torch.from_numpy(unpacked(self.known_pictures, channels, size, size))
         return figure_strip({"": stills[:6]}, [caption.replace(" ", "\n") for caption in self.known[:6]])

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import subprocess
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -16,12 +15,9 @@ from torch import Tensor, nn
 
 from ddpm_lite.browser.export import exported
 from ddpm_lite.browser.scripts import engine_script, part
-from ddpm_lite.models.kinds import MODELS
 from ddpm_lite.models.model import Trained
-from ddpm_lite.models.presets import preset
 from ddpm_lite.models.trained import load
 
-UNTRAINED = ("latent-emoji", "dit-emoji")  # not shipped: random weights stand for theirs
 NODE = shutil.which("node")
 if not NODE and os.environ.get("REQUIRE_BROWSER"):
     raise RuntimeError("REQUIRE_BROWSER is set, but there is no node: install Debian's package nodejs.")
@@ -31,15 +27,7 @@ SCRIPT = Path(__file__).parent / "node" / "engine.mjs"
 
 @cache
 def exact(name: str) -> Trained:
-    """A shipped model in float32, whatever the machine prefers; one that is not shipped has random weights."""
-    if name in UNTRAINED:
-        recipe = replace(preset(name), words=exact("glide-emoji").recipe.words)
-        net = recipe.build(seed=1)
-        generator = torch.Generator().manual_seed(2)
-        for parameter in net.parameters():  # of those that are 0 at first, nothing would be seen
-            noise = torch.randn(parameter.shape, generator=generator) * (0.5 / parameter[0].numel() ** 0.5)
-            parameter.data = torch.where(parameter == 0, noise, parameter).bfloat16().float()
-        return MODELS[recipe.kind](recipe, net.eval().requires_grad_(False))
+    """A shipped model in float32, whatever the machine prefers."""
     model = load(name, "cpu")
     model.net.precision = None
     return model
