@@ -16,6 +16,14 @@ from ddpm_lite.browser.noise import portable_noise
 VIEW = "application/vnd.jupyter.widget-view+json"
 CAPTIONS = ["a red apple", "a blue fish", "two dogs"]
 ROOT = "document.querySelector('.live').shadowRoot.querySelector('.ddpm-view')"
+# A hidden page gives no frames of animation until it is shown.
+HIDE = """
+const { requestAnimationFrame: real } = window;
+const held = new Map();
+window.requestAnimationFrame = (act) => (held.set(act, act), act);
+window.cancelAnimationFrame = (act) => held.delete(act);
+window.show = () => { window.requestAnimationFrame = real; [...held.keys()].forEach((act) => real(act)); };
+"""
 FINISHED = f"JSON.stringify(JSON.parse({ROOT}.dataset.finished ?? '0')) === {ROOT}.dataset.state && {ROOT}.drawn.large"
 
 
@@ -135,6 +143,18 @@ class TestOnAPage:
             page.get_by_role("slider", name="steps").press("ArrowLeft")
         page.wait_for_function(FINISHED, timeout=60_000)
         assert '"steps":8' in page.evaluate(f"{ROOT}.dataset.finished")
+
+    def test_a_page_that_is_hidden_draws_on_and_shows_the_end(self, page):
+        page.evaluate(HIDE)
+        ask(page, "a red fish")
+        page.wait_for_function(f"{ROOT}.drawn?.large?.length === 3 * 64 * 64", timeout=60_000, polling=100)
+        page.evaluate("show()")
+        page.wait_for_function(FINISHED)
+        assert page.locator(".caption").inner_text().endswith("Drawn.")
+        enlarged = page.locator(".live canvas").nth(1)
+        before = enlarged.screenshot()
+        page.wait_for_timeout(100)
+        assert enlarged.screenshot() == before, "no frame of the drawing comes late"
 
     def test_missing_weights_are_told_and_the_still_pictures_stay(self, chromium, folder, tmp_path):
         alone = tmp_path / "write.html"
