@@ -98,6 +98,19 @@ def is_misconception(node: ast.FunctionDef | ast.ClassDef) -> bool:
     return any(isinstance(call, ast.Attribute) and call.attr == "wrong" for call in calls)
 
 
+def test_text_files_have_an_encoding_of_their_own():
+    """Else Windows reads them in the encoding of its language."""
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in ("read_text", "write_text")
+            ):
+                named = any(keyword.arg == "encoding" for keyword in node.keywords)
+                assert named or "/proc" in ast.unparse(node), f"{path.name}:{node.lineno}: {ast.unparse(node)}"
+
+
 def test_every_public_function_has_a_docstring():
     for path in modules():
         public = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef | ast.ClassDef)]

@@ -9,8 +9,8 @@ class Engine {
     this.address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
     this.worker = new Worker(this.address);
     this.asked = new Map();
-    this.loads = new Map();
     this.number = 0;
+    this.broken = ""; // why it answers no more
     this.way = null; // "fused", "simd" or "plain", once it has answered
     this.worker.onmessage = ({ data }) => this.hear(data);
     this.worker.onerror = (event) => this.fail(event.message || "the worker does not run");
@@ -27,22 +27,23 @@ class Engine {
   }
 
   fail(reason) {
+    this.broken = reason;
     for (const { reject } of this.asked.values()) reject(new Error(`The engine stopped: ${reason}.`));
     this.asked.clear();
   }
 
-  ask(message, onFrame = null, transfer = []) {
+  ask(message, onFrame = null) {
+    if (this.broken) return Promise.reject(new Error(`The engine stopped: ${this.broken}.`));
     const id = ++this.number;
     return new Promise((resolve, reject) => {
       this.asked.set(id, { onFrame, resolve, reject });
-      this.worker.postMessage({ id, ...message }, transfer);
+      this.worker.postMessage({ id, ...message });
     });
   }
 
-  // A network from its entry and bytes, once.
+  // A network from its entry and bytes; one that is there stays.
   load(name, entry, bytes) {
-    if (!this.loads.has(name)) this.loads.set(name, this.ask({ task: "load", name, entry, bytes }));
-    return this.loads.get(name);
+    return this.ask({ task: "load", name, entry, bytes });
   }
 
   // Pictures, of which each frame is told; what the asker has asked for before is given up, and its promise gives { stopped }.
@@ -94,5 +95,6 @@ function fromShelf(name, address) {
     node.onerror = () => reject(new Error(`${subject} missing: there is no ${address}.`));
     document.head.append(node);
   });
+  arriving[name].catch(() => [delete arriving[name], delete shelf[name]]); // it may be asked for again
   return arriving[name];
 }

@@ -47,7 +47,7 @@ class Heap {
     }
   }
 
-  // What `act` gives; what it has taken beyond `kept`, which it must take first, is free again.
+  // What `act` gives. All that it has taken is free again, so what is to stay must be taken before.
   scope(act) {
     const before = this.top;
     try {

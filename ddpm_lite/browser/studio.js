@@ -7,6 +7,7 @@ class Studio {
     this.engine = null;
     this.starting = null;
     this.arriving = new Map();
+    this.ended = 0; // how often: what was asked for before is not begun any more
   }
 
   // Loads these networks, and gives what is known of each: { name: recipe }. After a failure, it may be tried again.
@@ -16,12 +17,18 @@ class Studio {
       await (await this.starting).load(name, entry, bytes);
       return entry.recipe;
     };
+    if (this.engine?.broken) this.end();
+    const before = this.ended;
+    const begin = ({ source }) => {
+      if (this.ended !== before) throw new Error("The view was closed.");
+      return (this.engine = new Engine(source));
+    };
     try {
       if (!engineRuns()) throw new Error("This browser runs no workers, so nothing is drawn here.");
-      this.starting ??= this.fetched("engine").then(({ source }) => (this.engine = new Engine(source)));
+      this.starting ??= this.fetched("engine").then(begin);
       await this.starting;
     } catch (error) {
-      this.end();
+      if (this.ended === before) this.end();
       throw error;
     }
     for (const name of names) if (!this.arriving.has(name)) this.arriving.set(name, load(name));
@@ -36,11 +43,8 @@ class Studio {
     return Object.fromEntries(names.map((name, i) => [name, recipes[i]]));
   }
 
-  stop(asker) {
-    this.engine?.stop(asker);
-  }
-
   end() {
+    this.ended++;
     this.engine?.end();
     [this.engine, this.starting] = [null, null];
     this.arriving.clear();

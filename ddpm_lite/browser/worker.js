@@ -83,8 +83,19 @@ function serve(post, way = null) {
     });
   }
 
+  function load({ name, entry, bytes }) {
+    if (nets.has(name)) return;
+    const { top } = heap;
+    try {
+      nets.set(name, new Net(heap, entry, bytes));
+    } catch (error) {
+      heap.top = top;
+      throw error;
+    }
+  }
+
   const tasks = {
-    load: ({ name, entry, bytes }) => void (nets.has(name) || nets.set(name, new Net(heap, entry, bytes))),
+    load,
     draw: (request) => (latest.get(request.asker) === request.id ? draw(request) : { stopped: true }),
     compare: ({ name, pictures, tokens }) => ({ image: encodeImage(found(name), pictures), text: encodeText(found(name), tokens) }),
   };

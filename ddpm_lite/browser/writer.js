@@ -14,10 +14,11 @@ class Writer {
   // Loads the text network when it is first asked for, and the upsampler behind it: `large` ends when that is there, or cannot be.
   async wake() {
     await this.studio.wake(this.recipe.name);
+    if (this.trouble) [this.large, this.trouble] = [null, ""];
     this.large ??= this.upsampler
       ? this.studio.wake(this.upsampler).then(
-          ({ [this.upsampler]: { words, length } }) => (this.enlarges = new Tokenizer(words, length)),
-          (error) => (this.trouble = error.message),
+          ({ [this.upsampler]: { words, length } }) => void (this.enlarges = new Tokenizer(words, length)),
+          (error) => void (this.trouble = error.message),
         )
       : Promise.resolve();
   }
@@ -34,7 +35,7 @@ class Writer {
 
   end() {
     this.studio.end();
-    [this.enlarges, this.large] = [null, null];
+    [this.enlarges, this.large, this.trouble] = [null, null, ""];
   }
 }
 

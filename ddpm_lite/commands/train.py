@@ -163,7 +163,8 @@ def _command(recipe: Recipe) -> str:
     numbers = {name: value for name in names if (value := getattr(recipe.training, name)) is not None}
     words = [f"--{name.replace('_', '-')} {value}" for name, value in numbers.items()]
     if (own := recipe.pictures) is not None:
-        words += ["--data PICTURES", *["--captions CSV"] * (own.captions is not None), f"--size {own.size}"]
+        words += ["--data PICTURES", *["--captions CSV"] * (own.captions is not None)]
+        words.append("--autoencoder RUN" if trained.has_own_autoencoder(recipe) else f"--size {own.size}")
     return f"python -m ddpm_lite train {recipe.name} --out DIR {' '.join(words)}"
 
 

@@ -34,8 +34,8 @@ def read(
     if missing or preparation is None:
         raise FileNotFoundError(f"{name} has no {', '.join(missing) or PREPARATIONS[0]}, which a published CLIP needs.")
     try:
-        config = json.loads((folder / "config.json").read_text())
-        seen = json.loads(preparation.read_text())
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        seen = json.loads(preparation.read_text(encoding="utf-8"))
         net = arguments(config)
         tensors = from_transformers(safetensors.torch.load_file(folder / "model.safetensors"))
         seen = seen.get("image_processor", seen)

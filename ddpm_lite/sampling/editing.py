@@ -78,6 +78,8 @@ def sdedit(
     """
     if not 1 <= t <= schedule.T:
         raise ValueError(f"t = {t}, but it must lie between 1 and T = {schedule.T}.")
+    if steps is not None and steps > t:
+        raise ValueError(f"steps = {steps}, but from t = {t} at most {t} steps lead down.")
     require_finite(x0=x0)
     return sample(model, q_sample(x0, t, eps, schedule), schedule, steps=timesteps(t, steps), **options)
 

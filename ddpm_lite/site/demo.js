@@ -33,15 +33,15 @@
     canvas.dataset.side = side;
   }
 
-  async function draw() {
-    const caption = box.value.trim();
+  // again: from the same noise, now that the upsampler is there.
+  async function draw(caption = box.value.trim(), again = false) {
     mark();
     if (!caption) {
       told.textContent = "Write what the picture is to show.";
       return;
     }
     const mine = ++latest;
-    seed = (seed + 1) % 2 ** 32;
+    if (!again) seed = (seed + 1) % 2 ** 32;
     const current = () => mine === latest;
     const label = (what) => canvas.setAttribute("aria-label", `“${caption}”, ${what}`);
     told.textContent = writer.studio.engine ? `Drawing “${caption}” …` : "Loading the networks, 9 MB, once …";
@@ -69,15 +69,15 @@
       label(`drawn in this page, ${side} × ${side} pixels`);
       const words = said.textContent ? ` ${said.textContent}` : "";
       told.textContent = `Drawn: “${caption}”, from noise in ${STEPS} steps, ${side} × ${side} pixels.${words} Press Draw again for other noise.`;
-      if (writer.trouble) told.textContent = `Drawn: “${caption}”. It is not enlarged. ${writer.trouble}`;
+      const unlarged = () => (told.textContent = `Drawn: “${caption}”. It is not enlarged. ${writer.trouble}`);
+      if (writer.trouble) unlarged();
       canvas.dataset.caption = caption;
       canvas.dataset.seed = seed;
       if (!answer.large && !writer.trouble) {
         await writer.large;
-        if (current() && writer.enlarges) {
-          seed--; // the same noise
-          await draw();
-        }
+        if (!current()) return;
+        if (writer.enlarges) await draw(caption, true);
+        else unlarged();
       }
     } catch (error) {
       if (!current()) return;

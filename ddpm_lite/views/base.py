@@ -32,7 +32,7 @@ class View(anywidget.AnyWidget):
     """
 
     STATE: ClassVar[tuple[str, ...]] = ()  # the traits that the reader moves; Reset puts them back
-    _css = (HERE / "base.css").read_text()
+    _css = (HERE / "base.css").read_text(encoding="utf-8")
     start = traitlets.Dict(help="the first state, to which Reset goes back").tag(sync=True)
     big = traitlets.Bool(False, help="large letters and the full width, for the projector").tag(sync=True)
     fault = traitlets.Unicode("", help="what went wrong in the browser half; empty if nothing did").tag(sync=True)
@@ -71,7 +71,12 @@ class View(anywidget.AnyWidget):
 
 def esm(name: str) -> str:
     """The browser half of a view: base.js, which all views share, and its own file."""
-    return (HERE / "base.js").read_text() + (HERE / f"{name}.js").read_text()
+    return halves("base", name)
+
+
+def halves(*names: str) -> str:
+    """Files of the browser halves, one after the other."""
+    return "".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in names)
 
 
 def pictures(x: Float[Tensor, "n c h w"], name: str = "pictures") -> Float[Tensor, "n c h w"]:

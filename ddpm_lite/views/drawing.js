@@ -5,8 +5,10 @@ const fetchedFor = (model) => (name) => {
   const folder = globalThis.ddpmLiteFolder;
   if (folder) return fromShelf(name, `${folder}${name}.js`);
   return new Promise((resolve, reject) => {
-    const missing = () => reject(new Error("Python, which has the weights, has not answered: it is busy, or it does not run here."));
-    const patience = setTimeout(missing, 20000);
+    const patience = setTimeout(() => {
+      model.off("msg:custom", heard);
+      reject(new Error("Python, which has the weights, has not answered: it is busy, or it does not run here."));
+    }, 60000);
     const heard = ({ weights, entry, source }, [data] = []) => {
       if (weights !== name) return;
       clearTimeout(patience);
@@ -41,8 +43,7 @@ function drawing(kit, { draw, step, finish, words, loading, still }) {
   };
   const describe = (ending) => {
     const said = words(state());
-    kit.describe(said);
-    kit.caption.textContent = `${said}${ending}`;
+    kit.describe(`${said}${ending}`);
   };
 
   async function start() {
@@ -59,7 +60,7 @@ function drawing(kit, { draw, step, finish, words, loading, still }) {
         if (frame.steps) progress((frame.k + 1) / frame.steps);
         if (calm && frame.steps) return;
         cancelAnimationFrame(shown);
-        shown = requestAnimationFrame(() => current() && step(frame));
+        shown = requestAnimationFrame(kit.guard(() => current() && step(frame)));
       });
       cancelAnimationFrame(shown);
       if (!current() || answer.stopped) return;
@@ -71,9 +72,16 @@ function drawing(kit, { draw, step, finish, words, loading, still }) {
     } catch (error) {
       if (!current()) return;
       progress(null);
-      tell(`${error.message} What was drawn beforehand is seen in its place.`);
-      awake = false;
+      [awake, seen] = [false, null];
+      tell(`${error.message}${rest() ? " What was drawn beforehand is seen in its place." : ""}`);
     }
+  }
+
+  // Nothing is drawn here: what was drawn beforehand is seen, if there is something. Says whether there is.
+  function rest() {
+    const there = still(state());
+    describe(there ? " It was drawn beforehand: press Draw, and it is drawn here." : " It is not drawn yet: press Draw.");
+    return there;
   }
 
   progress(null);
@@ -81,7 +89,7 @@ function drawing(kit, { draw, step, finish, words, loading, still }) {
   kit.onChange(() => {
     if (JSON.stringify(state()) === seen) return;
     if (awake) start();
-    else describe(still(state()) ? " It was drawn beforehand: press Draw, and it is drawn here." : " Press Draw.");
+    else rest();
   });
   const ask = () => {
     awake = true;

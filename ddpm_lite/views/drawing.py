@@ -11,15 +11,14 @@ from ..browser.export import exported
 from ..browser.noise import portable_noise
 from ..browser.scripts import ENGINE, page_script, worker_script
 from ..models.model import Trained
-from .base import HERE, View
+from .base import View, halves
 
 SEEDS = 100  # of which the reader chooses one
 
 
 def drawing_esm(name: str) -> str:
     """The browser half of a view that draws: base.js, what asks the engine, drawing.js, and its own file."""
-    own = "".join((HERE / f"{each}.js").read_text() for each in ("drawing", name))
-    return (HERE / "base.js").read_text() + page_script() + own
+    return halves("base") + page_script() + halves("drawing", name)
 
 
 class DrawingView(View):

@@ -40,7 +40,7 @@ function build(kit) {
     };
     return { name, box, follow };
   });
-  picker(kit, "scale", [0, 1, 1.5, 2, 3, 4, 6, 8], { label: "guidance", words: (value) => `${value}${{ 0: ", not asked", 1: ", as it is" }[value] ?? ""}` });
+  picker(kit, "scale", model.get("scales"), { label: "guidance", words: (value) => `${value}${{ 0: ", not asked", 1: ", as it is" }[value] ?? ""}` });
   slider(kit, "steps", { label: "steps", min: 1, max: 50, words: String });
   choice(kit, "method", "sampler", ["ddim", "dpm-solver++", "euler", "heun"]);
   slider(kit, "seed", { label: "seed of the noise", min: 0, max: 99, words: String });
@@ -81,7 +81,8 @@ function build(kit) {
     finish: (answer, current) => {
       end(answer.pictures);
       if (answer.large) for (let k = 0; k < captions().length; k++) panels[k].large.paint(answer.large, k * 16 * one, 0, 0);
-      if (upsampler && !answer.large && !writer.trouble) writer.large.then(() => current() && writer.enlarges && ask());
+      const again = () => current() && (writer.enlarges ? ask() : tell(`It is not enlarged. ${writer.trouble}`));
+      if (upsampler && !answer.large && !writer.trouble) writer.large.then(again);
       return writer.trouble;
     },
   });

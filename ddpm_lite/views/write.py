@@ -18,7 +18,7 @@ from .drawing import SEEDS, DrawingView, drawing_esm
 from .plots import figure_strip
 
 KINDS = ("text-conditional", "decoder")  # of models that draw from a caption alone, in pixels
-LONGEST, STEPS, SCALE = 200, 50, 8.0
+LONGEST, STEPS, SCALES = 200, 50, (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 
 
 class Write(DrawingView):
@@ -38,7 +38,8 @@ class Write(DrawingView):
     _esm = drawing_esm("write")
     caption = traitlets.Unicode().tag(sync=True)
     other = traitlets.Unicode("").tag(sync=True)
-    scale = traitlets.Float(min=0.0, max=SCALE).tag(sync=True)
+    scale = traitlets.Enum(SCALES).tag(sync=True)
+    scales = traitlets.List(list(SCALES), help="what the slider offers").tag(sync=True)
     steps = traitlets.Int(1, min=1, max=STEPS).tag(sync=True)
     method = traitlets.Enum([name for name in SAMPLERS if name != "ddpm"], "ddim").tag(sync=True)
     seed = traitlets.Int(min=0, max=SEEDS - 1).tag(sync=True)

@@ -132,6 +132,48 @@ def test_missing_and_damaged_weights_are_told(page, file, sentence):
     assert said.startswith(sentence)
 
 
+def test_after_a_failure_it_may_be_tried_again(page):
+    tried = """async () => {
+      await ready;
+      delete globalThis.ddpmLiteArriving.digits;
+      const said = [];
+      for (const file of ["nothing.js", "cut.js"]) await fromShelf("digits", file).catch((error) => said.push(error.message));
+      const { bytes } = await fromShelf("digits", "digits.js");
+      const other = new Engine(source);
+      other.fail("it is gone");
+      await other.ask({ task: "load" }).catch((error) => said.push(error.message));
+      return [said, bytes.length];
+    }"""
+    said, size = page.evaluate(tried)
+    assert [each[:30] for each in said] == [
+        "The weights of digits are miss",
+        "The weights of digits are dama",
+        "The engine stopped: it is gone",
+    ]
+    assert size == len(exported(exact("digits"), 16).data)
+
+
+def test_a_studio_begins_an_engine_once_and_none_after_its_end(page):
+    counted = """async () => {
+      let [made, go] = [0, null];
+      const Real = window.Worker;
+      window.Worker = class extends Real { constructor(...given) { super(...given); made++; } };
+      const waiting = new Promise((resolve) => (go = resolve));
+      const networks = { engine: () => waiting.then(() => ({ source })), digits: () => fromShelf("digits", "digits.js") };
+      const studio = new Studio((name) => networks[name]());
+      const first = studio.wake("digits").catch((error) => error.message);
+      studio.end();
+      go();
+      const closed = await first;
+      const before = made;
+      const recipes = await Promise.all([studio.wake("digits"), studio.wake("digits")]);
+      studio.engine.fail("it is gone");
+      await studio.wake("digits");
+      return [closed, before, made, recipes.map((each) => each.digits.name)];
+    }"""
+    assert page.evaluate(counted) == ["The view was closed.", 0, 2, ["digits", "digits"]]
+
+
 def test_memory_is_flat_over_two_hundred_drawings():
     code = """
     const answers = [];

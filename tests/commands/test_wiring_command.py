@@ -12,7 +12,7 @@ from ddpm_lite import __main__ as cli
 from ddpm_lite.commands import common
 from ddpm_lite.models import material, presets, trained
 from ddpm_lite.models.kinds import TextModel, UpsamplingModel
-from ddpm_lite.models.recipe import Recipe
+from ddpm_lite.models.recipe import Pictures, Recipe
 from ddpm_lite.models.unclip import load_chain
 
 
@@ -105,6 +105,15 @@ def test_a_drawing_is_enlarged_with_its_captions_and_its_seed_alone(monkeypatch,
     assert then == "upsampler-emoji" and (small == 0.25).all() and said == captions and alone == {"seed": 7}
     with Image.open(tmp_path / "a.png") as png:
         assert png.width == 4 * (3 * 65 + 1)
+
+
+def test_the_command_of_a_run_in_your_own_latents_names_their_autoencoder():
+    """With it the size is known, and refused."""
+    own = replace(presets.PRESETS["latent-folder"], pictures=Pictures("here", None, 32))
+    assert cli.train._command(own).endswith("--data PICTURES --autoencoder RUN")
+    assert cli.train._command(replace(presets.PRESETS["folder"], pictures=Pictures("here", "c.csv", 32))).endswith(
+        "--data PICTURES --captions CSV --size 32"
+    )
 
 
 def test_a_prior_learns_the_embeddings_of_its_own_clip(asked, tmp_path, monkeypatch):

@@ -306,3 +306,5 @@ def test_sdedit_goes_on_from_t_as_a_sample_that_has_got_there(g):
 def test_sdedit_refuses_a_step_that_is_not_there(t):
     with pytest.raises(ValueError, match=r"t = -?\d+, but it must lie between 1 and T = 100\."):
         sdedit(PointMLP(2).eval(), torch.zeros(2, 2), t, torch.zeros(2, 2), schedule)
+    with pytest.raises(ValueError, match=r"steps = 30, but from t = 20 at most 20 steps lead down\."):
+        sdedit(PointMLP(2).eval(), torch.zeros(2, 2), 20, torch.zeros(2, 2), schedule, steps=30)

@@ -22,7 +22,7 @@ def build(package: Path) -> dict[str, np.ndarray]:
     """The arrays of digits.npz from the unpacked package, which holds the digits class by class; here they are mixed."""
     images, labels = [], []
     for label in range(NUM_CLASSES):
-        shades = np.array(json.loads((package / "src" / "digits" / f"{label}.json").read_text())["data"])
+        shades = np.array(json.loads((package / "src" / "digits" / f"{label}.json").read_text(encoding="utf-8"))["data"])
         images.append((255 * shades).round().astype(np.uint8).reshape(-1, SIDE, SIDE))
         labels += [label] * len(images[-1])
     order = np.random.default_rng(0).permutation(len(labels))

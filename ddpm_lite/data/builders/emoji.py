@@ -48,7 +48,7 @@ class Artist:
     """The pictures of one package, by their Unicode code."""
 
     def __init__(self, folder: Path, slugs: dict[str, list[str]]):
-        self.set, self.slugs = json.loads((folder / "icons.json").read_text()), slugs
+        self.set, self.slugs = json.loads((folder / "icons.json").read_text(encoding="utf-8")), slugs
 
     def slug(self, code: str) -> str | None:
         """The package's own name for a code, or None if it has no picture of it."""
@@ -83,7 +83,7 @@ def all_six(packages: Path) -> list[Artist]:
     slugs: dict[str, list[str]] = defaultdict(list)
     folders = [packages / f"iconify-json-{PACKAGES[name]}" / "package" for name in ARTISTS]
     for folder in folders:
-        for code, slug in json.loads((folder / "chars.json").read_text()).items():
+        for code, slug in json.loads((folder / "chars.json").read_text(encoding="utf-8")).items():
             slugs[unicode_of(code)].append(slug)
     return [Artist(folder, slugs) for folder in folders]
 
@@ -113,7 +113,7 @@ def packed(pictures: list[np.ndarray]) -> dict[str, np.ndarray]:
 def build(packages: Path) -> dict[str, np.ndarray]:
     """The arrays of emoji.npz from the folder of the unpacked packages."""
     six = all_six(packages)
-    entries = json.loads((packages / "emojibase-data-17.0.0" / "package" / "en" / "data.json").read_text())
+    entries = json.loads((packages / "emojibase-data-17.0.0" / "package" / "en" / "data.json").read_text(encoding="utf-8"))
     entries = [e for e in entries if "group" in e and e["group"] not in LEFT_OUT]
     entries = [e for e in entries if sum(a.slug(e["hexcode"]) is not None for a in six) >= LEAST]
     names = [name_of(entry) for entry in entries]

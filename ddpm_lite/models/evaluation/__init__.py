@@ -70,7 +70,7 @@ def study(name: str) -> list[dict[str, Any]]:
     known = sorted(path.stem for path in STUDIES.glob("*.json"))
     if name not in known:
         raise ValueError(f"There is no study {name!r}: the known ones are {', '.join(known)}.")
-    return json.loads((STUDIES / f"{name}.json").read_text())
+    return json.loads((STUDIES / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def generated() -> dict[str, Float[Tensor, "n 3 16 16"]]:
