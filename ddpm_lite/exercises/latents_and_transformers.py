@@ -562,7 +562,7 @@ def _edits(g):
     title="SDEdit",
     line="Meng et al. 2022, section 3",
     question="`my_sdedit(model, x0, visit, eps, schedule)` adds the noise `eps` to the pictures `x0`, as much as belongs to "
-    "the first step of `visit`, and goes back by DDIM through the other, falling steps of `visit` and then to 0. `model(x, "
+    "the first step of `visit`, and goes back by DDIM through the remaining steps of `visit` and then to 0. `model(x, "
     "t)` is $\\hat\\epsilon$.",
     hints=[
         "Where does the walk begin? At the closed form of notebook 02, at t = visit[0].",
