@@ -4,7 +4,7 @@
 means in both. The browser half stands beside: heap.js with wasm.py (the inner loops), operators.js, net.js, networks.js and
 encoders.js (the modules of the package's networks, one by one), sampling.js (Algorithm 2), pointnet.js and training.js
 (Algorithm 1 on points), tokenizer.js, and worker.js, engine.js, studio.js and writer.js, which run them beside a page. The room
-imports `models`. Slides L20, L21.
+imports `models`. Slide L21.
 """
 
 from .export import exported

@@ -154,7 +154,7 @@ class PointNet {
     return { x, active, emb: this.linear(theta, "condition.time.2", active.out, steps.length) };
   }
 
-  // eps_hat (b, 2) of points x (b, 2), each at its t, or all at the only one; it holds until the next call. `kept`: what `gradient` needs.
+  // eps_hat (b, 2) of points x (b, 2), each at its t, or all at the only one; it holds until the next call. `kept`: for `gradient`.
   forward(theta, x, steps) {
     this.taken = 0;
     const { width, depth } = this;
@@ -177,7 +177,7 @@ class PointNet {
   norm(theta, name, h) {
     const n = this.width;
     const [weight, bias] = ["weight", "bias"].map((part) => this.part(theta, `${name}.${part}`));
-    const [out, unit, ratios] = [this.room(h.length), this.room(h.length), this.room(h.length / n)];
+    const [out, whitened, ratios] = [this.room(h.length), this.room(h.length), this.room(h.length / n)];
     for (let at = 0; at < h.length; at += n) {
       let [sum, square] = [0, 0];
       for (let i = at; i < at + n; i++) sum += h[i];
@@ -185,28 +185,28 @@ class PointNet {
       const ratio = 1 / Math.sqrt(square / n + 1e-5);
       ratios[at / n] = ratio;
       for (let i = 0; i < n; i++) {
-        unit[at + i] = (h[at + i] - sum / n) * ratio;
-        out[at + i] = unit[at + i] * weight[i] + bias[i];
+        whitened[at + i] = (h[at + i] - sum / n) * ratio;
+        out[at + i] = whitened[at + i] * weight[i] + bias[i];
       }
     }
-    return { out, unit, ratios };
+    return { out, whitened, ratios };
   }
 
   // Adds to dH what the norm hands back of dOut.
-  normBack(theta, grad, name, { unit, ratios }, dOut, dH) {
+  normBack(theta, grad, name, { whitened, ratios }, dOut, dH) {
     const n = this.width;
     const weight = this.part(theta, `${name}.weight`);
     const [dWeight, dBias] = ["weight", "bias"].map((part) => this.part(grad, `${name}.${part}`).fill(0));
     for (let at = 0; at < dOut.length; at += n) {
       let [mean, along] = [0, 0];
       for (let i = 0; i < n; i++) {
-        const [d, u] = [dOut[at + i], unit[at + i]];
+        const [d, u] = [dOut[at + i], whitened[at + i]];
         dWeight[i] += d * u;
         dBias[i] += d;
         mean += (d * weight[i]) / n;
         along += (d * weight[i] * u) / n;
       }
-      for (let i = 0; i < n; i++) dH[at + i] += ratios[at / n] * (dOut[at + i] * weight[i] - mean - along * unit[at + i]);
+      for (let i = 0; i < n; i++) dH[at + i] += ratios[at / n] * (dOut[at + i] * weight[i] - mean - along * whitened[at + i]);
     }
   }
 

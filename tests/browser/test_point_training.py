@@ -1,5 +1,5 @@
-"""The page's training on points is the package's: its gradient torch's autograd, its steps those of `train_step`, its loss near the
-exact floor."""
+"""The page trains on points as the package does: the gradient is torch's, the steps are those of `train_step`, and the loss comes
+near the exact floor."""
 
 import base64
 
@@ -22,7 +22,8 @@ BEGIN = """
 const doubles = (packed) => new Float64Array(Uint8Array.from(Buffer.from(packed, "base64")).buffer);
 const points = new E.PointNet(given.setup.network);
 const learner = new E.Learner(points, given.setup.schedule, given.seed ?? 0);
-const batches = (given.batches ?? []).map(({ x, eps, steps }) => ({ x: doubles(x), eps: doubles(eps), steps: Int32Array.from(steps) }));
+const read = ({ x, eps, steps }) => ({ x: doubles(x), eps: doubles(eps), steps: Int32Array.from(steps) });
+const batches = (given.batches ?? []).map(read);
 if (given.theta) for (const name of ["theta", "average"]) learner[name] = doubles(given.theta);
 """
 
