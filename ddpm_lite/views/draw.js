@@ -58,8 +58,8 @@ function build(kit) {
   const words = ({ label, scale, eta, steps, method, seed }) => {
     const how = [`${steps} step${steps === 1 ? "" : "s"} of ${method}`];
     if (label < classes) how.push(`guidance ${scale}`);
-    if (method === "ddim") how.push(`eta ${eta}`);
-    return `${label < classes ? `A ${label}` : "Any digit"}: ${how.join(", ")}, from the noise of seed ${seed}.`;
+    if (method === "ddim") how.push(`eta ${Number(eta.toFixed(2))}`);
+    return `${label < classes ? `${label === 8 ? "An" : "A"} ${label}` : "Any digit"}: ${how.join(", ")}, from the noise of seed ${seed}.`;
   };
 
   // The first move of a slider asks for a drawing too.

@@ -106,7 +106,7 @@ class Draw(DrawingView):
 
     def describe(self) -> str:
         """What is drawn, and how."""
-        asked = f"A {self.label}" if self.label < self.classes else "Any digit"
+        asked = f"{'An' if self.label == 8 else 'A'} {self.label}" if self.label < self.classes else "Any digit"
         how = [f"{self.steps} step{'s' if self.steps != 1 else ''} of {self.method}"]
         if self.label < self.classes:
             how.append(f"guidance {self.scale:g}")

@@ -21,7 +21,7 @@ function build(kit) {
   const plane = canvas(kit, wide, wide + 4);
   const chart = canvas(kit, NARROW ? 360 : 370, 260);
   const alert = element("p", { role: "alert" });
-  const hint = element("p", { class: "said", id: "pen" }, "Draw points with mouse or finger; on the keyboard, arrow keys move the pen, and Space puts points.");
+  const hint = element("p", { class: "said", id: "pen" }, "Grey: the points it learns from. Red squares: points drawn with the network. Draw more with mouse or finger; on the keyboard, arrow keys move the pen, and Space puts points.");
   kit.figure.after(alert, hint);
   kit.caption.setAttribute("role", "status");
   plane.node.setAttribute("role", "application");
@@ -99,7 +99,7 @@ function build(kit) {
       await studio.wake();
       if (own !== run) return;
       const setup = { network: model.get("network"), schedule: model.get("schedule"), seed: 0, places: Float32Array.from(places.flat()), count: COUNT, steps: CALLS };
-      told = performance.now();
+      told = -Infinity; // the first look is told
       const last = await work("begin", { setup, points: points(), options: options() }, (look) => own === run && see(look));
       if (own !== run) return;
       going = false;

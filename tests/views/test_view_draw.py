@@ -1,12 +1,12 @@
-"""Draw: at each move a digit is drawn in the page, from a disk, as the package draws it. For JupyterLab see test_view_draw_lab."""
+"""Draw: at each move a page from a disk draws a digit as the package draws it. For JupyterLab see test_view_draw_lab."""
 
 import time
 
 import numpy as np
 import pytest
 import torch
-from engine import exact, needs_node, pack, run, unpack
 from engine import entry as packed_entry
+from engine import exact, needs_node, run, unpack
 from lab import CHROMIUM
 from on_page import ROOT, built, opened, photograph
 from traitlets import TraitError
@@ -77,7 +77,8 @@ const posts = [];
 const hear = E.serve((answer) => posts.push(answer), null);
 const { data, ...entry } = given.entry;
 hear({ task: "load", id: 1, name: "digits", entry, bytes: E.fromBase64(data) });
-await hear({ task: "draw", asker: "a", id: 2, name: "digits", rows: [{ label: 3 }], seeds: [4], scale: 2, steps: 8, ...given.how });
+const asked = { name: "digits", rows: [{ label: 3 }], seeds: [4], scale: 2, steps: 8, ...given.how };
+await hear({ task: "draw", asker: "a", id: 2, ...asked });
 return posts.filter((each) => each.pictures).map((each) => each.pictures)[0];
 """
 

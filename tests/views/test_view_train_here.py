@@ -1,5 +1,5 @@
-"""TrainHere: the network learns in a page from a disk, from points that are chosen or drawn. The gradient and the steps are proved in
-tests/browser/test_point_training.py."""
+"""TrainHere: the network learns in a page from a disk, from points that are chosen or drawn. The gradient and the steps are
+proved in tests/browser/test_point_training.py."""
 
 import numpy as np
 import pytest
