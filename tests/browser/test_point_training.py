@@ -128,6 +128,13 @@ def test_a_batch_is_drawn_as_in_algorithm_1():
     assert np.allclose(unpack(answer["x"]), x_t.numpy().ravel(), atol=1e-6)
 
 
+def test_a_gradient_that_is_not_finite_is_told():
+    code = "try { learner.learn(batches[0], 0.01); } catch (error) { return error.message; }"
+    x, eps, t = batch(4, 0)
+    (said,) = run([{"run": BEGIN + code, "setup": SETUP, "batches": sent([(x, eps / 0, t)])}])
+    assert said == "At step 1 the gradient is not finite: choose a smaller learning rate."
+
+
 def test_it_comes_near_the_exact_floor():
     """A ring of eight spots, where the least possible loss is known: 800 steps of 128 points end within 8 % of it."""
     ring, g = points.ring(), torch.Generator().manual_seed(0)

@@ -1,5 +1,6 @@
 """Draw: at each move a page from a disk draws a digit as the package draws it. For JupyterLab see test_view_draw_lab."""
 
+import json
 import time
 
 import numpy as np
@@ -122,7 +123,9 @@ def drawn(page, name: str = "x_t") -> np.ndarray:
 
 def same(page, view) -> bool:
     """The page's whole path is the Python half's, to two steps of 255 and a little for large noise."""
-    page.wait_for_function(FINISHED, timeout=60_000)
+    wanted = json.dumps({name: getattr(view, name) for name in view.STATE})
+    there = f"Object.entries({wanted}).every(([name, value]) => JSON.parse({ROOT}.dataset.state)[name] === value)"
+    page.wait_for_function(f"{there} && {FINISHED}", timeout=60_000)
     frame = view.frame()
     assert np.abs(drawn(page, "x0_hat") - frame["x0_hat"]).max() * 127.5 < 2
     assert np.abs(drawn(page)[-1] - frame["x_t"][-1].clip(-1, 1)).max() * 127.5 < 1
@@ -185,15 +188,14 @@ class TestOnAPage:
                 page.mouse.move(box["x"] + 5 + k * (box["width"] - 10) / 29, box["y"] + box["height"] / 2)
                 time.sleep(0.02)
             page.mouse.up()
-            page.wait_for_function(FINISHED, timeout=60_000)
-            assert '"scale":8' in page.evaluate(f"{ROOT}.dataset.finished")
+            page.wait_for_function(f"{ROOT}.dataset.state.includes('\"scale\":8') && {FINISHED}", timeout=60_000)
             assert np.median(page.evaluate("gaps")) < 20, "60 pictures a second, however slow the network"
 
     def test_on_a_phone_and_with_reduced_motion(self, chromium, folder):
         phone = {"viewport": {"width": 390, "height": 800}, "reduced_motion": "reduce", "has_touch": True}
         with opened(chromium, folder / "draw.html", **phone) as page:
             page.get_by_label("steps", exact=True).fill("50")
-            page.wait_for_function(FINISHED, timeout=60_000)
+            page.wait_for_function(f"{ROOT}.dataset.state.includes('\"steps\":50') && {FINISHED}", timeout=60_000)
             assert len(drawn(page)) == 51
             assert page.evaluate("document.documentElement.scrollWidth") <= 390
             photograph(page, "draw-phone")

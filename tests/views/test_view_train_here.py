@@ -94,6 +94,17 @@ def reach(page, steps: int) -> None:
     page.wait_for_function(f"{ROOT}.drawn.step >= {steps}", timeout=60_000)
 
 
+def rested(page) -> int:
+    """The step at which it rests, after what it still does."""
+    at = -1
+    for _ in range(20):
+        page.wait_for_timeout(500)
+        if step(page) == at:
+            return at
+        at = step(page)
+    raise AssertionError("It goes on.")
+
+
 def state(page, name: str):
     return page.evaluate(f"JSON.parse({ROOT}.dataset.state).{name}")
 
@@ -126,10 +137,8 @@ class TestOnAPage:
             loss = page.evaluate(f"[...{ROOT}.drawn.loss]")
             assert 0.7 < loss[0] < 1.2 and loss[-1] < 0.6 * loss[0]
             page.get_by_role("button", name="Stop").click()
-            page.wait_for_function(f"{ROOT}.querySelector('.caption').textContent.includes('has learnt for')")
-            at = step(page)
-            page.wait_for_timeout(300)
-            assert step(page) == at and f"learnt for {at} steps, its loss is" in page.locator(".caption").inner_text()
+            at = rested(page)
+            assert f"learnt for {at} steps, its loss is" in page.locator(".caption").inner_text()
             drawn = np.array(page.evaluate(f"[...{ROOT}.drawn.samples]")).reshape(-1, 2)
             apart = torch.cdist(torch.tensor(drawn), shapes()["two moons"].double()).amin(1)
             assert len(drawn) == 200 and float(apart.median()) < 0.4
@@ -160,6 +169,12 @@ class TestOnAPage:
             page.wait_for_selector(".live [role=alert]:not([hidden])")
             assert page.locator(".live [role=alert]").inner_text().startswith("There are no points to learn from")
             page.wait_for_function(f"{ROOT}.dataset.state.includes('not begun')")
+            page.get_by_label("points", exact=True).select_option("two moons")
+            page.get_by_role("button", name="Begin").click()
+            reach(page, 5)
+            page.get_by_label("points", exact=True).select_option("your own")  # of which there is none
+            page.wait_for_function(f"{ROOT}.dataset.state.includes('stopped')")
+            assert page.locator(".live [role=alert]").inner_text().startswith("There are no points left to learn from")
 
     def test_one_point_and_thousands_by_the_keyboard(self, chromium, folder, view):
         with opened(chromium, folder / "train.html") as page:
@@ -186,10 +201,8 @@ class TestOnAPage:
             page.get_by_role("button", name="Begin").click()
             reach(page, 5)
             page.evaluate(hide, True)
-            page.wait_for_timeout(500)
-            at = step(page)
-            page.wait_for_timeout(300)
-            assert step(page) == at and state(page, "running") == "learning"
+            at = rested(page)
+            assert state(page, "running") == "learning"
             page.evaluate(hide, False)
             reach(page, at + 5)
 
