@@ -36,12 +36,14 @@ function build(kit) {
 
   // What it learns from.
   let mine = [...numbers(model.get("own"), Float32Array)];
-  const points = () => (model.get("shape") === OWN ? Float32Array.from(mine) : shapes[names.indexOf(model.get("shape"))]);
+  let drawn = null; // the same as an array of its own, made anew when points are put
+  const points = () => (model.get("shape") === OWN ? (drawn ??= Float32Array.from(mine)) : shapes[names.indexOf(model.get("shape"))]);
   const pen = { x: 0, y: 0 };
   const put = () => {
     if (model.get("shape") !== OWN) mine = [...points()];
     const few = Math.min(BRUSH, MOST - mine.length / 2);
     for (let i = 0; i < few; i++) mine.push(...[pen.x, pen.y].map((at, k) => Math.min(REACH, Math.max(-REACH, at + 0.07 * normal(mine.length + k)))));
+    drawn = null;
     tell(few < BRUSH ? `There is room for ${MOST} points: press Clear to draw others.` : "");
     if (model.get("shape") === OWN) refresh();
     else kit.set("shape", OWN);
@@ -131,7 +133,7 @@ function build(kit) {
   }
 
   // The worker does what the state says: not while nobody looks.
-  let asked = "";
+  let asked = [];
   function follow() {
     const running = model.get("running");
     const wanted = running === "learning" && !document.hidden;
@@ -142,18 +144,26 @@ function build(kit) {
     } else if (!wanted && going) {
       rest();
     }
-    const now = JSON.stringify([options(), model.get("shape"), points().length]);
-    if (now !== asked && studio.engine && (going || seen)) {
+    const now = [points(), ...Object.values(options())];
+    if (now.some((each, i) => each !== asked[i]) && studio.engine && (going || seen)) {
       const own = run;
       work("change", { points: points(), options: options() }).then((look) => own === run && see(look), (error) => tell(error.message));
     }
     asked = now;
   }
 
-  const near = (x, signal, noise) => Float64Array.from(places, ([a, b]) => {
-    for (let i = 0; i < x.length; i += 2) if (Math.hypot(a - signal * x[i], b - signal * x[i + 1]) < 2 * noise + 0.2) return 1;
-    return 0;
-  });
+  // Where arrows are drawn: near_points of train_here.py, for the points and the t of `stand.of`.
+  let stand = { of: [] };
+  const near = (x, signal, noise) => {
+    if (stand.of[0] === x && stand.of[1] === signal) return stand.there;
+    const most = (2 * noise + 0.2) ** 2;
+    const there = Float64Array.from(places, ([a, b]) => {
+      for (let i = 0; i < x.length; i += 2) if ((a - signal * x[i]) ** 2 + (b - signal * x[i + 1]) ** 2 < most) return 1;
+      return 0;
+    });
+    stand = { of: [x, signal], there };
+    return there;
+  };
 
   function draw() {
     const [t, which] = [model.get("t"), model.get("arrows")];
@@ -196,10 +206,10 @@ function build(kit) {
   const words = () => {
     const [n, shape, step, loss] = [points().length / 2, model.get("shape"), model.get("step"), model.get("loss")];
     if (!n) return "There are no points yet: draw some, or choose a shape.";
-    const drawn = shape === OWN ? `${n} of your own points` : `${n} point${n === 1 ? "" : "s"} of ${shape}`;
-    if (!step) return `${drawn}. The network has learnt nothing yet: press Begin.`;
+    const those = shape === OWN ? `${n} of your own points` : `${n} point${n === 1 ? "" : "s"} of ${shape}`;
+    if (!step) return `${those}. The network has learnt nothing yet: press Begin.`;
     const so = loss ? `, its loss is ${loss.toFixed(3)}` : "";
-    return `${drawn}. The network has learnt for ${step} steps${so}. The arrows are those at t = ${model.get("t")} of ${model.get("network").T}.`;
+    return `${those}. The network has learnt for ${step} steps${so}. The arrows are those at t = ${model.get("t")} of ${model.get("network").T}.`;
   };
 
   // Everything is drawn anew at most once a frame.
@@ -212,7 +222,7 @@ function build(kit) {
 
   const toggle = button(kit, "Begin", () => kit.set("running", model.get("running") === "learning" ? "stopped" : "learning"));
   button(kit, "Clear", () => {
-    mine = [];
+    [mine, drawn] = [[], null];
     keep();
     kit.setAll({ shape: OWN, running: "not begun" });
     plane.node.focus();
