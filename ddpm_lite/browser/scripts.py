@@ -10,6 +10,7 @@ HERE = Path(__file__).parent
 SHELF = "ddpmLiteNetworks"  # the global name under which scripts put the engine and the networks: {name: what is there}
 ENGINE = "engine"
 PARTS = ("heap", "operators", "net", "networks", "encoders", "noise", "sampling")
+TRAINING = ("pointnet", "training")
 START = """
 const hear = serve((answer) => globalThis.postMessage(answer));
 globalThis.onmessage = ({ data }) => hear(data);
@@ -29,7 +30,7 @@ def engine_script() -> str:
 
 def worker_script() -> str:
     """What runs in the worker."""
-    return engine_script() + part("worker") + START
+    return engine_script() + "".join(map(part, TRAINING)) + part("worker") + START
 
 
 @cache

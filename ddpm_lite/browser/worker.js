@@ -17,6 +17,7 @@ function serve(post, way = null) {
   const heap = new Heap(way);
   const nets = new Map();
   const latest = new Map(); // the last request of each asker
+  const train = trainer(post);
   let queue = Promise.resolve();
 
   const found = (name) => {
@@ -101,6 +102,7 @@ function serve(post, way = null) {
   };
 
   return function hear(message) {
+    if (message.task === "train") return train(message); // it goes on while other messages are heard
     if (message.asker) latest.set(message.asker, message.id); // `stop` has an id that nothing is drawn for
     if (message.task === "stop") return queue;
     queue = queue.then(async () => {

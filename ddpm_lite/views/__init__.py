@@ -10,6 +10,7 @@ from .asked import Asked
 from .base import View
 from .bayes import Bayes
 from .density import Density
+from .draw import Draw
 from .field import Field
 from .live import LiveTraining
 from .matrix import Matrix
@@ -18,6 +19,7 @@ from .probability_flow import ProbabilityFlow
 from .sampling import Sampling
 from .schedule import ScheduleView
 from .sheet import Sheet
+from .train_here import TrainHere
 from .training import Training
 from .write import Write
 
@@ -25,6 +27,7 @@ __all__ = [
     "Asked",
     "Bayes",
     "Density",
+    "Draw",
     "Field",
     "LiveTraining",
     "Matrix",
@@ -33,6 +36,7 @@ __all__ = [
     "Sampling",
     "ScheduleView",
     "Sheet",
+    "TrainHere",
     "Training",
     "View",
     "Write",

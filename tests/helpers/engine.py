@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ddpm_lite.browser.export import exported
-from ddpm_lite.browser.scripts import engine_script, part
+from ddpm_lite.browser.scripts import TRAINING, engine_script, part
 from ddpm_lite.models.model import Trained
 from ddpm_lite.models.trained import load
 
@@ -49,7 +49,7 @@ def entry(model: Trained, bits: int = 16) -> dict:
 
 def run(tasks: list[dict], networks: dict[str, dict] | None = None, relaxed: bool = False) -> list:
     """What node answers: see node/engine.mjs."""
-    script = engine_script() + part("worker") + part("tokenizer") + part("engine")
+    script = engine_script() + "".join(map(part, (*TRAINING, "worker", "tokenizer", "engine")))
     job = {"engine": script, "networks": networks or {}, "tasks": tasks}
     command = [NODE, *(["--experimental-wasm-relaxed-simd"] if relaxed else []), SCRIPT]
     done = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True, timeout=120)
