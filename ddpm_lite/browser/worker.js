@@ -45,7 +45,7 @@ function serve(post, way = null) {
   const shown = (net, x) => (net.recipe.autoencoder ? decode(found(net.recipe.autoencoder), x) : x);
 
   async function draw(request) {
-    const { name, rows, seeds, scale = 2, enlarge = null, enlarging = 4, enlargeRows = null } = request;
+    const { name, rows, seeds, scale = 2, known = null, enlarge = null, enlarging = 4, enlargeRows = null } = request;
     const net = found(name);
     const { channels, size } = net.recipe.network;
     const each = channels * size * size;
@@ -57,7 +57,8 @@ function serve(post, way = null) {
     const bottom = heap.top;
     try {
       const options = { ...request, clip: !net.recipe.autoencoder, fresh: (k) => noise(k + 1, each) };
-      const x = await drawn(request, "draw", net, predictor(net, rows, scale), request.noise ?? noise(0, each), options);
+      const eps = known ? inpainter(net, rows, scale, known.pictures, known.mask) : predictor(net, rows, scale);
+      const x = await drawn(request, "draw", net, eps, request.noise ?? noise(0, each), options);
       if (!x) return { stopped: true };
       const pictures = shown(net, x).map((value) => Math.min(1, Math.max(-1, value)));
       if (!enlarge) return { pictures };
@@ -66,8 +67,8 @@ function serve(post, way = null) {
       const large = upsampler.recipe.network;
       const beside = enlarged(pictures, rows.length * channels, size, large.size / size);
       const first = noise(1 << 20, large.channels * large.size ** 2);
-      const eps = predictor(upsampler, enlargeRows ?? rows.map(() => ({})), 1, beside);
-      const result = await drawn(request, "enlarge", upsampler, eps, first, { steps: enlarging });
+      const enlarger = predictor(upsampler, enlargeRows ?? rows.map(() => ({})), 1, beside);
+      const result = await drawn(request, "enlarge", upsampler, enlarger, first, { steps: enlarging });
       return result ? { pictures, large: result.map((value) => Math.min(1, Math.max(-1, value))) } : { stopped: true };
     } finally {
       heap.top = bottom;
@@ -83,10 +84,18 @@ function serve(post, way = null) {
     });
   }
 
+  // CLIP's features of pictures and captions, and the scale of its logits.
+  function compare({ name, pictures, tokens }) {
+    const net = found(name);
+    const scale = Math.min(100, Math.exp(heap.f[net.get("logit_scale").at])); // networks/clip.py clamps it
+    return { image: encodeImage(net, pictures), text: encodeText(net, tokens), scale };
+  }
+
+  const overtaken = ({ asker, id }) => asker && latest.get(asker) !== id;
   const tasks = {
     load: ({ name, entry, bytes }) => void (nets.has(name) || nets.set(name, new Net(heap, entry, bytes))),
-    draw: (request) => (latest.get(request.asker) === request.id ? draw(request) : { stopped: true }),
-    compare: ({ name, pictures, tokens }) => ({ image: encodeImage(found(name), pictures), text: encodeText(found(name), tokens) }),
+    draw: (request) => (overtaken(request) ? { stopped: true } : draw(request)),
+    compare: (request) => (overtaken(request) ? { stopped: true } : compare(request)),
   };
 
   return function hear(message) {

@@ -6,11 +6,13 @@ with the equations of what it shows.
 """
 
 from . import plots
+from .ask_clip import AskCLIP
 from .asked import Asked
 from .base import View
 from .bayes import Bayes
 from .density import Density
 from .field import Field
+from .fill_in import FillIn
 from .live import LiveTraining
 from .matrix import Matrix
 from .noise import Noise
@@ -22,10 +24,12 @@ from .training import Training
 from .write import Write
 
 __all__ = [
+    "AskCLIP",
     "Asked",
     "Bayes",
     "Density",
     "Field",
+    "FillIn",
     "LiveTraining",
     "Matrix",
     "Noise",

@@ -19,13 +19,16 @@ const fetchedFor = (model) => (name) => {
   });
 };
 
+const INSTEAD = " What was drawn beforehand is seen in its place.";
+
 // Draws the state of a view as soon as the reader has asked for a drawing, and from then on whenever it changes.
 //   draw(state, onFrame)   a promise of the answer, which `kit.drew` keeps: { stopped } if it was overtaken
 //   step(frame)            a frame is seen; finish(answer, current): so is the end, and current() says whether it still is the last
 //   words(state)           the state in words; loading(): whether weights must be loaded first
 //   still(state)           shows what was drawn beforehand, if anything was for this state: gives whether it did
+//   act, done              the button that asks, and what has then been done: "Draw", "drawn"; instead: what is seen after a failure
 // Gives { ask, tell }: ask() begins, tell(sentence) says what is wrong ("": nothing).
-function drawing(kit, { draw, step, finish, words, loading, still }) {
+function drawing(kit, { draw, step, finish, words, loading, still, act = "Draw", done = "drawn", instead = INSTEAD }) {
   const { model } = kit;
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   const progress = progressBar(kit, "how far the drawing is");
@@ -67,11 +70,11 @@ function drawing(kit, { draw, step, finish, words, loading, still }) {
       kit.drew(answer);
       const more = finish(answer, current) ?? "";
       kit.figure.closest(".ddpm-view").dataset.finished = mine;
-      describe(` Drawn.${more && ` ${more}`}`);
+      describe(` ${done[0].toUpperCase()}${done.slice(1)}.${more && ` ${more}`}`);
     } catch (error) {
       if (!current()) return;
       progress(null);
-      tell(`${error.message} What was drawn beforehand is seen in its place.`);
+      tell(`${error.message}${instead}`);
       awake = false;
     }
   }
@@ -81,7 +84,7 @@ function drawing(kit, { draw, step, finish, words, loading, still }) {
   kit.onChange(() => {
     if (JSON.stringify(state()) === seen) return;
     if (awake) start();
-    else describe(still(state()) ? " It was drawn beforehand: press Draw, and it is drawn here." : " Press Draw.");
+    else describe(still(state()) ? ` It was ${done} beforehand: press ${act}, and it is ${done} here.` : ` Press ${act}.`);
   });
   const ask = () => {
     awake = true;

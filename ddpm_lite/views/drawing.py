@@ -16,9 +16,9 @@ from .base import HERE, View
 SEEDS = 100  # of which the reader chooses one
 
 
-def drawing_esm(name: str) -> str:
-    """The browser half of a view that draws: base.js, what asks the engine, drawing.js, and its own file."""
-    own = "".join((HERE / f"{each}.js").read_text() for each in ("drawing", name))
+def drawing_esm(*names: str) -> str:
+    """The browser half of a view that draws: base.js, what asks the engine, drawing.js, and its own files."""
+    own = "".join((HERE / f"{each}.js").read_text() for each in ("drawing", *names))
     return (HERE / "base.js").read_text() + page_script() + own
 
 
