@@ -84,18 +84,12 @@ function serve(post, way = null) {
     });
   }
 
-  // CLIP's features of pictures and captions, and the scale of its logits.
-  function compare({ name, pictures, tokens }) {
-    const net = found(name);
-    const scale = Math.min(100, Math.exp(heap.f[net.get("logit_scale").at])); // networks/clip.py clamps it
-    return { image: encodeImage(net, pictures), text: encodeText(net, tokens), scale };
-  }
-
+  const compare = (net, { pictures, tokens }) => ({ image: encodeImage(net, pictures), text: encodeText(net, tokens) });
   const overtaken = ({ asker, id }) => asker && latest.get(asker) !== id;
   const tasks = {
     load: ({ name, entry, bytes }) => void (nets.has(name) || nets.set(name, new Net(heap, entry, bytes))),
     draw: (request) => (overtaken(request) ? { stopped: true } : draw(request)),
-    compare: (request) => (overtaken(request) ? { stopped: true } : compare(request)),
+    compare: (request) => (overtaken(request) ? { stopped: true } : compare(found(request.name), request)),
   };
 
   return function hear(message) {

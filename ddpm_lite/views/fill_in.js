@@ -57,8 +57,8 @@ function build(kit) {
     }
   }
 
-  function keep() {
-    past.push({ picture: model.get("picture"), mask: model.get("mask") });
+  function keep(more = {}) {
+    past.push({ picture: model.get("picture"), mask: model.get("mask"), ...more });
     if (past.length > UNDONE) past.shift();
   }
 
@@ -108,7 +108,7 @@ function build(kit) {
   button(kit, "Erase all", () => all("0"));
   button(kit, "Restore all", () => all("1"));
   beginnings(kit, known.map(([name]) => name), () => known.find(([, digits]) => digits === model.get("picture"))?.[0], (name) => {
-    keep();
+    keep({ caption: model.get("caption") });
     const [, picture, whole, caption] = known.find(([each]) => each === name);
     kit.setAll({ picture, mask: whole, caption });
   });

@@ -3,6 +3,7 @@
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import ipywidgets
 import nbformat
@@ -23,7 +24,8 @@ def published(view, home: Path) -> Path:
     nb.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": saved}}
     (home / "notebooks").mkdir()
     nbformat.write(nb, home / "notebooks" / "view.ipynb")
-    site.build(home / "notebooks", home / "out")
+    with mock.patch("ddpm_lite.site.pages.reference", return_value={}):  # it takes most of the time
+        site.build(home / "notebooks", home / "out")
     with_weights(view, home / "out", 8)
     return home / "out"
 
