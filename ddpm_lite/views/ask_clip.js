@@ -196,7 +196,7 @@ function build(kit) {
   };
   takePictures(tools, take, tell);
   tools.controls.append(spoken);
-  Object.assign(tools.controls.style, { flex: "1 1 15em", marginTop: 0 });
+  Object.assign(tools.controls.style, { flex: "1 1 15em", marginTop: "4px" });
   kit.figure.append(tools.controls);
   kit.onChange(() => {
     follow();
