@@ -57,6 +57,7 @@ function build(kit) {
   function keep() {
     past.push({ pixels: g.getImageData(0, 0, PIXELS, PIXELS), picture: model.get("picture") });
     if (past.length > UNDONE) past.shift();
+    undoes.disabled = false;
   }
 
   // The pad's picture becomes the state; while a stroke is drawn, once for each that the screen shows.
@@ -80,6 +81,7 @@ function build(kit) {
 
   function back() {
     const before = past.pop();
+    undoes.disabled = !past.length;
     if (!before) return;
     g.putImageData(before.pixels, 0, 0);
     change(before.picture);
@@ -131,6 +133,7 @@ function build(kit) {
   width.style.width = "9em";
   mine.onChange(() => board.size(own.brush));
   const undoes = button(tools, "Undo", back);
+  undoes.disabled = true;
   button(tools, "Clear", clear);
   beginnings(tools, known.map(([name]) => name), () => known.find(([, digits]) => digits === model.get("picture"))?.[0], (name) => {
     keep();
@@ -168,7 +171,7 @@ function build(kit) {
     return is;
   };
 
-  const { ask, tell } = drawing(kit, {
+  const { ask } = drawing(kit, {
     act: "Compare",
     done: "compared",
     instead: "",
@@ -194,13 +197,12 @@ function build(kit) {
     fill(bitmap, bitmap, true);
     change(toHex(fitted(bitmap, bitmap, size)));
   };
-  takePictures(tools, take, tell);
+  takePictures(tools, take);
   tools.controls.append(spoken);
   Object.assign(tools.controls.style, { flex: "1 1 15em", marginTop: "4px" });
   kit.figure.append(tools.controls);
   kit.onChange(() => {
     follow();
-    undoes.disabled = !past.length;
     bars.follow();
   });
 }

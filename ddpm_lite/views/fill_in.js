@@ -60,12 +60,14 @@ function build(kit) {
   function keep(more = {}) {
     past.push({ picture: model.get("picture"), mask: model.get("mask"), ...more });
     if (past.length > UNDONE) past.shift();
+    undoes.disabled = false;
   }
 
   const put = () => kit.set("mask", mask.join(""));
 
   function back() {
     if (past.length) kit.setAll(past.pop());
+    undoes.disabled = !past.length;
   }
 
   function all(value) {
@@ -105,6 +107,7 @@ function build(kit) {
   picker(mine, "brush", [1, 3, 5, 7], { label: "its size", words: (value) => (value === 1 ? "1 pixel" : `${value} × ${value} pixels`) });
   mine.onChange(() => board.size(own.brush));
   const undoes = button(kit, "Undo", back);
+  undoes.disabled = true;
   button(kit, "Erase all", () => all("0"));
   button(kit, "Restore all", () => all("1"));
   beginnings(kit, known.map(([name]) => name), () => known.find(([, digits]) => digits === model.get("picture"))?.[0], (name) => {
@@ -142,7 +145,7 @@ function build(kit) {
     return true;
   };
 
-  const { ask, tell } = drawing(kit, {
+  const { ask } = drawing(kit, {
     act: "Fill in",
     done: "filled in",
     instead: "",
@@ -175,14 +178,10 @@ function build(kit) {
     kit.set("caption", box.value.trim().slice(0, 200));
     ask();
   };
-  takePictures(
-    kit,
-    (bitmap) => {
-      keep();
-      kit.setAll({ picture: toHex(fitted(bitmap, bitmap, size)), mask: "1".repeat(size * size) });
-    },
-    tell,
-  );
+  takePictures(kit, (bitmap) => {
+    keep();
+    kit.setAll({ picture: toHex(fitted(bitmap, bitmap, size)), mask: "1".repeat(size * size) });
+  });
   let last = null;
   kit.onChange(() => {
     if (painted !== model.get("mask")) {
@@ -192,7 +191,6 @@ function build(kit) {
     if (last !== model.get("caption")) box.value = last = model.get("caption");
     mark();
     paint();
-    undoes.disabled = !past.length;
     large?.node.setAttribute("aria-label", `The picture, enlarged to ${4 * size} × ${4 * size} pixels`);
   });
 }

@@ -79,9 +79,17 @@ async function readPicture(file) {
   return window.createImageBitmap(file, { colorSpaceConversion: "none" }).catch(refused);
 }
 
-// Takes pictures that are dropped on the view, pasted into it, or chosen with a button: take(bitmap); tell(sentence) says why not.
-function takePictures(kit, take, tell) {
+// Takes pictures that are dropped on the view, pasted into it, or chosen with a button: take(bitmap). Why one is not taken is said
+// under the figure, until something changes.
+function takePictures(kit, take) {
   const view = kit.figure.parentNode;
+  const alert = element("p", { role: "alert" });
+  kit.figure.after(alert);
+  const tell = (trouble) => {
+    alert.textContent = trouble;
+    alert.hidden = !trouble;
+  };
+  kit.onChange(() => tell(""));
   let latest = 0;
   const receive = async (file) => {
     const mine = ++latest;

@@ -117,7 +117,7 @@ def compared(page) -> tuple[np.ndarray, np.ndarray]:
 
 def alert(page) -> str:
     page.wait_for_selector(".live [role=alert]:not([hidden])")
-    return page.locator(".live [role=alert]").inner_text()
+    return page.locator(".live [role=alert]:not([hidden])").inner_text()
 
 
 def scribble(width: int, height: int, mode: str = "RGB") -> Image.Image:
@@ -227,7 +227,7 @@ class TestOnAPage:
             "make it smaller.",
         }.items():
             choose(page, tmp_path / name)
-            page.wait_for_function(f"{ROOT}.querySelector('[role=alert]').textContent.includes('{name}')")
+            page.wait_for_function(f"{ROOT}.querySelector('[role=alert]:not([hidden])')?.textContent.includes('{name}')")
             assert alert(page) == says
         assert state(page) == before
 

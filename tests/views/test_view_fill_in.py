@@ -132,7 +132,7 @@ def filled(page) -> np.ndarray:
 
 def alert(page) -> str:
     page.wait_for_selector(".live [role=alert]:not([hidden])")
-    return page.locator(".live [role=alert]").inner_text()
+    return page.locator(".live [role=alert]:not([hidden])").inner_text()
 
 
 def ask(page, caption: str) -> None:
