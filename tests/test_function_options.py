@@ -221,7 +221,7 @@ TABLE: dict[str, dict[str, list[Used | Refused] | str]] = {
     },
     "DecoderModel.conditions": {"embedding": [Used(EMBEDDING[:1])]},
     "InpaintingModel.draw": {**DRAWN, **LED},
-    "InpaintingModel.edit": {**DRAWS, "scale": LED["scale"]},
+    "InpaintingModel.edit": {**DRAWN, "scale": LED["scale"]},
     "UpsamplingModel.draw": {**DRAWN, "captions": [Used(["red", ""])]},
     "ClipModel.encode": {"t": [Used(T.flip(0), than=T), Refused(T, {"noisy": False})]},
     "Chain": {"upsampler": [Used(partial(untrained, "upsampler-emoji"))], "card": [Used({"about": "x"})]},

@@ -77,17 +77,18 @@ const EPS_FROM = {
 };
 
 // The network's eps(x, t) for pictures of which each has a row of what is asked for, under guidance: sampling/guidance.py.
-// beside: (b, extra, size, size), what an upsampler sees with each picture.
+// beside: (b, extra, size, size), what an upsampler or an inpainting network sees with each picture.
 function predictor(net, rows, scale, beside = null) {
   const { kind, target, schedule } = net.recipe;
   const table = alphaBar(schedule);
   const wanted = scale === 1 ? rows : scale === 0 ? rows.map(() => ({})) : [...rows.map(() => ({})), ...rows];
   const given = kind === "prior" ? null : readings(net, wanted);
+  const extra = beside && Float32Array.from({ length: (beside.length * wanted.length) / rows.length }, (_, i) => beside[i % beside.length]);
   const network = { prior: (x, t) => prior(net, x, t, wanted), "latent-transformer": (x, t) => dit(net, x, t, given) }[kind];
   return (x, t) => {
     const both = new Float32Array((x.length * wanted.length) / rows.length);
     for (let at = 0; at < both.length; at += x.length) both.set(x, at);
-    const input = beside ? interleaved(both, beside, wanted.length) : both;
+    const input = extra ? interleaved(both, extra, wanted.length) : both;
     const steps = Array(wanted.length).fill(t);
     const out = net.heap.scope(() => (network ? network(input, steps) : unet(net, input, steps, given)));
     const eps = EPS_FROM[target](both, out, table[t]);
@@ -105,6 +106,20 @@ function interleaved(x, beside, b) {
     out.set(beside.subarray(i * m, (i + 1) * m), i * (n + m) + n);
   }
   return out;
+}
+
+// sampling/editing.py: eps(x, t) of an inpainting network, which sees pictures where mask (b, 1, size, size) is 1, and the mask. There it
+// is the noise that leads back to the pictures.
+function inpainter(net, rows, scale, pictures, mask) {
+  const [table, one] = [alphaBar(net.recipe.schedule), mask.length / rows.length];
+  const channels = pictures.length / mask.length;
+  const kept = (i) => mask[Math.floor(i / (channels * one)) * one + (i % one)] === 1;
+  const erased = pictures.map((value, i) => (kept(i) ? value : 0));
+  const eps = predictor(net, rows, scale, interleaved(erased, mask, rows.length));
+  return (x, t) => {
+    const [signal, noise] = [Math.sqrt(table[t]), Math.sqrt(1 - table[t])];
+    return eps(x, t).map((value, i) => (kept(i) ? (x[i] - signal * pictures[i]) / noise : value));
+  };
 }
 
 // The frames { t, x_t, x0 } of sampling, as `sample` of the package yields them, from the noise x. clip: keep x0 in [-1, 1].

@@ -46,7 +46,7 @@ function serve(post, way = null) {
   const shown = (net, x) => (net.recipe.autoencoder ? decode(found(net.recipe.autoencoder), x) : x);
 
   async function draw(request) {
-    const { name, rows, seeds, scale = 2, enlarge = null, enlarging = 4, enlargeRows = null } = request;
+    const { name, rows, seeds, scale = 2, known = null, enlarge = null, enlarging = 4, enlargeRows = null } = request;
     const net = found(name);
     const { channels, size } = net.recipe.network;
     const each = channels * size * size;
@@ -58,7 +58,8 @@ function serve(post, way = null) {
     const bottom = heap.top;
     try {
       const options = { ...request, clip: !net.recipe.autoencoder, fresh: (k) => noise(k + 1, each) };
-      const x = await drawn(request, "draw", net, predictor(net, rows, scale), request.noise ?? noise(0, each), options);
+      const eps = known ? inpainter(net, rows, scale, known.pictures, known.mask) : predictor(net, rows, scale);
+      const x = await drawn(request, "draw", net, eps, request.noise ?? noise(0, each), options);
       if (!x) return { stopped: true };
       const pictures = shown(net, x).map((value) => Math.min(1, Math.max(-1, value)));
       if (!enlarge) return { pictures };
@@ -67,8 +68,8 @@ function serve(post, way = null) {
       const large = upsampler.recipe.network;
       const beside = enlarged(pictures, rows.length * channels, size, large.size / size);
       const first = noise(1 << 20, large.channels * large.size ** 2);
-      const eps = predictor(upsampler, enlargeRows ?? rows.map(() => ({})), 1, beside);
-      const result = await drawn(request, "enlarge", upsampler, eps, first, { steps: enlarging });
+      const enlarger = predictor(upsampler, enlargeRows ?? rows.map(() => ({})), 1, beside);
+      const result = await drawn(request, "enlarge", upsampler, enlarger, first, { steps: enlarging });
       return result ? { pictures, large: result.map((value) => Math.min(1, Math.max(-1, value))) } : { stopped: true };
     } finally {
       heap.top = bottom;
@@ -95,10 +96,12 @@ function serve(post, way = null) {
     }
   }
 
+  const compare = (net, { pictures, tokens }) => ({ image: encodeImage(net, pictures), text: encodeText(net, tokens) });
+  const overtaken = ({ asker, id }) => asker && latest.get(asker) !== id;
   const tasks = {
     load,
-    draw: (request) => (latest.get(request.asker) === request.id ? draw(request) : { stopped: true }),
-    compare: ({ name, pictures, tokens }) => ({ image: encodeImage(found(name), pictures), text: encodeText(found(name), tokens) }),
+    draw: (request) => (overtaken(request) ? { stopped: true } : draw(request)),
+    compare: (request) => (overtaken(request) ? { stopped: true } : compare(found(request.name), request)),
   };
 
   return function hear(message) {

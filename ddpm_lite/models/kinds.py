@@ -148,10 +148,11 @@ class InpaintingModel(TextModel):
         mask: Shaped[Tensor, "n 1 h w"],
         captions: Sequence[str],
         *,
-        seed: int = 0,
+        seed: int | None = None,
         steps: int = 50,
         scale: float | None = None,
         method: str = "ddim",
+        noise: Float[Tensor, "n c h w"] | None = None,
     ) -> Float[Tensor, "n c h w"]:
         """The pictures, in [-1, 1], unchanged where the mask is 1, and drawn anew from the captions where it is 0; `draw` is the
         same with nothing known. ValueError for arguments that do not fit."""
@@ -160,7 +161,7 @@ class InpaintingModel(TextModel):
         if tuple(pictures.shape) != wanted or len(mask) != len(tokens):
             got = f"{tuple(pictures.shape)} with {len(mask)} masks"
             raise ValueError(f"{self.name} needs a picture and a mask for each caption, here {wanted}, not {got}.")
-        return self._draw([tokens, pictures, mask], self._led(tokens, scale), seed, steps, method)
+        return self._draw([tokens, pictures, mask], self._led(tokens, scale), seed, steps, method, noise)
 
     def _network(self, *given: Tensor) -> Callable[..., Tensor]:
         """What is guided: the network beside the pictures and masks that are given."""

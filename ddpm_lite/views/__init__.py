@@ -6,12 +6,14 @@ with the equations of what it shows.
 """
 
 from . import plots
+from .ask_clip import AskCLIP
 from .asked import Asked
 from .base import View
 from .bayes import Bayes
 from .density import Density
 from .draw import Draw
 from .field import Field
+from .fill_in import FillIn
 from .live import LiveTraining
 from .matrix import Matrix
 from .noise import Noise
@@ -24,11 +26,13 @@ from .training import Training
 from .write import Write
 
 __all__ = [
+    "AskCLIP",
     "Asked",
     "Bayes",
     "Density",
     "Draw",
     "Field",
+    "FillIn",
     "LiveTraining",
     "Matrix",
     "Noise",

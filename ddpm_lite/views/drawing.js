@@ -26,8 +26,9 @@ const fetchedFor = (model) => (name) => {
 //   step(frame)            a frame is seen; finish(answer, current): so is the end, and current() says whether it still is the last
 //   words(state)           the state in words; loading(): whether weights must be loaded first
 //   still(state)           shows what was drawn beforehand, if anything was for this state: gives whether it did
+//   act, done              the button that asks, and what has then been done: "Draw", "drawn"
 // Gives { ask, tell }: ask() begins, tell(sentence) says what is wrong ("": nothing).
-function drawing(kit, { draw, step, finish, words, loading, still }) {
+function drawing(kit, { draw, step, finish, words, loading, still, act = "Draw", done = "drawn" }) {
   const { model } = kit;
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   const progress = progressBar(kit, "how far the drawing is");
@@ -42,8 +43,7 @@ function drawing(kit, { draw, step, finish, words, loading, still }) {
     alert.hidden = !trouble;
   };
   const describe = (ending) => {
-    const said = words(state());
-    kit.describe(`${said}${ending}`);
+    kit.describe(`${words(state())}${ending}`);
   };
 
   async function start() {
@@ -68,19 +68,19 @@ function drawing(kit, { draw, step, finish, words, loading, still }) {
       kit.drew(answer);
       const more = finish(answer, current) ?? "";
       kit.figure.closest(".ddpm-view").dataset.finished = mine;
-      describe(` Drawn.${more && ` ${more}`}`);
+      describe(` ${done[0].toUpperCase()}${done.slice(1)}.${more && ` ${more}`}`);
     } catch (error) {
       if (!current()) return;
       progress(null);
       [awake, seen] = [false, null];
-      tell(`${error.message}${rest() ? " What was drawn beforehand is seen in its place." : ""}`);
+      tell(`${error.message}${rest() ? ` What was ${done} beforehand is seen in its place.` : ""}`);
     }
   }
 
   // Nothing is drawn here: what was drawn beforehand is seen, if there is something. Says whether there is.
   function rest() {
     const there = still(state());
-    describe(there ? " It was drawn beforehand: press Draw, and it is drawn here." : " It is not drawn yet: press Draw.");
+    describe(there ? ` It was ${done} beforehand: press ${act}, and it is ${done} here.` : ` It is not ${done} yet: press ${act}.`);
     return there;
   }
 

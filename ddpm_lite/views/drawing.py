@@ -16,9 +16,9 @@ from .base import View, halves
 SEEDS = 100  # of which the reader chooses one
 
 
-def drawing_esm(name: str) -> str:
-    """The browser half of a view that draws: base.js, what asks the engine, drawing.js, and its own file."""
-    return halves("base") + page_script() + halves("drawing", name)
+def drawing_esm(*names: str) -> str:
+    """The browser half of a view that draws: base.js, what asks the engine, drawing.js, and its own files."""
+    return halves("base") + page_script() + halves("drawing", *names)
 
 
 class DrawingView(View):

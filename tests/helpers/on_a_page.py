@@ -1,0 +1,56 @@
+"""A view as a reader meets it on a page of the course, which lies on a disk."""
+
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+import ipywidgets
+import nbformat
+
+from ddpm_lite import site
+from ddpm_lite.browser.export import exported
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+ROOT = "document.querySelector('.live').shadowRoot.querySelector('.ddpm-view')"
+FINISHED = f"JSON.stringify(JSON.parse({ROOT}.dataset.finished ?? '0')) === {ROOT}.dataset.state"
+
+
+def published(view, home: Path) -> Path:
+    """A folder with the page view.html, and the weights of 8 bits beside it."""
+    saved = ipywidgets.Widget.get_manager_state(widgets=[view])["state"]
+    output = nbformat.v4.new_output("display_data", {VIEW: {"model_id": view.model_id}})
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("view", outputs=[output])])
+    nb.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": saved}}
+    (home / "notebooks").mkdir()
+    nbformat.write(nb, home / "notebooks" / "view.ipynb")
+    with mock.patch("ddpm_lite.site.pages.reference", return_value={}):  # it takes most of the time
+        site.build(home / "notebooks", home / "out")
+    with_weights(view, home / "out", 8)
+    return home / "out"
+
+
+def with_weights(view, folder: Path, bits: int) -> Path:
+    """The folder, once the weights of a view in so many bits are in it."""
+    for name in view.networks:
+        (folder / "networks" / f"{name}.js").write_text(exported(view._models[name], bits).script())
+    return folder
+
+
+def without_weights(folder: Path, to: Path) -> Path:
+    """Another folder, with the page alone."""
+    shutil.copy(folder / "view.html", to / "view.html")
+    return to
+
+
+@contextmanager
+def opened(chromium, folder: Path, width: int = 1280, **options):
+    """The page of a view in a browser without a network; its faults are the test's."""
+    page = chromium.new_page(viewport={"width": width, "height": 1000}, offline=True, **options)
+    faults = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto((folder / "view.html").as_uri())
+    page.wait_for_selector(".live canvas", state="attached")
+    yield page
+    page.close()
+    assert not faults
