@@ -7,6 +7,7 @@ from unittest import mock
 
 import ipywidgets
 import nbformat
+from lab import SCREENSHOTS
 
 from ddpm_lite import site
 from ddpm_lite.browser.export import exported
@@ -54,3 +55,9 @@ def opened(chromium, folder: Path, width: int = 1280, **options):
     yield page
     page.close()
     assert not faults
+
+
+def photograph(page, name: str) -> None:
+    """A picture to be looked at."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)

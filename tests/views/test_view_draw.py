@@ -9,7 +9,7 @@ import torch
 from engine import entry as packed_entry
 from engine import exact, needs_node, run, unpack
 from lab import CHROMIUM
-from on_page import ROOT, built, opened, photograph
+from on_a_page import ROOT, opened, photograph, published
 from traitlets import TraitError
 
 from ddpm_lite import views
@@ -114,7 +114,7 @@ def test_the_still_pictures(view):
 @pytest.fixture(scope="module")
 def folder(view, tmp_path_factory):
     put(view, view.start)
-    return built(tmp_path_factory.mktemp("draw"), "draw", view)
+    return published(view, tmp_path_factory.mktemp("draw"))
 
 
 def drawn(page, name: str = "x_t") -> np.ndarray:
@@ -136,7 +136,7 @@ def same(page, view) -> bool:
 @in_chromium
 class TestOnAPage:
     def test_every_slider_draws_what_the_package_draws(self, chromium, folder, view):
-        with opened(chromium, folder / "draw.html") as page:
+        with opened(chromium, folder) as page:
             assert "drawn beforehand" in page.locator(".caption").inner_text()
             assert not page.evaluate("performance.getEntriesByType('resource').length"), "nothing is loaded before it is asked"
             assert np.abs(drawn(page, "x0_hat") - view.frame()["x0_hat"]).max() * 127.5 <= 0.5 + 1e-3
@@ -162,7 +162,7 @@ class TestOnAPage:
         """By the keyboard and by the pointer; the picture that is seen large is the step's."""
         pixels = f"(() => {{ const n = {ROOT}.querySelector('canvas'); const [x, y] = n.place(0, 0, 3, 8);"
         pixels += " return n.getContext('2d').getImageData(x, y, 1, 1).data[0]; })()"
-        with opened(chromium, folder / "draw.html") as page:
+        with opened(chromium, folder) as page:
             place = page.get_by_label("look at a step")
             place.focus()
             place.press("Home")
@@ -176,7 +176,7 @@ class TestOnAPage:
             assert place.get_attribute("aria-valuetext") == "t = 0, the picture"
 
     def test_dragging_never_blocks_and_the_last_state_wins(self, chromium, folder):
-        with opened(chromium, folder / "draw.html") as page:
+        with opened(chromium, folder) as page:
             page.get_by_role("button", name="Draw", exact=True).click()
             page.wait_for_function(FINISHED, timeout=60_000)
             box = page.get_by_label("guidance", exact=True).bounding_box()
@@ -192,8 +192,7 @@ class TestOnAPage:
             assert np.median(page.evaluate("gaps")) < 20, "60 pictures a second, however slow the network"
 
     def test_on_a_phone_and_with_reduced_motion(self, chromium, folder):
-        phone = {"viewport": {"width": 390, "height": 800}, "reduced_motion": "reduce", "has_touch": True}
-        with opened(chromium, folder / "draw.html", **phone) as page:
+        with opened(chromium, folder, 390, reduced_motion="reduce", has_touch=True) as page:
             page.get_by_label("steps", exact=True).fill("50")
             page.wait_for_function(f"{ROOT}.dataset.state.includes('\"steps\":50') && {FINISHED}", timeout=60_000)
             assert len(drawn(page)) == 51
@@ -202,7 +201,7 @@ class TestOnAPage:
 
     def test_missing_and_damaged_weights_are_told_and_the_still_pictures_stay(self, chromium, folder, tmp_path):
         (tmp_path / "networks").mkdir()
-        for name in ("draw.html", "networks/engine.js"):
+        for name in ("view.html", "networks/engine.js"):
             (tmp_path / name).write_text((folder / name).read_text(encoding="utf-8"), encoding="utf-8")
         for script, told in (
             (None, "are missing: there is no networks/digits.js"),
@@ -210,7 +209,7 @@ class TestOnAPage:
         ):
             if script:
                 (tmp_path / "networks" / "digits.js").write_text(script)
-            with opened(chromium, tmp_path / "draw.html") as page:
+            with opened(chromium, tmp_path) as page:
                 page.get_by_role("button", name="Draw", exact=True).click()
                 page.wait_for_selector(".live [role=alert]:not([hidden])")
                 assert f"The weights of digits {told}" in page.locator(".live [role=alert]").inner_text()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from lab import CHROMIUM
-from on_page import ROOT, built, opened, photograph
+from on_a_page import ROOT, opened, photograph, published, without_weights
 from traitlets import TraitError
 
 from ddpm_lite import Schedule, views
@@ -83,7 +83,7 @@ def test_the_still_picture_is_of_a_training(view, monkeypatch):
 
 @pytest.fixture(scope="module")
 def folder(view, tmp_path_factory):
-    return built(tmp_path_factory.mktemp("train"), "train", view)
+    return published(view, tmp_path_factory.mktemp("train"))
 
 
 def step(page) -> int:
@@ -122,7 +122,7 @@ def stroke(page) -> None:
 @in_chromium
 class TestOnAPage:
     def test_it_learns_while_the_page_goes_on(self, chromium, folder, view):
-        with opened(chromium, folder / "train.html") as page:
+        with opened(chromium, folder) as page:
             for name, values in view.frame().items():
                 shown = page.evaluate(f"[...{ROOT}.drawn.{name}]")
                 assert np.allclose(shown, np.asarray(values, dtype=float).ravel(), atol=1e-6), name
@@ -155,7 +155,7 @@ class TestOnAPage:
             assert step(page) == 0
 
     def test_points_are_drawn_with_the_mouse_while_it_learns(self, chromium, folder):
-        with opened(chromium, folder / "train.html") as page:
+        with opened(chromium, folder) as page:
             page.get_by_role("button", name="Begin").click()
             reach(page, 5)
             stroke(page)
@@ -177,7 +177,7 @@ class TestOnAPage:
             assert page.locator(".live [role=alert]").inner_text().startswith("There are no points left to learn from")
 
     def test_one_point_and_thousands_by_the_keyboard(self, chromium, folder, view):
-        with opened(chromium, folder / "train.html") as page:
+        with opened(chromium, folder) as page:
             page.get_by_role("button", name="Clear").click()  # the pen is on the plane now
             page.keyboard.press("ArrowRight")
             page.keyboard.press("Space")
@@ -197,7 +197,7 @@ class TestOnAPage:
     def test_it_rests_while_the_page_is_hidden(self, chromium, folder):
         hide = """(hidden) => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
             document.dispatchEvent(new Event('visibilitychange')); }"""
-        with opened(chromium, folder / "train.html") as page:
+        with opened(chromium, folder) as page:
             page.get_by_role("button", name="Begin").click()
             reach(page, 5)
             page.evaluate(hide, True)
@@ -207,8 +207,7 @@ class TestOnAPage:
             reach(page, at + 5)
 
     def test_on_a_phone_and_with_reduced_motion(self, chromium, folder):
-        phone = {"viewport": {"width": 390, "height": 800}, "reduced_motion": "reduce", "has_touch": True}
-        with opened(chromium, folder / "train.html", **phone) as page:
+        with opened(chromium, folder, 390, reduced_motion="reduce", has_touch=True) as page:
             page.locator(PLANE).tap(position={"x": 200, "y": 100})
             page.wait_for_function(f"{ROOT}.dataset.state.includes('your own')")
             page.get_by_role("button", name="Begin").click()
@@ -217,8 +216,7 @@ class TestOnAPage:
             photograph(page, "train-here-phone")
 
     def test_a_missing_engine_is_told(self, chromium, folder, tmp_path):
-        (tmp_path / "train.html").write_text((folder / "train.html").read_text(encoding="utf-8"), encoding="utf-8")
-        with opened(chromium, tmp_path / "train.html") as page:
+        with opened(chromium, without_weights(folder, tmp_path)) as page:
             page.get_by_role("button", name="Begin").click()
             page.wait_for_selector(".live [role=alert]:not([hidden])")
             assert page.locator(".live [role=alert]").inner_text().startswith("The engine is missing")

@@ -1,21 +1,17 @@
 """Write: a typed caption is drawn in the page, from a disk, as the package draws it. For JupyterLab see test_view_write_lab."""
 
-import ipywidgets
-import nbformat
 import numpy as np
 import pytest
 import torch
 from engine import exact
-from lab import CHROMIUM, SCREENSHOTS
+from lab import CHROMIUM
+from on_a_page import ROOT, opened, photograph, published, without_weights
 from traitlets import TraitError
 
-from ddpm_lite import site, views
-from ddpm_lite.browser.export import exported
+from ddpm_lite import views
 from ddpm_lite.browser.noise import portable_noise
 
-VIEW = "application/vnd.jupyter.widget-view+json"
 CAPTIONS = ["a red apple", "a blue fish", "two dogs"]
-ROOT = "document.querySelector('.live').shadowRoot.querySelector('.ddpm-view')"
 # A hidden page gives no frames of animation until it is shown.
 HIDE = """
 const { requestAnimationFrame: real } = window;
@@ -72,29 +68,13 @@ def test_what_does_not_fit_is_refused(view):
 
 @pytest.fixture(scope="module")
 def folder(view, tmp_path_factory):
-    home = tmp_path_factory.mktemp("write")
-    saved = ipywidgets.Widget.get_manager_state(widgets=[view])["state"]
-    output = nbformat.v4.new_output("display_data", {VIEW: {"model_id": view.model_id}})
-    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("view", outputs=[output])])
-    nb.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": saved}}
-    (home / "notebooks").mkdir()
-    nbformat.write(nb, home / "notebooks" / "write.ipynb")
-    site.build(home / "notebooks", home / "out")
-    for name in view.networks:
-        (home / "out" / "networks" / f"{name}.js").write_text(exported(view._models[name]).script())
-    return home / "out"
+    return published(view, tmp_path_factory.mktemp("write"))
 
 
 @pytest.fixture
 def page(chromium, folder):
-    page = chromium.new_page(viewport={"width": 1280, "height": 1000}, offline=True)
-    faults = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto((folder / "write.html").as_uri())
-    page.wait_for_selector(".live canvas", state="attached")
-    yield page
-    page.close()
-    assert not faults
+    with opened(chromium, folder) as page:
+        yield page
 
 
 def drawn(page, size: int) -> np.ndarray:
@@ -118,8 +98,7 @@ class TestOnAPage:
         assert np.abs(drawn(page, 16) - view.frame()["pictures"]).max() * 127.5 < 2
         assert page.locator(".caption").inner_text() == f"{view.describe()} Drawn."
         assert page.evaluate(f"{ROOT}.drawn.large.length") == 3 * 64 * 64
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=SCREENSHOTS / "write.png", full_page=True)
+        photograph(page, "write")
         ask(page, "a red fish", "another, from the same noise")
         page.get_by_label("seed of the noise").focus()
         page.keyboard.press("ArrowRight")
@@ -157,17 +136,14 @@ class TestOnAPage:
         assert enlarged.screenshot() == before, "no frame of the drawing comes late"
 
     def test_missing_weights_are_told_and_the_still_pictures_stay(self, chromium, folder, tmp_path):
-        alone = tmp_path / "write.html"
-        alone.write_text((folder / "write.html").read_text(encoding="utf-8"), encoding="utf-8")
-        page = chromium.new_page()
-        page.goto(alone.as_uri())
-        page.wait_for_selector(".live canvas", state="attached")
-        ask(page, "a blue fish")
-        page.wait_for_selector(".live [role=alert]:not([hidden])")
-        assert (
-            page.locator(".live [role=alert]").inner_text().startswith("The engine is missing: there is no networks/engine.js.")
-        )
-        page.get_by_label("begin with").select_option("two dogs")
-        page.wait_for_function(f"{ROOT}.dataset.state.includes('two dogs')")
-        assert "drawn beforehand" in page.locator(".caption").inner_text()
-        page.close()
+        with opened(chromium, without_weights(folder, tmp_path)) as page:
+            ask(page, "a blue fish")
+            page.wait_for_selector(".live [role=alert]:not([hidden])")
+            assert (
+                page.locator(".live [role=alert]")
+                .inner_text()
+                .startswith("The engine is missing: there is no networks/engine.js.")
+            )
+            page.get_by_label("begin with").select_option("two dogs")
+            page.wait_for_function(f"{ROOT}.dataset.state.includes('two dogs')")
+            assert "drawn beforehand" in page.locator(".caption").inner_text()
