@@ -19,6 +19,7 @@ from .sampling import Sampling
 from .schedule import ScheduleView
 from .sheet import Sheet
 from .training import Training
+from .vary import Vary
 from .write import Write
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "ScheduleView",
     "Sheet",
     "Training",
+    "Vary",
     "View",
     "Write",
     "plots",
