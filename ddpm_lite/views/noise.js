@@ -95,7 +95,7 @@ function signalLeft(beta) {
 function chain(x0, beta) {
   const stops = [x0];
   const walk = (start, from, to) => {
-    const x = Float32Array.from(start);
+    const x = new Float32Array(start);
     for (let s = from + 1; s <= to; s++) {
       const kept = Math.sqrt(1 - beta[s]);
       const added = Math.sqrt(beta[s]);

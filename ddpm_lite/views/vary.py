@@ -26,13 +26,13 @@ LONGEST, STEPS, SCALE = 200, 50, 8.0
 
 
 class Vary(DrawingView):
-    """What a CLIP embedding holds of a picture, drawn in the page by DALL·E 2's decoder: the picture's variations, from four seeds;
-    what lies on the way from it to another one; or the picture, turned by the difference of two captions.
+    """What a CLIP embedding holds of a picture, drawn in the page by DALL·E 2's decoder: the picture's variations, from four
+    seeds; what lies on the way from it to another one; or the picture, turned by the difference of two captions.
     Slide L27; Ramesh et al. 2022, sections 3.1 to 3.3.
 
     chain      with the CLIP, the decoder, and perhaps an upsampler, which enlarges what was drawn: "unclip-emoji"
-    examples   two to eight pictures (c, h, w) in [-1, 1], by their names, between which the reader chooses; the variations of each
-               are drawn beforehand, and are what is seen where nothing can be drawn
+    examples   two to eight pictures (c, h, w) in [-1, 1], by their names, between which the reader chooses; the variations of
+               each are drawn beforehand, and are what is seen where nothing can be drawn
 
     The state is the mode, the names of the picture and of the other one, the captions before and after, the share of the way or
     of the turn, the guidance scale, the number of steps, and the noise to begin with: that of a seed, which goes down by

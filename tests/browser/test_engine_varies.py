@@ -19,7 +19,9 @@ for (const [name, { data, ...entry }] of Object.entries(given.networks)) {
   await hear({ id: name, task: "load", name, entry, bytes: E.fromBase64(data) });
 }
 const both = { task: "vary", asker: "me", name: "decoder-emoji", clip: "clip-emoji" };
-await Promise.all(given.requests.map((request, id) => hear({ id, ...both, ...request, pictures: numbers(request.pictures) })));
+const ask = (request, id) => hear({ id, ...both, ...request, pictures: numbers(request.pictures) });
+if (given.patient) for (const [id, request] of given.requests.entries()) await ask(request, id);
+else await Promise.all(given.requests.map(ask));
 return given.requests.map((_, id) => answers.filter((answer) => answer.id === id));
 """
 STEPS = 6
@@ -35,9 +37,10 @@ def pictures():
     return changes.draw([grammar.scene(name) for name in ("fox", "panda")], [2, 2], 16)
 
 
-def ask(requests: list[dict], bits: int = 16) -> list[list[dict]]:
+def ask(requests: list[dict], bits: int = 16, patient: bool = True) -> list[list[dict]]:
+    """What comes of each request, of which each waits for the one before, or not."""
     networks = {name: entry(exact(name), bits) for name in ("clip-emoji", "decoder-emoji")}
-    (answers,) = run([{"run": VARY, "networks": networks, "requests": requests}])
+    (answers,) = run([{"run": VARY, "networks": networks, "requests": requests, "patient": patient}])
     return answers
 
 
@@ -105,14 +108,10 @@ def test_what_has_no_answer_is_told(pictures):
 
 def test_the_own_noise_is_found_once_and_what_is_overtaken_ends(pictures):
     request = {"steps": 3, "scale": 1, "seeds": [1], "pictures": pack(pictures), "own": True, "share": 0.5}
-    first, second, other = ask([request, request, request | {"share": 0.2}])  # all three are there before the first begins
+    first, second, other = ask([request, request, request | {"share": 0.2}], patient=False)  # all there before the first begins
     assert [len(first), len(second)] == [1, 1] and first[0]["stopped"] and second[0]["stopped"]
     assert [frame.get("stage") for frame in other] == ["invert"] * 3 + ["draw"] * 3 + [None]
     assert [frame["t"] for frame in other[:-1]] == [0, 333, 667, 1000, 667, 333]
-    code = VARY.replace("await Promise.all(", "for (const go of ").replace("map((request, id) => hear(", "map((request, id) => () => hear(")
-    code = code.replace("numbers(request.pictures) })));", "numbers(request.pictures) }))) await go();")
-    networks = {name: entry(exact(name)) for name in ("clip-emoji", "decoder-emoji")}
-    requests = [request, request | {"share": 0.2}, request | {"steps": 2}]
-    ((one, again, fewer),) = run([{"run": code, "networks": networks, "requests": requests}])
+    one, again, fewer = ask([request, request | {"share": 0.2}, request | {"steps": 2}])
     stages = [sum(frame.get("stage") == "invert" for frame in frames) for frames in (one, again, fewer)]
     assert stages == [3, 0, 2], "for another share the noise is there"
