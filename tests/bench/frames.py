@@ -49,17 +49,17 @@ window.requestAnimationFrame = (act) => ask((now) => {{ // the view's own, timed
   act(now);
   window.spent.push(performance.now() - start);
 }});
-const painted = () => new Promise((done) => ask(() => {{
+const afterwards = (done) => {{
   const {{ port1, port2 }} = new MessageChannel(); // what it is sent in a frame comes when that is painted
   port1.onmessage = () => done(performance.now());
   port2.postMessage(null);
-}}));
-const root = () => document.querySelector(".live").shadowRoot.querySelector(".ddpm-view");
-const drawn = async () => {{
-  const before = root().dataset.state;
-  while (root().dataset.state === before) await new Promise(ask);
-  return painted();
 }};
+const painted = () => new Promise((done) => ask(() => afterwards(done)));
+const root = () => document.querySelector(".live").shadowRoot.querySelector(".ddpm-view");
+const drawn = () => new Promise((done) => {{
+  const seen = new MutationObserver(() => (seen.disconnect(), afterwards(done)));
+  seen.observe(root(), {{ attributeFilter: ["data-state"] }});
+}});
 async function first() {{
   const host = document.createElement("div");
   host.dataset.model = "view";

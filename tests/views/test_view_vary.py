@@ -146,6 +146,8 @@ def page(chromium, folder):
 
 
 def finished(page, large: bool = False) -> None:
+    """Wait until what was last asked for is drawn; a change comes into the state with the next picture of the screen."""
+    page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
     page.wait_for_function(f"{DONE} && ({ROOT}.drawn.large || !{str(large).lower()})", timeout=60_000)
 
 
