@@ -133,7 +133,7 @@ def measure(browser, file: Path, trait: str, presses: int) -> dict[str, float]:
     for k in range(presses):
         page.wait_for_timeout(60)
         page.evaluate("pressed()")
-        page.keyboard.press("ArrowLeft" if k % 8 > 3 else "ArrowRight")  # to and fro: a slider may have few places
+        page.keyboard.press("ArrowLeft" if k % 2 else "ArrowRight")  # to and fro: a slider may have few places
         keys.append(page.evaluate("window.answer"))
     found["key"] = median(keys)
     tools = page.context.new_cdp_session(page)
