@@ -9,7 +9,7 @@ from . import wasm
 HERE = Path(__file__).parent
 SHELF = "ddpmLiteNetworks"  # the global name under which scripts put the engine and the networks: {name: what is there}
 ENGINE = "engine"
-PARTS = ("heap", "operators", "net", "networks", "encoders", "noise", "sampling")
+PARTS = ("heap", "operators", "net", "networks", "encoders", "noise", "sampling", "unclip")
 TRAINING = ("pointnet", "training")
 START = """
 const hear = serve((answer) => globalThis.postMessage(answer));

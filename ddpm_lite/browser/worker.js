@@ -42,6 +42,50 @@ function serve(post, way = null) {
     return last.x_t;
   }
 
+  // The noise from which the decoder draws pictures again, given their embeddings: the last one is kept. Null if a later request
+  // has come.
+  let raised = { key: null, noise: null };
+  async function ownNoise({ id, asker, name, pictures, steps }, embeddings) {
+    const key = [name, steps, ...pictures].join();
+    if (raised.key === key) return raised.noise;
+    const net = found(name);
+    let last = null;
+    let k = 0;
+    const eps = predictor(net, embeddings.map((embedding) => ({ embedding })), 1);
+    for (const { t, x_t } of inverted(eps, net.recipe.schedule, pictures, steps)) {
+      if (k < steps) post({ id, stage: "invert", k, steps, t, x_t });
+      [last, k] = [x_t, k + 1];
+      await nextTurn();
+      if (latest.get(asker) !== id) return null;
+    }
+    raised = { key, noise: last };
+    return last;
+  }
+
+  // A picture's variations: `seeds` of them. With a second picture, what lies between them at `share`; with tokens of two captions,
+  // the picture turned by their difference. own: begin with the pictures' own noise.
+  async function vary(request) {
+    const { name, clip, pictures, tokens = null, share = 0, own = false, seeds } = request;
+    const { dim } = found(clip).recipe.network;
+    const each = found(name).recipe.network.channels * found(name).recipe.network.size ** 2;
+    const between = (a, b = null) => (b ? slerp(a, b, share) : a);
+    const bottom = heap.top;
+    try {
+      const images = embedded(encodeImage(found(clip), pictures), dim);
+      const texts = tokens ? embedded(encodeText(found(clip), tokens), dim) : null;
+      const embedding = texts ? textDifference(images[0], ...texts, share) : between(...images);
+      let noise = null;
+      if (own) {
+        const both = await ownNoise(request, images);
+        if (!both) return { stopped: true };
+        noise = between(...images.map((_, i) => both.slice(i * each, (i + 1) * each)));
+      }
+      return { embedding, ...(await draw({ ...request, rows: seeds.map(() => ({ embedding })), noise })) };
+    } finally {
+      heap.top = bottom;
+    }
+  }
+
   // What is seen of a picture that a latent model has in work.
   const shown = (net, x) => (net.recipe.autoencoder ? decode(found(net.recipe.autoencoder), x) : x);
 
@@ -96,12 +140,9 @@ function serve(post, way = null) {
     }
   }
 
-  const compare = (net, { pictures, tokens }) => ({ image: encodeImage(net, pictures), text: encodeText(net, tokens) });
-  const overtaken = ({ asker, id }) => asker && latest.get(asker) !== id;
-  const tasks = {
-    load,
-    draw: (request) => (overtaken(request) ? { stopped: true } : draw(request)),
-    compare: (request) => (overtaken(request) ? { stopped: true } : compare(found(request.name), request)),
+  const compare = ({ name, pictures, tokens }) => ({ image: encodeImage(found(name), pictures), text: encodeText(found(name), tokens) });
+  const unlessOvertaken = (act) => (request) => (request.asker && latest.get(request.asker) !== request.id ? { stopped: true } : act(request));
+  const tasks = { load, draw: unlessOvertaken(draw), vary: unlessOvertaken(vary), compare: unlessOvertaken(compare) };
   };
 
   return function hear(message) {

@@ -23,6 +23,7 @@ from .schedule import ScheduleView
 from .sheet import Sheet
 from .train_here import TrainHere
 from .training import Training
+from .vary import Vary
 from .write import Write
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Sheet",
     "TrainHere",
     "Training",
+    "Vary",
     "View",
     "Write",
     "plots",

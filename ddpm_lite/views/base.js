@@ -12,7 +12,7 @@ function numbers(view, Type) {
 }
 
 // What `uint8` and `int16` of base.py have packed: pixels in [-1, 1], and noise.
-const decodePixels = (view) => Float32Array.from(numbers(view, Uint8Array), (v) => v / 127.5 - 1);
+const decodePixels = (view) => decoded(numbers(view, Uint8Array), (v) => v / 127.5 - 1);
 // What `packed` has packed, as decodePixels gives it: a picture of more than 384 colour pixels has a palette.
 function unpacked(view, c, h, w) {
   if (c !== 3 || 768 + h * w >= 3 * h * w) return decodePixels(view);
@@ -27,18 +27,35 @@ function unpacked(view, c, h, w) {
   }
   return pictures;
 }
-const decodeNoise = (view) => Float32Array.from(numbers(view, Int16Array), (v) => (v * 8) / 32767);
-
-// Standard normal noise for whole numbers, the same as `normal` in base.py.
-function normal(counter) {
-  const i = Math.imul(counter, 2) + 1;
-  return Math.sqrt(-2 * Math.log(uniform(i))) * Math.cos(2 * Math.PI * uniform(i + 1));
+const decodeNoise = (view) => decoded(numbers(view, Int16Array), (v) => (v * 8) / 32767);
+function decoded(values, act) {
+  const out = new Float32Array(values.length); // Float32Array.from is ten times slower
+  for (let i = 0; i < out.length; i++) out[i] = act(values[i]);
+  return out;
 }
 
-function uniform(i) {
+// Standard normal noise for whole numbers, the same as `normal` in base.py to 1e-9: sqrt(-2 log u) cos(2 pi v), where series in
+// place of Math.log and Math.cos take half the time.
+function normal(counter) {
+  const i = Math.imul(counter, 2) + 1;
+  const n = hash(i); // u = (n + 0.5) / 2^32 = m 2^(power - 32)
+  const power = 32 - Math.clz32(n);
+  const m = (n + 0.5) * HALVES[power];
+  const z = (m - Math.SQRT1_2) / (m + Math.SQRT1_2);
+  const q = z * z;
+  const log = (power - 32.5) * Math.LN2 + 2 * z * (1 + q * (1 / 3 + q * (1 / 5 + q * (1 / 7 + q * (1 / 9 + q * (1 / 11 + q / 13))))));
+  const x = 2 * Math.PI * (Math.abs(uniform(i + 1) - 0.5) - 0.25); // sin x = cos(2 pi v), with x from -pi/2 to pi/2
+  const p = x * x;
+  const sin = x * (1 + p * (-1 / 6 + p * (1 / 120 + p * (-1 / 5040 + p * (1 / 362880 + p * (-1 / 39916800 + p * (1 / 6227020800 - p / 1307674368000)))))));
+  return Math.sqrt(-2 * log) * sin;
+}
+const HALVES = Float64Array.from({ length: 33 }, (_, i) => 2 ** -i);
+
+const uniform = (i) => (hash(i) + 0.5) / 4294967296;
+function hash(i) {
   i = Math.imul(i ^ (i >>> 16), 0x85ebca6b);
   i = Math.imul(i ^ (i >>> 13), 0xc2b2ae35);
-  return (((i ^ (i >>> 16)) >>> 0) + 0.5) / 4294967296;
+  return (i ^ (i >>> 16)) >>> 0;
 }
 
 function element(tag, attributes = {}, ...children) {
@@ -56,8 +73,10 @@ function slider(kit, name, { label, min, max, step = 1, page = 10, words }) {
   const show = () => {
     const value = kit.model.get(name);
     input.value = value;
-    output.textContent = words(value);
-    input.setAttribute("aria-valuetext", words(value));
+    const said = words(value);
+    if (output.textContent === said) return;
+    output.textContent = said;
+    input.setAttribute("aria-valuetext", said);
   };
   input.addEventListener("input", kit.guard(() => kit.set(name, Number(input.value))));
   input.addEventListener("keydown", (event) => {
@@ -171,17 +190,19 @@ function canvas(kit, width, height) {
 // A value of an axis in words.
 const say = (value) => (typeof value === "number" ? String(Number(value.toPrecision(6))) : value);
 
-// Pixels in [-1, 1], (c, h, w) from `offset` on, as an ImageData; grey ones as dark ink on white paper.
-function image(values, offset, c, h, w) {
-  const out = new ImageData(w, h);
-  for (let i = 0; i < h * w; i++) {
-    for (let k = 0; k < 3; k++) {
-      const value = values[offset + (c === 1 ? 0 : k * h * w) + i];
-      out.data[4 * i + k] = Math.round((Math.min(1, Math.max(-1, c === 1 ? -value : value)) + 1) * 127.5);
-    }
-    out.data[4 * i + 3] = 255;
+// Pixels in [-1, 1], (c, h, w) from `offset` on, into the memory of an ImageData; grey ones as dark ink on white paper.
+function setPixels({ data: { buffer } }, values, offset, c) {
+  const pixels = new Uint32Array(buffer); // four bytes at once
+  const n = pixels.length;
+  const [sign, step] = c === 1 ? [-127.5, 0] : [127.5, n];
+  const level = (at) => {
+    const value = sign * values[at] + 128;
+    return value < 0 ? 0 : value > 255 ? 255 : value | 0;
+  };
+  for (let i = 0; i < n; i++) {
+    const at = offset + i;
+    pixels[i] = 0xff000000 | (level(at + 2 * step) << 16) | (level(at + step) << 8) | level(at);
   }
-  return out;
 }
 
 // How wide a text is, in CSS pixels.
@@ -214,6 +235,8 @@ function pictureGrid(kit, { rows, columns, c, h, w, names = [], titles = [], wid
   const top = lines ? 8 + lines * (LETTERS + 3) : 2;
   const sheet = canvas(kit, left + columns * (tile + 4), top + rows * (tall + 4));
   const small = new OffscreenCanvas(w, h);
+  const ink = small.getContext("2d");
+  const pixels = new ImageData(w, h);
   const { context, node } = sheet;
   context.fillStyle = "#fff";
   context.fillRect(0, 0, sheet.width, sheet.height);
@@ -231,7 +254,8 @@ function pictureGrid(kit, { rows, columns, c, h, w, names = [], titles = [], wid
     return [scale * (x + ((j + 0.5) * tile) / w), scale * (y + ((i + 0.5) * tall) / h)];
   };
   const paint = (values, offset, row, column) => {
-    small.getContext("2d").putImageData(image(values, offset, c, h, w), 0, 0);
+    setPixels(pixels, values, offset, c);
+    ink.putImageData(pixels, 0, 0);
     context.imageSmoothingEnabled = false;
     context.drawImage(small, ...corner(row, column), tile, tall);
   };

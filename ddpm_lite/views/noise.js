@@ -39,11 +39,11 @@ function build(kit) {
   choice(kit, "way", "way", model.get("ways"));
   player(kit, "t", steps, 8);
 
-  // The rest of the walk, then those of the other schedules, ten steps at a time: a later jump there need not wait for it.
+  // The rest of the walk, then those of the other schedules, ten steps in each picture of the screen: a later jump there need not wait for it.
   let timer = null;
   const ahead = kit.guard(() => {
     const more = model.get("way") === "chain" && [walks[chosen()], ...walks].some((walk) => walk.further());
-    timer = more ? setTimeout(ahead) : null;
+    timer = more ? setTimeout(ahead, 16) : null;
   });
   kit.onLeave(() => clearTimeout(timer));
 
@@ -56,7 +56,7 @@ function build(kit) {
     const x_t = way === "chain" ? walks[chosen()].at(t) : jumped;
     if (way === "chain") {
       for (let i = 0; i < x_t.length; i++) soFar[i] = t === 0 ? 0 : (x_t[i] - signal * x0[i]) / noise;
-      timer ??= setTimeout(ahead);
+      timer ??= setTimeout(ahead, 16);
     } else {
       for (let i = 0; i < x_t.length; i++) x_t[i] = signal * x0[i] + noise * eps[i];
     }
@@ -95,7 +95,7 @@ function signalLeft(beta) {
 function chain(x0, beta) {
   const stops = [x0];
   const walk = (start, from, to) => {
-    const x = Float32Array.from(start);
+    const x = new Float32Array(start);
     for (let s = from + 1; s <= to; s++) {
       const kept = Math.sqrt(1 - beta[s]);
       const added = Math.sqrt(beta[s]);

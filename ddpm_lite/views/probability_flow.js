@@ -288,10 +288,11 @@ function learntField(model, k) {
   const one = 2 * nodes * nodes;
   const grid = numbers(model.get("grid"), Int16Array).subarray(k * knots.length * one, (k + 1) * knots.length * one);
   const place = (z) => ((Math.min(REACH, Math.max(-REACH, z)) + REACH) * (nodes - 1)) / (2 * REACH);
+  const table = new Float64Array(one); // of one u, for each question anew
   return (x, { u }) => {
     const low = Math.min(knots.length - 2, Math.max(0, knots.findLastIndex((knot) => knot <= u)));
     const share = (u - knots[low]) / (knots[low + 1] - knots[low]);
-    const table = Float64Array.from({ length: one }, (_, i) => unit * ((1 - share) * grid[low * one + i] + share * grid[(low + 1) * one + i]));
+    for (let i = 0; i < one; i++) table[i] = unit * ((1 - share) * grid[low * one + i] + share * grid[(low + 1) * one + i]);
     const found = new Float64Array(x.length);
     for (let from = 0; from < x.length; from += 2) {
       const [p, q] = [place(x[from]), place(x[from + 1])];
@@ -345,17 +346,23 @@ function exactPath(velocity, x, at, end) {
 
 // A density as a grey picture of w x h cells behind all else in the axes: `place(column, row)` is where its value stands, with
 // row 0 at the bottom, and `dark(value)` how dark it is, from 0 to 255.
+const sheets = new Map(); // the canvas and the pixels of each size
 function picture(g, { box }, values, w, h, place, dark) {
-  const small = new OffscreenCanvas(w, h);
-  const pixels = new ImageData(w, h);
+  const size = `${w} ${h}`;
+  if (!sheets.has(size)) {
+    const fresh = new OffscreenCanvas(w, h);
+    sheets.set(size, { small: fresh, ink: fresh.getContext("2d"), pixels: new ImageData(w, h) });
+  }
+  const { small, ink, pixels } = sheets.get(size);
+  const { data } = pixels;
   for (let c = 0; c < w; c++) {
     for (let r = 0; r < h; r++) {
       const i = 4 * ((h - 1 - r) * w + c);
-      pixels.data.fill(255 - dark(values[place(c, r)]), i, i + 3);
-      pixels.data[i + 3] = 255;
+      data[i] = data[i + 1] = data[i + 2] = 255 - dark(values[place(c, r)]);
+      data[i + 3] = 255;
     }
   }
-  small.getContext("2d").putImageData(pixels, 0, 0);
+  ink.putImageData(pixels, 0, 0);
   g.imageSmoothingEnabled = true;
   g.drawImage(small, box.left + 1, box.top + 1, box.right - box.left - 2, box.bottom - box.top - 2);
 }

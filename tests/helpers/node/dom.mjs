@@ -186,7 +186,7 @@ class Context {
     this.dash = dash;
   }
   putImageData(image) {
-    this.pixels = image;
+    this.pixels = { ...image, data: image.data.slice() };
   }
   drawImage(source, x, y, width = source.width, height = source.height) {
     const { pixels, texts, lines, rects, dots, images } = source.context;
