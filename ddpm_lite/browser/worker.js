@@ -143,7 +143,6 @@ function serve(post, way = null) {
   const compare = ({ name, pictures, tokens }) => ({ image: encodeImage(found(name), pictures), text: encodeText(found(name), tokens) });
   const unlessOvertaken = (act) => (request) => (request.asker && latest.get(request.asker) !== request.id ? { stopped: true } : act(request));
   const tasks = { load, draw: unlessOvertaken(draw), vary: unlessOvertaken(vary), compare: unlessOvertaken(compare) };
-  };
 
   return function hear(message) {
     if (message.task === "train") return train(message); // it goes on while other messages are heard
