@@ -69,8 +69,9 @@ def rounded(model: DrawnFrom, bits: int = 8) -> DrawnFrom:
 def described(model: Trained) -> dict[str, Any]:
     """What a page must know of a model beside its weights. Where your own pictures lie is nobody's business."""
     recipe = model.recipe
-    kept = ("name", "kind", "about", "target", "network", "schedule", "clip", "autoencoder", "words")
-    return {name: recipe.as_json()[name] for name in kept} | {"length": recipe.length if recipe.reads else 0}
+    kept = ("name", "kind", "about", "target", "network", "schedule", "clip", "autoencoder")
+    words = " ".join(recipe.words or ())  # in one string, as a notebook gives each entry of a list a line of its own
+    return {name: recipe.as_json()[name] for name in kept} | {"words": words, "length": recipe.length if recipe.reads else 0}
 
 
 def quantised(x: Tensor) -> bytes:

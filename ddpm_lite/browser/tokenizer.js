@@ -13,10 +13,10 @@ function splitWords(caption) {
   return text.toLowerCase().match(WORD) ?? [];
 }
 
-// Captions to tokens: start, the words that are known and have room, end. words: the vocabulary; length: of a row.
+// Captions to tokens: start, the words that are known and have room, end. words: the vocabulary, with spaces between; length: of a row.
 class Tokenizer {
   constructor(words, length) {
-    this.tokens = new Map(words.map((word, i) => [word, i + 3]));
+    this.tokens = new Map(words.split(" ").map((word, i) => [word, i + 3]));
     this.room = length - 2;
   }
 

@@ -21,6 +21,13 @@ const fetchedFor = (model) => (name) => {
   });
 };
 
+// Pixels as `setPixels` takes them, as an ImageData of its own.
+function image(values, offset, c, h, w) {
+  const pixels = new ImageData(w, h);
+  setPixels(pixels, values, offset, c);
+  return pixels;
+}
+
 // Draws the state of a view as soon as the reader has asked for a drawing, and from then on whenever it changes.
 //   draw(state, onFrame)   a promise of the answer, which `kit.drew` keeps: { stopped } if it was overtaken
 //   step(frame)            a frame is seen; finish(answer, current): so is the end, and current() says whether it still is the last

@@ -70,7 +70,7 @@ class Vary(DrawingView):
         super().__init__(
             models,
             clip=described(chain.clip),
-            decoder=described(chain.decoder),
+            decoder=described(chain.decoder) | {"words": ""},  # it is given no captions
             upsampler=chain.upsampler.name if chain.upsampler else "",
             known=names,
             **{"picture": names[0], "other": names[1]} | state,

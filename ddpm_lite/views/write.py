@@ -1,5 +1,6 @@
 """Write: the reader types a caption, and the browser draws it, step by step, with the course's own network."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -121,4 +122,4 @@ class Write(DrawingView):
             stills = torch.from_numpy(unpacked(self.known_large, channels, 4 * size, 4 * size))
         else:
             stills = torch.from_numpy(unpacked(self.known_pictures, channels, size, size))
-        return figure_strip({"": stills[:6]}, [caption.replace(" ", "\n") for caption in self.known[:6]])
+        return figure_strip({"": stills[:6]}, [textwrap.fill(caption, 11) for caption in self.known[:6]])

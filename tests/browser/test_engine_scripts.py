@@ -144,7 +144,7 @@ def test_the_page_reads_captions_as_python_does():
     const reader = new E.Tokenizer(given.words, given.length);
     return given.captions.map((caption) => [E.splitWords(caption), reader.read(caption).tokens, reader.read(caption).words]);
     """
-    (answers,) = run([{"run": code, "words": known, "length": model.recipe.length, "captions": odd}])
+    (answers,) = run([{"run": code, "words": " ".join(known), "length": model.recipe.length, "captions": odd}])
     from ddpm_lite.networks.tokenizer import split
 
     with pytest.warns(UserWarning):
