@@ -1,5 +1,6 @@
 """Vary: DALL·E 2 in the page. A picture's variations, the way from it to another one, and its change by words."""
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -164,4 +165,4 @@ class Vary(DrawingView):
         """The pictures, up to six of them, each over its variations, as they were drawn beforehand."""
         stills = self._stills()[:6]
         rows = {"the picture": stills[:, 0], **{f"variation {i}": stills[:, i] for i in range(1, 1 + COUNT)}}
-        return figure_strip(rows, [name.replace(" ", "\n") for name in self.known[:6]])
+        return figure_strip(rows, [textwrap.fill(name, 12) for name in self.known[:6]])
