@@ -96,6 +96,7 @@ def figure_strip(rows: dict[str, Float[Tensor, "n c h w"]], below: Sequence[str]
     """A figure that consists of one filmstrip; long names of rows take several lines."""
     fig, ax = plt.subplots(figsize=(10, 0.9 + 1.6 * len(rows)))
     show_strip(ax, {textwrap.fill(name, 20): pictures for name, pictures in rows.items()}, below)
+    fig.draw_without_rendering()  # the layout of pictures, which keep their form, takes a second pass
     return fig
 
 

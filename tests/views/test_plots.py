@@ -6,6 +6,7 @@ from itertools import combinations
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
 from matplotlib.axes import Axes
@@ -165,3 +166,10 @@ def test_a_figure_is_shown_with_its_narrow_form_beside_it():
     assert wide.width == 960 and small.width == 2 * 80 * WIDTH and small.height > small.width
     assert metadata == {"image/png": {"alt": "a caption"}} and below == {"text/markdown": "*a caption*"}
     assert not plt.fignum_exists(fig.number)
+
+
+@pytest.mark.parametrize("columns", [3, 4, 5, 6])
+def test_the_names_of_a_filmstrip_are_whole(columns):
+    rows = {name: torch.ones(columns, 3, 64, 64) for name in ("red to blue", "with a crown", "on blue", "one to two")}
+    shade = np.asarray(Image.open(io.BytesIO(plots.png(plots.figure_strip(rows, list("abcdef"[:columns]))))).convert("L"))
+    assert min(shade[0].min(), shade[-1].min(), shade[:, 0].min(), shade[:, -1].min()) > 200
