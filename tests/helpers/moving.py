@@ -11,6 +11,7 @@ import torch
 from cut import NOTEBOOKS, cut
 
 from ddpm_lite import views
+from ddpm_lite.views.drawing import DrawingView
 
 # Every slider at its ends, its middle and 20 random places, every list at each of its entries.
 PLACES = """root => {
@@ -41,6 +42,7 @@ PUT = """async (root, [k, value]) => {
   }
 }"""
 # As text: Playwright takes arrays of numbers apart one by one, which takes minutes for what the views draw.
+WORDS = "root => [root.querySelector('canvas').ariaLabel, root.querySelector('.caption').textContent]"
 DRAWN = """root => {
   const plain = (v) => (ArrayBuffer.isView(v) ? Array.from(v) : v);
   const drawn = Object.fromEntries(Object.entries(root.drawn).map(([name, v]) => [name, plain(v)]));
@@ -104,9 +106,9 @@ def stored_half(model: dict, notebook: str, name: str, which: int = 0) -> views.
 
 def _from_data(name: str, data: dict) -> views.base.View | None:
     """A view of which all that is drawn is in its data: the notebook's trainings and drawings for it are not repeated."""
+    if name == "LiveTraining" or issubclass(getattr(views, name), DrawingView):
+        return getattr(views, name).__new__(getattr(views, name))
     match name:
-        case "LiveTraining":
-            return views.LiveTraining.__new__(views.LiveTraining)
         case "Matrix":
             values = torch.frombuffer(bytearray(data["values"]), dtype=torch.float32).reshape(len(data["rows"]), -1)
             return views.Matrix(values, data["rows"], data["columns"], data["title"])
@@ -149,7 +151,12 @@ def assert_drawn(root, view: views.base.View) -> None:
 
 
 def assert_drawn_everywhere(root, view: views.base.View) -> None:
-    """The same at every place of its sliders and lists."""
+    """The same at every place of its sliders and lists. A view that draws with a network waits for the reader, and has tests of
+    its own: here it says what it will draw."""
+    if isinstance(view, DrawingView):
+        said = root.evaluate(WORDS)
+        assert said[0] == said[1] and said[0].startswith(view.describe()), (said, view.describe())
+        return
     places = root.evaluate(PLACES)
     assert places
     for place in places:
