@@ -17,7 +17,7 @@ function captionBars(kit, { tokenizer, act, change }) {
   const { model } = kit;
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   const table = element("div");
-  Object.assign(table.style, { display: "grid", gap: "6px 14px", alignItems: "center", marginTop: "12px", gridTemplateColumns: NARROW ? "1fr 1fr" : "minmax(8em, 5fr) minmax(8em, 4fr) minmax(8em, 4fr)" });
+  Object.assign(table.style, { display: "grid", gap: "6px 14px", alignItems: "center", marginTop: "12px", gridTemplateColumns: NARROW ? "1fr 1fr" : "minmax(0, 5fr) minmax(0, 4fr) minmax(0, 4fr)" });
   kit.figure.after(table);
   const cell = (text) => table.appendChild(element("div", { "aria-hidden": "true" }, text));
   if (!NARROW) cell("caption");

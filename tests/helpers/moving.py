@@ -106,9 +106,9 @@ def stored_half(model: dict, notebook: str, name: str, which: int = 0) -> views.
 
 def _from_data(name: str, data: dict) -> views.base.View | None:
     """A view of which all that is drawn is in its data: the notebook's trainings and drawings for it are not repeated."""
-    if name == "LiveTraining" or issubclass(getattr(views, name), DrawingView):
-        return getattr(views, name).__new__(getattr(views, name))
     match name:
+        case "LiveTraining":
+            return views.LiveTraining.__new__(views.LiveTraining)
         case "Matrix":
             values = torch.frombuffer(bytearray(data["values"]), dtype=torch.float32).reshape(len(data["rows"]), -1)
             return views.Matrix(values, data["rows"], data["columns"], data["title"])
@@ -150,13 +150,21 @@ def assert_drawn(root, view: views.base.View) -> None:
     assert words == [view.describe()] * 2, (words, view.describe(), state)  # what the canvas is called, and the caption
 
 
+def draws(name: str) -> bool:
+    """Whether a view draws with a network: it waits for the reader, and has tests of its own."""
+    return issubclass(getattr(views, name), DrawingView)
+
+
+def assert_says(root, first: str = "") -> None:
+    """A view that draws says, before it does, what it will draw, beginning so; what it is called says the same."""
+    label, caption = root.evaluate(WORDS)
+    assert label == caption and len(caption) > 40 and caption.startswith(first), (label, caption, first)
+
+
 def assert_drawn_everywhere(root, view: views.base.View) -> None:
-    """The same at every place of its sliders and lists. A view that draws with a network waits for the reader, and has tests of
-    its own: here it says what it will draw."""
+    """The same at every place of its sliders and lists."""
     if isinstance(view, DrawingView):
-        said = root.evaluate(WORDS)
-        assert said[0] == said[1] and said[0].startswith(view.describe()), (said, view.describe())
-        return
+        return assert_says(root, view.describe())
     places = root.evaluate(PLACES)
     assert places
     for place in places:
