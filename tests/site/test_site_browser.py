@@ -77,7 +77,8 @@ def violations(page, **options) -> list[str]:
 MOVED = """host => {
   const root = host.querySelector('.live').shadowRoot.querySelector('[data-state]');
   const state = JSON.parse(root.dataset.state);
-  const all = [...root.querySelectorAll('[data-trait]:enabled')].filter((node) => node.dataset.trait in state && node.checkVisibility());
+  const mine = (node) => node.dataset.trait in state && node.checkVisibility();
+  const all = [...root.querySelectorAll('[data-trait]:enabled')].filter(mine);
   return all.find((node) => node.type === 'range') ?? all[0];
 }"""
 

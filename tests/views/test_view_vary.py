@@ -186,7 +186,7 @@ class TestOnAPage:
             put(view, mode=mode, begin=OWN, share=0.3)
             assert differs(page, view.frame()) < 2
             assert np.abs(drawn(page, "embedding") - view.frame()["embedding"]).max() < 1e-3
-            assert page.locator(".live canvas").first.get_attribute("aria-label") == view.describe()
+            assert page.locator(".live canvas").first.get_attribute("aria-label") == f"{view.describe()} Drawn."
             page.screenshot(path=SCREENSHOTS / f"vary-{mode.split()[-1]}.png", full_page=True)
         page.get_by_label("to these").fill("a fox with a zz crown")
         assert page.locator(".said").last.inner_text() == "The model does not know “zz”, and leaves that out."
@@ -233,7 +233,7 @@ class TestOnAPage:
         for mode in (VARIATIONS, WAY, WORDS):
             page.get_by_label("draw", exact=True).select_option(mode)
             page.wait_for_function(f"{ROOT}.dataset.state.includes({mode!r})")
-            assert mode == VARIATIONS or "Press Draw." in page.locator(".caption").inner_text()
+            assert mode == VARIATIONS or "press Draw." in page.locator(".caption").inner_text()
             seen[mode] = [name for name in names if page.get_by_label(name, exact=True).first.is_visible()]
         assert seen == {VARIATIONS: names[5:], WAY: ["the other", *names[3:]], WORDS: names[1:]}
         page.get_by_label("begin with").select_option(OWN)
