@@ -35,7 +35,7 @@ VIEWS = {
     "Field": ("field", "04_epsilon_training", "t"),
     "Training": ("training", "04_epsilon_training", "step"),
     "Sampling": ("sheet", "05_sampling", "t"),
-    "Sheet": ("sheet", "06_clip_conditioning", "scale"),
+    "Sheet": ("sheet", "09_latents_and_transformers", "t"),
     "Matrix": ("matrix", "06_clip_conditioning", "row"),
     "ProbabilityFlow": ("probability_flow", "08_score_and_flow", "u"),
     "ProbabilityFlow, eta": ("probability_flow", "08_score_and_flow", "eta"),
