@@ -17,11 +17,11 @@ from ..data.grammar import COLOURS
 from ..models.kinds import ClipModel
 from ..networks.clip import MAX_LOGIT_SCALE
 from .base import packed, unpacked
-from .drawing import DrawingView, drawing_esm
+from .drawing import LONGEST, DrawingView, drawing_esm
 from .plots import figure_strip
 from .reader_pictures import OWN, as_hex, at_size, from_hex, named
 
-MOST, LONGEST = 6, 200  # captions, and letters of each
+MOST = 6  # captions
 PAINTS = {"black": (0, 0, 0), "white": (255, 255, 255), **COLOURS}
 
 

@@ -18,10 +18,10 @@ from ..sampling.guidance import guided
 from ..sampling.loop import finite_x0_hat, timesteps
 from ..sampling.samplers import SAMPLERS, Seen
 from .base import uint8
-from .drawing import SEEDS, DrawingView, drawing_esm
+from .drawing import SEEDS, STEPS, DrawingView, drawing_esm
 from .plots import figure_strip
 
-STEPS, SCALE = 50, 8.0
+SCALE = 8.0  # the most guidance
 SHOWN = 6  # moments of the path in the filmstrip
 
 

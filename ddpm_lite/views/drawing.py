@@ -10,15 +10,47 @@ from torch import Tensor
 from ..browser.export import exported
 from ..browser.noise import portable_noise
 from ..browser.scripts import ENGINE, page_script, worker_script
+from ..models.kinds import TextModel
 from ..models.model import Trained
+from ..networks.tokenizer import END
+from ..sampling.samplers import SAMPLERS
 from .base import View, halves
 
 SEEDS = 100  # of which the reader chooses one
+LONGEST, STEPS = 200, 50  # letters of a caption; steps of a drawing
+SCALES = (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # of guidance, which the slider offers
+METHODS = [name for name in SAMPLERS if name != "ddpm"]  # that add no noise
 
 
 def drawing_esm(*names: str) -> str:
     """The browser half of a view that draws: base.js, what asks the engine, drawing.js, and its own files."""
     return halves("base") + page_script() + halves("drawing", *names)
+
+
+class Caption(traitlets.Unicode):
+    """A caption that the reader types. TraitError for a longer one than LONGEST."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """The caption, if it may be one."""
+        if len(super().validate(obj, value)) > LONGEST:
+            raise traitlets.TraitError(f"A caption must have at most {LONGEST} letters, not {len(value)}.")
+        return value
+
+
+class Scale(traitlets.Float):
+    """A guidance scale that the slider of a page can show: one of SCALES. TraitError for another one."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """The scale, if it may be one, as a float."""
+        if (scale := super().validate(obj, value)) not in SCALES:
+            raise traitlets.TraitError(f"A guidance scale must be one of {', '.join(map('{:g}'.format, SCALES))}, not {scale:g}.")
+        return scale
+
+
+def guidance(scale: float, model: TextModel, captions: Sequence[str]) -> float | None:
+    """The scale under which a model draws captions: None where it knows no word of them, since guidance towards nothing has no
+    effect, and is refused."""
+    return scale if bool((model.tokens(captions) > END).any()) else None
 
 
 class DrawingView(View):

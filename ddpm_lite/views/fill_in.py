@@ -16,14 +16,11 @@ from ..browser.noise import portable_noise
 from ..models.kinds import InpaintingModel
 from ..models.upsampling import UpsamplingModel
 from ..networks.channels import enlarge
-from ..networks.tokenizer import END
-from ..sampling.samplers import SAMPLERS
 from .base import packed, unpacked
-from .drawing import SEEDS, DrawingView, drawing_esm
+from .drawing import METHODS, SEEDS, STEPS, Caption, DrawingView, Scale, drawing_esm, guidance
 from .plots import figure_strip
 from .reader_pictures import OWN, as_hex, at_size, from_hex, named
 
-LONGEST, STEPS, SCALE = 200, 50, 8.0
 ERASED = 0.5  # the grey of what is erased, in the still pictures
 LARGE = 1 << 20  # the stream of the noise for enlarging: see worker.js
 
@@ -47,10 +44,10 @@ class FillIn(DrawingView):
     _esm = drawing_esm("reader_pictures", "fill_in")
     picture = traitlets.Unicode(help="its bytes as hexadecimal digits").tag(sync=True)
     mask = traitlets.Unicode(help="1 where the picture stays, row by row").tag(sync=True)
-    caption = traitlets.Unicode().tag(sync=True)
-    scale = traitlets.Float(4.0, min=0.0, max=SCALE).tag(sync=True)
+    caption = Caption().tag(sync=True)
+    scale = Scale(4.0).tag(sync=True)
     steps = traitlets.Int(15, min=1, max=STEPS).tag(sync=True)
-    method = traitlets.Enum([name for name in SAMPLERS if name != "ddpm"], "dpm-solver++").tag(sync=True)
+    method = traitlets.Enum(METHODS, "dpm-solver++").tag(sync=True)
     seed = traitlets.Int(0, min=0, max=SEEDS - 1).tag(sync=True)
     recipe = traitlets.Dict(help="what the page must know of the model").tag(sync=True)
     upsampler = traitlets.Unicode("").tag(sync=True)
@@ -94,12 +91,6 @@ class FillIn(DrawingView):
             noise = portable_noise(self.seed, (1, *upsampler.net.shape), LARGE)
             self.known_large = b"".join(packed(upsampler.draw(filled, captions, noise=noise.expand(len(small), -1, -1, -1))))
 
-    @traitlets.validate("caption")
-    def _short(self, proposal: dict[str, Any]) -> Any:
-        if len(proposal["value"]) > LONGEST:
-            raise traitlets.TraitError(f"A caption must have at most {LONGEST} letters, not {len(proposal['value'])}.")
-        return proposal["value"]
-
     @traitlets.validate("picture")
     def _is_picture(self, proposal: dict[str, Any]) -> Any:
         from_hex(proposal["value"], self._shape)
@@ -118,8 +109,11 @@ class FillIn(DrawingView):
             model = self._models[self.recipe["name"]]
             assert isinstance(model, InpaintingModel), "it is the first of them"
             kept = torch.tensor([float(each) for each in self.mask]).reshape(1, 1, *self._shape[1:])
-            asked = bool((model.tokens([self.caption]) > END).any())  # guidance towards nothing has no effect, and is refused
-            how: dict[str, Any] = {"steps": self.steps, "scale": self.scale if asked else None, "method": self.method}
+            how: dict[str, Any] = {
+                "steps": self.steps,
+                "scale": guidance(self.scale, model, [self.caption]),
+                "method": self.method,
+            }
             noise, picture = self.noise(self.seed, 1, self._shape), from_hex(self.picture, self._shape)
             self._drawn = {state: rounded(model).edit(picture, kept, [self.caption], noise=noise, **how).numpy()}
         return {"pictures": self._drawn[state]}

@@ -17,13 +17,12 @@ from ..models.unclip import Chain
 from ..networks.prior import embed, slerp, text_difference
 from ..sampling.editing import invert
 from .base import packed, pictures, unpacked
-from .drawing import SEEDS, DrawingView, drawing_esm
+from .drawing import SEEDS, STEPS, Caption, DrawingView, Scale, drawing_esm
 from .plots import figure_strip
 
 VARIATIONS, WAY, WORDS = MODES = ("variations", "the way to another picture", "turned by words")
 NEW, OWN = NOISES = ("new noise", "its own noise")
 COUNT = 4  # variations, from as many seeds
-LONGEST, STEPS, SCALE = 200, 50, 8.0
 
 
 class Vary(DrawingView):
@@ -46,11 +45,11 @@ class Vary(DrawingView):
     mode = traitlets.Enum(MODES, VARIATIONS).tag(sync=True)
     picture = traitlets.Unicode().tag(sync=True)
     other = traitlets.Unicode().tag(sync=True)
-    before = traitlets.Unicode("a fox").tag(sync=True)
-    after = traitlets.Unicode("two foxes").tag(sync=True)
+    before = Caption("a fox").tag(sync=True)
+    after = Caption("two foxes").tag(sync=True)
     share = traitlets.Float(0.5, min=0.0, max=1.0).tag(sync=True)
     begin = traitlets.Enum(NOISES, NEW).tag(sync=True)
-    scale = traitlets.Float(2.0, min=0.0, max=SCALE).tag(sync=True)
+    scale = Scale(2.0).tag(sync=True)
     steps = traitlets.Int(15, min=1, max=STEPS).tag(sync=True)
     seed = traitlets.Int(0, min=0, max=SEEDS - 1).tag(sync=True)
     clip = traitlets.Dict(help="what the page must know of the CLIP").tag(sync=True)
@@ -85,12 +84,6 @@ class Vary(DrawingView):
     def _known(self, proposal: dict[str, Any]) -> Any:
         if proposal["value"] not in self.known:
             raise traitlets.TraitError(f"There is no picture {proposal['value']!r}: the names are {', '.join(self.known)}.")
-        return proposal["value"]
-
-    @traitlets.validate("before", "after")
-    def _short(self, proposal: dict[str, Any]) -> Any:
-        if len(proposal["value"]) > LONGEST:
-            raise traitlets.TraitError(f"A caption must have at most {LONGEST} letters, not {len(proposal['value'])}.")
         return proposal["value"]
 
     def frame(self) -> dict[str, np.ndarray]:

@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,14 +11,11 @@ from matplotlib.figure import Figure
 from ..browser.export import described, rounded
 from ..models.kinds import TextModel
 from ..models.upsampling import UpsamplingModel
-from ..networks.tokenizer import END
-from ..sampling.samplers import SAMPLERS
 from .base import packed, unpacked
-from .drawing import SEEDS, DrawingView, drawing_esm
+from .drawing import METHODS, SCALES, SEEDS, STEPS, Caption, DrawingView, Scale, drawing_esm, guidance
 from .plots import figure_strip
 
 KINDS = ("text-conditional", "decoder")  # of models that draw from a caption alone, in pixels
-LONGEST, STEPS, SCALES = 200, 50, (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 
 
 class Write(DrawingView):
@@ -37,12 +33,12 @@ class Write(DrawingView):
 
     STATE = ("caption", "other", "scale", "steps", "method", "seed")
     _esm = drawing_esm("write")
-    caption = traitlets.Unicode().tag(sync=True)
-    other = traitlets.Unicode("").tag(sync=True)
-    scale = traitlets.Enum(SCALES).tag(sync=True)
+    caption = Caption().tag(sync=True)
+    other = Caption("").tag(sync=True)
+    scale = Scale(2.0).tag(sync=True)
     scales = traitlets.List(list(SCALES), help="what the slider offers").tag(sync=True)
     steps = traitlets.Int(1, min=1, max=STEPS).tag(sync=True)
-    method = traitlets.Enum([name for name in SAMPLERS if name != "ddpm"], "ddim").tag(sync=True)
+    method = traitlets.Enum(METHODS, "ddim").tag(sync=True)
     seed = traitlets.Int(min=0, max=SEEDS - 1).tag(sync=True)
     recipe = traitlets.Dict(help="what the page must know of the model").tag(sync=True)
     upsampler = traitlets.Unicode("").tag(sync=True)
@@ -85,12 +81,6 @@ class Write(DrawingView):
         if upsampler is not None:
             self.known_large = b"".join(packed(upsampler.draw(stills, captions if upsampler.recipe.reads else None, seed=seed)))
 
-    @traitlets.validate("caption", "other")
-    def _short(self, proposal: dict[str, Any]) -> Any:
-        if len(proposal["value"]) > LONGEST:
-            raise traitlets.TraitError(f"A caption must have at most {LONGEST} letters, not {len(proposal['value'])}.")
-        return proposal["value"]
-
     @property
     def captions(self) -> list[str]:
         """The captions that are drawn: one, or two from the same noise."""
@@ -103,8 +93,7 @@ class Write(DrawingView):
             model = self._models[self.recipe["name"]]
             assert isinstance(model, TextModel), "it is the first of them"
             noise = self.noise(self.seed, len(self.captions), model.net.shape)
-            asked = bool((model.tokens(self.captions) > END).any())  # guidance towards nothing has no effect, and is refused
-            scale = self.scale if asked else None
+            scale = guidance(self.scale, model, self.captions)
             drawn = rounded(model).draw(self.captions, noise=noise, steps=self.steps, scale=scale, method=self.method)
             self._drawn = {state: drawn.numpy()}
         return {"pictures": self._drawn[state]}

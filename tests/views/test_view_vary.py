@@ -1,22 +1,20 @@
 """Vary: DALL·E 2's variations in the page, from a disk, are those that the package draws."""
 
-import ipywidgets
-import nbformat
 import numpy as np
 import pytest
 import torch
 from engine import exact
 from lab import CHROMIUM, SCREENSHOTS
+from on_a_page import published
 from traitlets import TraitError
 
-from ddpm_lite import site, views
+from ddpm_lite import views
 from ddpm_lite.browser.export import exported
 from ddpm_lite.data import changes, grammar
 from ddpm_lite.models.unclip import Chain
 from ddpm_lite.networks.prior import slerp
 from ddpm_lite.views.vary import NEW, OWN, VARIATIONS, WAY, WORDS
 
-VIEW = "application/vnd.jupyter.widget-view+json"
 THINGS = {"a fox": "fox", "a panda": "panda", "a robot": "robot"}
 ROOT = "document.querySelector('.live').shadowRoot.querySelector('.ddpm-view')"
 DONE = f"JSON.stringify(JSON.parse({ROOT}.dataset.finished ?? '0')) === {ROOT}.dataset.state"
@@ -115,17 +113,7 @@ def test_the_notebook_holds_no_weights_and_a_page_loads_at_most_12_megabytes(vie
 
 @pytest.fixture(scope="module")
 def folder(first, tmp_path_factory):
-    home = tmp_path_factory.mktemp("vary")
-    saved = ipywidgets.Widget.get_manager_state(widgets=[first])["state"]
-    output = nbformat.v4.new_output("display_data", {VIEW: {"model_id": first.model_id}})
-    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("view", outputs=[output])])
-    nb.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": saved}}
-    (home / "notebooks").mkdir()
-    nbformat.write(nb, home / "notebooks" / "vary.ipynb")
-    site.build(home / "notebooks", home / "out")
-    for name in first.networks:
-        (home / "out" / "networks" / f"{name}.js").write_text(exported(first._models[name]).script())
-    return home / "out"
+    return published(first, tmp_path_factory.mktemp("vary"))
 
 
 def opened(chromium, address: str, faults: list[str], **options):
@@ -139,7 +127,7 @@ def opened(chromium, address: str, faults: list[str], **options):
 @pytest.fixture
 def page(chromium, folder):
     faults = []
-    page = opened(chromium, (folder / "vary.html").as_uri(), faults, offline=True)
+    page = opened(chromium, (folder / "view.html").as_uri(), faults, offline=True)
     yield page
     page.close()
     assert not faults
@@ -202,11 +190,11 @@ class TestOnAPage:
 
     def test_weights_of_16_bits_give_the_package_s_picture(self, chromium, folder, view, tmp_path, unchecked):
         (tmp_path / "networks").mkdir()
-        (tmp_path / "vary.html").write_text((folder / "vary.html").read_text(encoding="utf-8"), encoding="utf-8")
+        (tmp_path / "view.html").write_text((folder / "view.html").read_text(encoding="utf-8"), encoding="utf-8")
         (tmp_path / "networks" / "engine.js").write_bytes((folder / "networks" / "engine.js").read_bytes())
         for name in ("clip-emoji", "decoder-emoji"):
             (tmp_path / "networks" / f"{name}.js").write_text(exported(view._models[name], 16).script())
-        page = opened(chromium, (tmp_path / "vary.html").as_uri(), [])
+        page = opened(chromium, (tmp_path / "view.html").as_uri(), [])
         page.get_by_role("button", name="Draw", exact=True).click()
         for mode, begin in ((VARIATIONS, NEW), (WAY, NEW), (WAY, OWN), (WORDS, OWN)):
             page.get_by_label("draw", exact=True).select_option(mode)
@@ -243,7 +231,7 @@ class TestOnAPage:
     def test_on_a_phone_with_reduced_motion_nothing_is_cut_off(self, chromium, folder, view):
         faults = []
         options = {"viewport": {"width": 390, "height": 844}, "reduced_motion": "reduce"}
-        page = opened(chromium, (folder / "vary.html").as_uri(), faults, **options)
+        page = opened(chromium, (folder / "view.html").as_uri(), faults, **options)
         page.get_by_label("the picture", exact=True).select_option("a robot")
         page.wait_for_function(f"{ROOT}.dataset.state.includes('robot')")
         assert "drawn beforehand" in page.locator(".caption").inner_text()
@@ -260,10 +248,10 @@ class TestOnAPage:
 
     def test_missing_and_damaged_weights_are_told_and_the_still_pictures_stay(self, chromium, folder, tmp_path):
         (tmp_path / "networks").mkdir()
-        (tmp_path / "vary.html").write_text((folder / "vary.html").read_text(encoding="utf-8"), encoding="utf-8")
+        (tmp_path / "view.html").write_text((folder / "view.html").read_text(encoding="utf-8"), encoding="utf-8")
         for file, cut in (("engine", None), ("clip-emoji", None), ("decoder-emoji", 200_000)):
             (tmp_path / "networks" / f"{file}.js").write_bytes((folder / "networks" / f"{file}.js").read_bytes()[:cut])
-        page = opened(chromium, (tmp_path / "vary.html").as_uri(), [])
+        page = opened(chromium, (tmp_path / "view.html").as_uri(), [])
         page.get_by_role("button", name="Draw", exact=True).click()
         page.wait_for_selector(".live [role=alert]:not([hidden])")
         said = page.locator(".live [role=alert]").inner_text()
