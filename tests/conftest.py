@@ -39,7 +39,6 @@ def g() -> torch.Generator:
 @pytest.fixture(scope="module")
 def chromium():
     """A browser of the module's own."""
-    pytest.importorskip("playwright")
     from lab import chromium
 
     with chromium() as browser:
@@ -49,7 +48,6 @@ def chromium():
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """open_(cells) -> page, in a JupyterLab of the module's own."""
-    pytest.importorskip("playwright")
     from lab import jupyterlab
 
     with jupyterlab(tmp_path_factory.mktemp("lab")) as open_:

@@ -111,6 +111,13 @@ def test_text_files_have_an_encoding_of_their_own():
                 assert named or "/proc" in ast.unparse(node), f"{path.name}:{node.lineno}: {ast.unparse(node)}"
 
 
+def test_a_browser_s_tests_wait_for_what_a_page_shows():
+    """`expect` asks until the page has drawn; `is_visible()` asks once, and on a busy machine that is too early."""
+    for path in Path(__file__).parent.rglob("test_*.py"):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            assert not re.search(r"assert .*\.is_(visible|hidden)\(\)", line), f"{path.name}:{number}: {line}"
+
+
 def test_every_public_function_has_a_docstring():
     for path in modules():
         public = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef | ast.ClassDef)]

@@ -4,6 +4,7 @@ import nbformat
 import pytest
 from cut import NOTEBOOKS, needed
 from lab import SCREENSHOTS, marks
+from playwright.sync_api import expect
 
 from ddpm_lite.exercises import closed_form
 
@@ -61,7 +62,7 @@ class Student:
         self.run(k)
         output = self.cell(k).locator(".jp-OutputArea-output")
         output.scroll_into_view_if_needed()
-        assert output.is_visible()
+        expect(output).to_be_visible()
         return output.inner_text()
 
     def answer(self, *lines: str) -> str:

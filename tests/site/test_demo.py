@@ -7,6 +7,7 @@ import pytest
 from engine import exact
 from lab import SCREENSHOTS, marks
 from nbformat.v4 import new_markdown_cell
+from playwright.sync_api import expect
 from test_site import small
 
 from ddpm_lite import site
@@ -63,7 +64,8 @@ def finished(page, caption: str, side: int = 64) -> None:
 
 def test_a_caption_becomes_a_picture_and_then_a_larger_one(visit):
     page = visit()
-    assert page.locator("#still").is_visible() and not page.locator("#drawn").is_visible()
+    expect(page.locator("#still")).to_be_visible()
+    expect(page.locator("#drawn")).to_be_hidden()
     assert not page.evaluate("performance.getEntriesByType('resource').length"), "nothing is loaded before it is asked"
     page.locator("#wish").fill("a green fish")
     page.keyboard.press("Enter")
@@ -71,7 +73,7 @@ def test_a_caption_becomes_a_picture_and_then_a_larger_one(visit):
     finished(page, "a green fish")
     assert page.locator("#told").inner_text().startswith("Drawn: “a green fish”, from noise in 20 steps, 64 × 64 pixels.")
     assert page.locator("#drawn").get_attribute("aria-label") == "“a green fish”, drawn in this page, 64 × 64 pixels"
-    assert not page.locator("#still").is_visible()
+    expect(page.locator("#still")).to_be_hidden()
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / "demo.png")
     seed = int(page.evaluate(f"{DRAWN}.dataset.seed"))
@@ -124,12 +126,14 @@ def test_the_last_caption_wins_and_odd_ones_do_no_harm(visit):
 def test_where_it_is_not_supported_the_still_pictures_are_seen_and_it_is_said(visit, folder, tmp_path):
     page = visit("delete window.Worker;")
     assert page.locator("#told").inner_text().startswith("This browser runs no workers")
-    assert page.locator("#still").is_visible() and not page.locator("#demo").is_visible()
+    expect(page.locator("#still")).to_be_visible()
+    expect(page.locator("#demo")).to_be_hidden()
     (tmp_path / "index.html").write_bytes((folder / "index.html").read_bytes())
     page = visit(path=tmp_path / "index.html")
     page.get_by_role("button", name=CAPTIONS[2]).click()
     page.wait_for_function("document.getElementById('told').textContent.includes('engine is missing')")
-    assert page.locator("#still").is_visible() and not page.locator("#drawn").is_visible()
+    expect(page.locator("#still")).to_be_visible()
+    expect(page.locator("#drawn")).to_be_hidden()
 
 
 def test_it_draws_without_webassembly(visit):

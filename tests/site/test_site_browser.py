@@ -15,6 +15,7 @@ from lab import SCREENSHOTS, marks
 from moving import assert_drawn_everywhere, assert_says, draws, shown, stored_half
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from PIL import Image
+from playwright.sync_api import expect
 
 from ddpm_lite import site
 
@@ -104,8 +105,8 @@ def test_a_page(folder, visit, name):
     page.wait_for_function(SET)
     formulas = page.locator(".math").count()
     assert formulas > 0 and page.locator(".math > .katex, .math > .katex-display").count() == formulas
-    assert page.locator(".katex-error").count() == 0
-    assert page.locator(".math [mathcolor='#cc0000']").count() == 0  # in this red KaTeX writes commands it does not know
+    expect(page.locator(".katex-error")).to_have_count(0)
+    expect(page.locator(".math [mathcolor='#cc0000']")).to_have_count(0)  # in this red KaTeX writes commands it does not know
 
     models = page.evaluate("JSON.parse(document.getElementById('views')?.textContent ?? '{}').models")
     for host, (*this, which) in zip(page.locator(".view").all(), [s for s in shown() if s[0] == name], strict=True):
@@ -113,8 +114,10 @@ def test_a_page(folder, visit, name):
         root = host.locator(".ddpm-view")
         root.wait_for()
         # The living view has its own caption; that of the filmstrip goes with it.
-        assert host.locator("[role=alert]:visible").count() == 0 and not host.locator(".still").is_visible()
-        assert host.locator(".caption").is_visible() and host.locator(".still .jp-RenderedMarkdown").count() == 1
+        expect(host.locator("[role=alert]:visible")).to_have_count(0)
+        expect(host.locator(".still")).to_be_hidden()
+        expect(host.locator(".caption")).to_be_visible()
+        expect(host.locator(".still .jp-RenderedMarkdown")).to_have_count(1)
         if draws(this[1]):
             assert_says(root)
         else:
@@ -122,8 +125,9 @@ def test_a_page(folder, visit, name):
         root.screenshot(path=SCREENSHOTS / "site" / f"{name}-{this[1]}{which or ''}.png")
     page.emulate_media(media="print")
     for host in page.locator(".view").all():
-        assert host.locator(".still img").is_visible() and not host.locator(".live").is_visible()
-        assert host.locator(".still .jp-RenderedMarkdown").is_visible()
+        expect(host.locator(".still img")).to_be_visible()
+        expect(host.locator(".live")).to_be_hidden()
+        expect(host.locator(".still .jp-RenderedMarkdown")).to_be_visible()
     page.emulate_media(media="screen")
 
     page.set_viewport_size({"width": 400, "height": 800})
@@ -193,7 +197,7 @@ def test_the_index(folder, visit):
     assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"  # remembered
     page.set_viewport_size({"width": 400, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
-    assert page.locator("main h3 a").count() == len(NAMES)
+    expect(page.locator("main h3 a")).to_have_count(len(NAMES))
 
 
 @pytest.mark.parametrize(
@@ -284,7 +288,7 @@ def test_a_view_that_fails_says_so_and_keeps_its_picture(folder, tmp_path, visit
     page.evaluate("mountView(document.querySelector('.view'))")
     host = page.locator(".view").first
     assert host.locator("> [role=alert]").inner_text() == "This view failed: no such thing"
-    assert host.locator(".still").is_visible()
+    expect(host.locator(".still")).to_be_visible()
     assert len(visit.faults) == 1 and "no such thing" in visit.faults.pop()  # in the console too
 
 
@@ -299,18 +303,21 @@ def test_a_question_to_the_kernel_is_answered_with_where_to_ask_it(tmp_path, vis
 def test_without_scripts_there_are_pictures_and_all_slides(folder, visit):
     name = with_a_view(folder)
     page = visit(folder / f"{name}.html", java_script_enabled=False)
-    assert page.locator(".view .still img").first.is_visible() and page.locator("#theme").is_hidden()
+    expect(page.locator(".view .still img").first).to_be_visible()
+    expect(page.locator("#theme")).to_be_hidden()
     deck = visit(folder / f"{name}.slides.html", java_script_enabled=False)
     slides = deck.locator("section section").all()
     tops = [slide.bounding_box()["y"] for slide in slides]
-    assert all(slide.is_visible() for slide in slides) and tops == sorted(set(tops))
+    for slide in slides:
+        expect(slide).to_be_visible()
+    assert tops == sorted(set(tops))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_deck(folder, visit, name):
     page = visit(folder / f"{name}.slides.html", viewport={"width": 1280, "height": 720})
     page.wait_for_function(SET)
-    assert page.locator(".katex-error").count() == 0
+    expect(page.locator(".katex-error")).to_have_count(0)
     for number in ("2 / ", "3 / ", "4 / "):
         page.keyboard.press("Space")
         page.wait_for_function("n => document.querySelector('.slide-number').innerText.startsWith(n)", arg=number)
@@ -356,6 +363,6 @@ def test_the_speaker_s_notes_open_from_a_disk_with_their_formulas(folder, visit)
         page.keyboard.press("s")
     shown = popup.value.locator(".speaker-controls-notes .value")
     shown.get_by_text(words).first.wait_for()
-    assert shown.locator(".katex-html").first.is_visible()
+    expect(shown.locator(".katex-html").first).to_be_visible()
     hidden = "node => getComputedStyle(node).position"  # KaTeX's styles are there: its MathML is for screen readers only
     assert shown.locator(".katex-mathml").first.evaluate(hidden) == "absolute"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from lab import SCREENSHOTS, marks
 from moving import assert_drawn, assert_drawn_everywhere, cells_of, put, python_half, shown
+from playwright.sync_api import expect
 
 from ddpm_lite.views import LiveTraining
 from ddpm_lite.views.field import places as arrows_at
@@ -93,7 +94,7 @@ def test_the_keyboard_moves_the_slider_and_jupyterlab_does_not_take_its_keys(not
         slider.press(key)
         reaches(root, "s.t === arg", t)
     assert slider.get_attribute("aria-valuetext").startswith("t = 990 of 1000")
-    assert root.page.locator(".jp-Notebook.jp-mod-editMode").count() == 0
+    expect(root.page.locator(".jp-Notebook.jp-mod-editMode")).to_have_count(0)
 
 
 @of("03_reverse_posterior")
@@ -185,7 +186,8 @@ def test_the_pixels_of_sampling_are_those_of_its_frame_for_one_seed_and_for_all(
         want = (1 - view.frame()["pictures"].ravel()) * 127.5  # dark ink on white paper
         places = [*np.ndindex(2, 5, 16, 16)]  # two rows, or two seeds
         assert np.abs(pixels(root, int(every), places) - want[:, None]).max() <= 2
-        assert [root.locator("canvas").nth(k).is_visible() for k in (0, 1)] == [not every, every]
+        expect(root.locator("canvas").nth(int(every))).to_be_visible()
+        expect(root.locator("canvas").nth(int(not every))).to_be_hidden()
     output = root.locator("label", has=root.page.locator("[data-trait=t]")).locator("output")
     assert output.inner_text() == "700 (unchanged since 800)"
 
@@ -240,10 +242,10 @@ def test_a_fault_in_the_browser_half_is_seen(lab):
     cells = cells_of(("01_forward_process", "Noise", 0))
     cells[-1].source = "Noise._esm = Noise._esm.replace('model.get(\"shape\")', 'model.get(\"nothing\")')\n" + cells[-1].source
     page = lab(cells)
-    assert page.locator(".ddpm-view [role=alert]").inner_text().startswith("This view failed:")
+    expect(page.locator(".ddpm-view [role=alert]")).to_contain_text("This view failed:")
     still = page.locator(".jp-OutputArea-child:has(.ddpm-view) + .jp-OutputArea-child:has(.jp-RenderedImage)")
     still.wait_for()
-    assert still.locator("+ .jp-OutputArea-child em").is_visible()  # the filmstrip, and its caption
+    expect(still.locator("+ .jp-OutputArea-child em")).to_be_visible()  # the filmstrip, and its caption
 
 
 ASKED = """
@@ -277,7 +279,8 @@ def test_a_question_is_answered_cancelled_refused_and_lost_without_a_kernel(lab)
     assert_drawn(root, view)
     box.fill("")
     box.press_sequentially("a bird")  # b is a command of JupyterLab: a new cell below
-    assert not bar.is_visible() and page.locator(".jp-Cell").count() == 1
+    expect(bar).to_be_hidden()
+    expect(page.locator(".jp-Cell")).to_have_count(1)
     box.press("Enter")
     called("for “a cat”; “a bird” is being answered")
     called("for “a bird”")
@@ -290,7 +293,7 @@ def test_a_question_is_answered_cancelled_refused_and_lost_without_a_kernel(lab)
     page.wait_for_function("document.querySelector('.ddpm-view [role=progressbar]').getAttribute('aria-valuenow') > 0")
     root.get_by_role("button", name="Cancel").click()
     called("for “a bird”")
-    assert not bar.is_visible()
+    expect(bar).to_be_hidden()
 
     box.fill("nonsense")
     box.press("Enter")
@@ -298,7 +301,8 @@ def test_a_question_is_answered_cancelled_refused_and_lost_without_a_kernel(lab)
     box.fill("a whale")  # the view lives on
     box.press("Enter")
     called("for “a whale”")
-    assert not root.locator("[role=alert]").is_visible() and canvas.is_visible()
+    expect(root.locator("[role=alert]")).to_be_hidden()
+    expect(canvas).to_be_visible()
 
     page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     box.fill("a horse")
@@ -332,7 +336,7 @@ def test_a_matrix_reads_out_the_cell_under_the_pointer_and_colours_by_value(lab)
     assert_drawn(root, view)
     assert page.locator(".ddpm-view > p").inner_text() == view.describe()
     page.wait_for_selector("em:has-text('The whole matrix.')", state="attached")
-    assert not page.locator("em:has-text('The whole matrix.')").is_visible()  # that is what the filmstrip shows
+    expect(page.locator("em:has-text('The whole matrix.')")).to_be_hidden()  # that is what the filmstrip shows
     corners = pixels(root, 0, [(row, column, 0.15, 0.25) for row in range(3) for column in range(2)])
     blue, orange = np.array([0, 0x72, 0xB2]), np.array([0xE6, 0x9F, 0])
     for got, value in zip(corners, view.frame()["values"].ravel(), strict=True):
@@ -370,15 +374,15 @@ def test_stop_and_continue_work_cell_by_cell_and_while_the_next_cell_waits(lab):
     page.wait_for_selector("pre:has-text('stopped at')")
     press("Continue")
     says("Finished:")
-    assert page.locator(".jp-OutputArea em").count() == 0
+    expect(page.locator(".jp-OutputArea em")).to_have_count(0)
 
     page.evaluate("(jupyterapp.shell.currentWidget.content.activeCellIndex = 1, 0)")
     page.evaluate("jupyterapp.commands.execute('notebook:run-cell')")
     page.wait_for_selector("pre:has-text('finished at 600')")
     # The caption of the filmstrip has come, but the living view has its own.
     page.wait_for_selector("em:has-text('What came out.')", state="attached")
-    assert not page.locator("em:has-text('What came out.')").is_visible()
-    assert not page.locator(".jp-RenderedImage").is_visible()
+    expect(page.locator("em:has-text('What came out.')")).to_be_hidden()
+    expect(page.locator(".jp-RenderedImage")).to_be_hidden()
     assert view.locator(".caption").inner_text().startswith("Step 600 of 600: the loss is")
     slider = page.locator(".ddpm-view input[type=range]")
     slider.focus()

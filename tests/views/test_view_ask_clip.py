@@ -11,6 +11,7 @@ from engine import exact
 from lab import CHROMIUM, SCREENSHOTS
 from on_a_page import FINISHED, ROOT, opened, published, with_weights, without_weights
 from PIL import Image
+from playwright.sync_api import expect
 from traitlets import TraitError
 
 from ddpm_lite import views
@@ -159,7 +160,7 @@ class TestOnAPage:
         assert np.allclose(page.evaluate(f"{ROOT}.drawn.similarity"), view.known_similarity[0])
         page.get_by_label("begin with").select_option("rocket")
         page.wait_for_function(f"{ROOT}.drawn.similarity[3] > 0.7")
-        assert page.locator("output").nth(1).is_visible()
+        expect(page.locator("output").nth(1)).to_be_visible()
 
     @pytest.mark.parametrize(("bits", "near"), [(16, 1e-3), (8, 0.01)])
     def test_the_numbers_are_the_package_s(self, chromium, home, view, bits, near):
@@ -281,7 +282,7 @@ class TestOnAPage:
         assert "Caption 1: The model does not know “img”" in page.locator(".said", has_text="Caption").inner_text()
         first.press("Enter")
         compared(page)
-        assert not page.locator(".live img").count()
+        expect(page.locator(".live img")).to_have_count(0)
         first.evaluate("node => { node.value = 'fox '.repeat(2500); node.dispatchEvent(new Event('input')); }")
         page.wait_for_function(f"JSON.parse({ROOT}.dataset.state).captions[0].startsWith('fox fox')")
         assert len(state(page)["captions"][0]) == 200 and "no room" in page.locator(".said", has_text="Caption").inner_text()

@@ -7,6 +7,7 @@ from engine import entry, exact, needs_node, pack, run, unpack
 from lab import CHROMIUM, SCREENSHOTS
 from on_a_page import FINISHED, ROOT, opened, published, with_weights, without_weights
 from PIL import Image
+from playwright.sync_api import expect
 from traitlets import TraitError
 
 from ddpm_lite import views
@@ -245,7 +246,7 @@ class TestOnAPage:
         ask(page, "a <img src=x onerror=alert(1)> fox")
         assert page.locator(".words mark").all_inner_texts() == ["img", "src", "onerror"]
         filled(page)
-        assert not page.locator(".live img").count()
+        expect(page.locator(".live img")).to_have_count(0)
         box = page.get_by_label("what is to be there")
         box.evaluate("node => { node.value = 'fox '.repeat(2500); node.dispatchEvent(new Event('input')); }")
         box.press("Enter")

@@ -6,6 +6,7 @@ import pytest
 import torch
 from lab import CHROMIUM
 from on_a_page import ROOT, opened, photograph, published, without_weights
+from playwright.sync_api import expect
 from traitlets import TraitError
 
 from ddpm_lite import Schedule, views
@@ -220,4 +221,4 @@ class TestOnAPage:
             page.get_by_role("button", name="Begin").click()
             page.wait_for_selector(".live [role=alert]:not([hidden])")
             assert page.locator(".live [role=alert]").inner_text().startswith("The engine is missing")
-            assert page.get_by_role("button", name="Begin").is_visible()
+            expect(page.get_by_role("button", name="Begin")).to_be_visible()

@@ -6,6 +6,7 @@ import torch
 from engine import exact
 from lab import CHROMIUM, SCREENSHOTS
 from on_a_page import published
+from playwright.sync_api import expect
 from traitlets import TraitError
 
 from ddpm_lite import views
@@ -226,7 +227,7 @@ class TestOnAPage:
         assert seen == {VARIATIONS: names[5:], WAY: ["the other", *names[3:]], WORDS: names[1:]}
         page.get_by_label("begin with").select_option(OWN)
         page.wait_for_function(f"{ROOT}.dataset.state.includes({OWN!r})")
-        assert not page.get_by_label("seed of the noise").is_visible()
+        expect(page.get_by_label("seed of the noise")).to_be_hidden()
 
     def test_on_a_phone_with_reduced_motion_nothing_is_cut_off(self, chromium, folder, view):
         faults = []
