@@ -1,7 +1,7 @@
 // The page's side of the engine: a worker made from text, so that it works in a page from a disk, and what is asked of it.
 
-// Whether this browser can run it: plain JavaScript is enough, but it needs workers.
-const engineRuns = () => typeof Worker === "function" && typeof Blob === "function";
+// Whether this browser can run it, and show what it draws: plain JavaScript is enough, but it needs workers.
+const engineRuns = () => ["Worker", "Blob", "OffscreenCanvas"].every((name) => typeof globalThis[name] === "function");
 
 class Engine {
   // source: the script of the worker.
@@ -95,6 +95,12 @@ function fromShelf(name, address) {
     node.onerror = () => reject(new Error(`${subject} missing: there is no ${address}.`));
     document.head.append(node);
   });
-  arriving[name].catch(() => [delete arriving[name], delete shelf[name]]); // it may be asked for again
+  arriving[name].catch(() => takeOffShelf(name)); // it may be asked for again
   return arriving[name];
+}
+
+// What was on the shelf, and is of no use, is loaded again when it is asked for.
+function takeOffShelf(name) {
+  delete globalThis.ddpmLiteNetworks?.[name];
+  delete globalThis.ddpmLiteArriving?.[name];
 }

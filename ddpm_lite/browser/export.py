@@ -6,6 +6,7 @@ The browser half is net.js, which reads what is written here.
 import base64
 import copy
 import json
+import zlib
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
@@ -51,7 +52,7 @@ def exported(model: Trained, bits: int = 8) -> Exported:
         code = "q8" if bits == 8 and tensor.ndim > 1 else "b16"
         tensors.append([name, list(tensor.shape), _form(model.net, name), code, len(data)])
         data += quantised(tensor) if code == "q8" else bfloat16(tensor)
-    return Exported({"recipe": described(model), "tensors": tensors, "size": len(data)}, data)
+    return Exported({"recipe": described(model), "tensors": tensors, "size": len(data), "checksum": zlib.crc32(data)}, data)
 
 
 def rounded(model: DrawnFrom, bits: int = 8) -> DrawnFrom:

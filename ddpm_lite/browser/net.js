@@ -1,9 +1,21 @@
 // A network as export.py has written it: its recipe, and its weights as the operators take them.
 
+// The checksum CRC-32, as zlib has it.
+function crc32(bytes) {
+  const table = Int32Array.from({ length: 256 }, (_, i) => {
+    for (let k = 0; k < 8; k++) i = i & 1 ? (i >>> 1) ^ 0xedb88320 : i >>> 1;
+    return i;
+  });
+  let crc = -1;
+  for (const byte of bytes) crc = (crc >>> 8) ^ table[(crc ^ byte) & 255];
+  return ~crc >>> 0;
+}
+
 class Net {
   // entry: { recipe, tensors: [[name, shape, form, code, first byte], ...] } and its bytes. `watch(name, value)` sees each layer's result.
-  constructor(heap, { recipe, tensors, size }, bytes, watch = null) {
+  constructor(heap, { recipe, tensors, size, checksum }, bytes, watch = null) {
     if (bytes.length !== size) throw new Error(`The weights of ${recipe.name} are damaged: ${bytes.length} bytes in place of ${size}.`);
+    if (crc32(bytes) !== checksum) throw new Error(`The weights of ${recipe.name} are damaged: their checksum is another one.`);
     this.heap = heap;
     this.recipe = recipe;
     this.watch = watch;

@@ -9,7 +9,8 @@ from . import wasm
 HERE = Path(__file__).parent
 SHELF = "ddpmLiteNetworks"  # the global name under which scripts put the engine and the networks: {name: what is there}
 ENGINE = "engine"
-PARTS = ("heap", "operators", "net", "networks", "encoders", "noise", "sampling", "unclip")
+LONGEST = 200  # letters of a caption that is read
+PARTS = ("heap", "operators", "net", "networks", "encoders", "noise", "sampling", "unclip", "pictures")
 TRAINING = ("pointnet", "training")
 START = """
 const hear = serve((answer) => globalThis.postMessage(answer));
@@ -36,7 +37,9 @@ def worker_script() -> str:
 @cache
 def page_script() -> str:
     """What a page or a view needs to ask a worker: `Writer` and what it uses."""
-    return "".join(map(part, ("tokenizer", "engine", "studio", "writer")))
+    return f"const LONGEST = {LONGEST};\n" + "".join(
+        map(part, ("tokenizer", "caption", "engine", "studio", "enlarger", "writer"))
+    )
 
 
 @cache

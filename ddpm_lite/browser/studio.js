@@ -17,14 +17,21 @@ class Studio {
       await (await this.starting).load(name, entry, bytes);
       return entry.recipe;
     };
-    if (this.engine?.broken) this.end();
+    if (this.engine?.broken) {
+      this.end();
+      takeOffShelf("engine");
+    }
     const before = this.ended;
     const begin = ({ source }) => {
       if (this.ended !== before) throw new Error("The view was closed.");
-      return (this.engine = new Engine(source));
+      try {
+        return (this.engine = new Engine(source));
+      } catch (error) {
+        throw new Error(`This browser starts no worker: ${error.message}`);
+      }
     };
     try {
-      if (!engineRuns()) throw new Error("This browser runs no workers, so nothing is drawn here.");
+      if (!engineRuns()) throw new Error("This browser cannot run the networks, so nothing is drawn here.");
       this.starting ??= this.fetched("engine").then(begin);
       await this.starting;
     } catch (error) {
@@ -36,6 +43,7 @@ class Studio {
       names.map((name) =>
         this.arriving.get(name).catch((error) => {
           this.arriving.delete(name);
+          takeOffShelf(name);
           throw error;
         }),
       ),

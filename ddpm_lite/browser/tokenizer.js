@@ -20,6 +20,11 @@ class Tokenizer {
     this.room = length - 2;
   }
 
+  // Whether a word that is known begins so.
+  begins(start) {
+    return [...this.tokens.keys()].some((word) => word.startsWith(start));
+  }
+
   // { tokens, words: [[word, whether it is known], ...], left: how many known words have no room }.
   read(caption) {
     const words = splitWords(caption).map((word) => [word, this.tokens.has(word)]);

@@ -1,6 +1,8 @@
 // What the worker does: it keeps the networks, and draws step by step. Between two steps it hears what has come: of the requests of
 // one asker, only the last is drawn.
 
+const ENLARGING = 1 << 20; // the stream of the noise for it: those before are of the steps of a drawing
+
 const nextTurn = () => {
   const { port1, port2 } = new MessageChannel(); // setTimeout would wait for 4 ms
   return new Promise((go) => {
@@ -89,44 +91,44 @@ function serve(post, way = null) {
   // What is seen of a picture that a latent model has in work.
   const shown = (net, x) => (net.recipe.autoencoder ? decode(found(net.recipe.autoencoder), x) : x);
 
+  // The noise of each seed, of `each` numbers.
+  const noises = (seeds, each, stream) => {
+    const all = new Float32Array(seeds.length * each);
+    seeds.forEach((seed, i) => all.set(portableNoise(seed, each, stream), i * each));
+    return all;
+  };
+  const clipped = (x) => x.map((value) => Math.min(1, Math.max(-1, value)));
+
   async function draw(request) {
-    const { name, rows, seeds, scale = 2, known = null, enlarge = null, enlarging = 4, enlargeRows = null } = request;
+    const { name, rows, seeds, scale = 2, known = null } = request;
     const net = found(name);
     const { channels, size } = net.recipe.network;
     const each = channels * size * size;
-    const noise = (stream, n) => {
-      const all = new Float32Array(rows.length * n);
-      seeds.forEach((seed, i) => all.set(portableNoise(seed, n, stream), i * n));
-      return all;
-    };
     const bottom = heap.top;
     try {
-      const options = { ...request, clip: !net.recipe.autoencoder, fresh: (k) => noise(k + 1, each) };
+      const options = { ...request, clip: !net.recipe.autoencoder, fresh: (k) => noises(seeds, each, k + 1) };
       const eps = known ? inpainter(net, rows, scale, known.pictures, known.mask) : predictor(net, rows, scale);
-      const x = await drawn(request, "draw", net, eps, request.noise ?? noise(0, each), options);
-      if (!x) return { stopped: true };
-      const pictures = shown(net, x).map((value) => Math.min(1, Math.max(-1, value)));
-      if (!enlarge) return { pictures };
-      post({ id: request.id, stage: "drawn", pictures });
-      const upsampler = found(enlarge);
-      const large = upsampler.recipe.network;
-      const beside = enlarged(pictures, rows.length * channels, size, large.size / size);
-      const first = noise(1 << 20, large.channels * large.size ** 2);
-      const enlarger = predictor(upsampler, enlargeRows ?? rows.map(() => ({})), 1, beside);
-      const result = await drawn(request, "enlarge", upsampler, enlarger, first, { steps: enlarging });
-      return result ? { pictures, large: result.map((value) => Math.min(1, Math.max(-1, value))) } : { stopped: true };
+      const x = await drawn(request, "draw", net, eps, request.noise ?? noises(seeds, each, 0), options);
+      return x ? { pictures: clipped(shown(net, x)) } : { stopped: true };
     } finally {
       heap.top = bottom;
     }
   }
 
-  // Pictures of size x size, one after the other, each pixel `factor` x `factor` times: what an upsampler sees.
-  function enlarged(pictures, count, size, factor) {
-    const side = size * factor;
-    return Float32Array.from({ length: count * side * side }, (_, i) => {
-      const [picture, y, x] = [Math.floor(i / side ** 2), Math.floor(i / side) % side, i % side];
-      return pictures[(picture * size + Math.floor(y / factor)) * size + Math.floor(x / factor)];
-    });
+  // Pictures that were drawn, larger.
+  async function enlarge(request) {
+    const { name, pictures, rows, seeds, steps = 4 } = request;
+    const net = found(name);
+    const { channels, size } = net.recipe.network;
+    const small = Math.sqrt(pictures.length / rows.length / channels);
+    const bottom = heap.top;
+    try {
+      const eps = predictor(net, rows, 1, enlarged(pictures, rows.length * channels, small, size / small));
+      const x = await drawn(request, "enlarge", net, eps, noises(seeds, channels * size * size, ENLARGING), { steps });
+      return x ? { large: clipped(x) } : { stopped: true };
+    } finally {
+      heap.top = bottom;
+    }
   }
 
   function load({ name, entry, bytes }) {
@@ -142,7 +144,7 @@ function serve(post, way = null) {
 
   const compare = ({ name, pictures, tokens }) => ({ image: encodeImage(found(name), pictures), text: encodeText(found(name), tokens) });
   const unlessOvertaken = (act) => (request) => (request.asker && latest.get(request.asker) !== request.id ? { stopped: true } : act(request));
-  const tasks = { load, draw: unlessOvertaken(draw), vary: unlessOvertaken(vary), compare: unlessOvertaken(compare) };
+  const tasks = { load, draw: unlessOvertaken(draw), enlarge: unlessOvertaken(enlarge), vary: unlessOvertaken(vary), compare: unlessOvertaken(compare) };
 
   return function hear(message) {
     if (message.task === "train") return train(message); // it goes on while other messages are heard

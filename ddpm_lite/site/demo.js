@@ -11,10 +11,7 @@
   let seed = -1; // each drawing has new noise
   let latest = 0;
 
-  const mark = () => {
-    const sentence = markWords(marks, writer.tokenizer.read(box.value));
-    if (said.textContent !== sentence) said.textContent = sentence;
-  };
+  const { mark, text } = watchCaption(box, marks, said, writer.tokenizer);
 
   // A picture of side x side pixels in [-1, 1], as large as the canvas.
   function paint(values, side) {
@@ -33,15 +30,15 @@
     canvas.dataset.side = side;
   }
 
-  // again: from the same noise, now that the upsampler is there.
-  async function draw(caption = box.value.trim(), again = false) {
+  async function draw() {
+    const caption = text();
     mark();
     if (!caption) {
       told.textContent = "Write what the picture is to show.";
       return;
     }
     const mine = ++latest;
-    if (!again) seed = (seed + 1) % 2 ** 32;
+    seed = (seed + 1) % 2 ** 32;
     const current = () => mine === latest;
     const label = (what) => canvas.setAttribute("aria-label", `“${caption}”, ${what}`);
     told.textContent = writer.studio.engine ? `Drawing “${caption}” …` : "Loading the networks, 9 MB, once …";
@@ -49,36 +46,40 @@
       await writer.wake();
       if (!current()) return;
       told.textContent = `Drawing “${caption}” …`;
-      let shown = null;
-      const answer = await writer.draw([caption], { seed, steps: STEPS, scale: 2, method: "ddim" }, (frame) => {
-        if (!current()) return;
+      // Each frame as the screen can show it, `look` of it in words; the answer, null if it was overtaken.
+      const watched = async (work, see, look) => {
+        let shown = null;
+        const answer = await work((frame) => {
+          if (!current() || calm) return;
+          cancelAnimationFrame(shown);
+          shown = requestAnimationFrame(() => current() && see(frame));
+          label(look(frame));
+        });
         cancelAnimationFrame(shown);
-        if (frame.stage === "drawn") {
-          paint(frame.pictures, size);
-          label(`${size} × ${size} pixels`);
-        } else if (!calm) {
-          shown = requestAnimationFrame(() => current() && (frame.stage === "draw" ? paint(frame.x_t, size) : paint(frame.x0, 4 * size)));
-          label(frame.stage === "draw" ? `noise that becomes a picture, step ${frame.k + 1} of ${frame.steps}` : "being enlarged");
-        }
-      });
-      cancelAnimationFrame(shown);
-      if (!current() || answer.stopped) return;
-      if (answer.large) paint(answer.large, 4 * size);
-      else paint(answer.pictures, size);
-      const side = answer.large ? 4 * size : size;
-      label(`drawn in this page, ${side} × ${side} pixels`);
-      const words = said.textContent ? ` ${said.textContent}` : "";
-      told.textContent = `Drawn: “${caption}”, from noise in ${STEPS} steps, ${side} × ${side} pixels.${words} Press Draw again for other noise.`;
-      const unlarged = () => (told.textContent = `Drawn: “${caption}”. It is not enlarged. ${writer.trouble}`);
-      if (writer.trouble) unlarged();
+        return current() && !answer.stopped ? answer : null;
+      };
+      const options = { seed, steps: STEPS, scale: 2, method: "ddim" };
+      const inWork = ({ k, steps }) => `noise that becomes a picture, step ${k + 1} of ${steps}`;
+      const drawn = await watched((onFrame) => writer.draw([caption], options, onFrame), ({ x_t }) => paint(x_t, size), inWork);
+      if (!drawn) return;
+      paint(drawn.pictures, size);
+      label(`drawn in this page, ${size} × ${size} pixels`);
       canvas.dataset.caption = caption;
       canvas.dataset.seed = seed;
-      if (!answer.large && !writer.trouble) {
-        await writer.large;
-        if (!current()) return;
-        if (writer.enlarges) await draw(caption, true);
-        else unlarged();
+      await writer.enlarger.loaded;
+      if (!current()) return;
+      const { trouble } = writer.enlarger;
+      const enlarge = (onFrame) => writer.enlarge(drawn.pictures, [caption], options, onFrame);
+      const large = trouble ? null : await watched(enlarge, ({ x0 }) => paint(x0, 4 * size), () => "being enlarged");
+      if (!current()) return;
+      if (large) {
+        paint(large.large, 4 * size);
+        label(`drawn in this page, ${4 * size} × ${4 * size} pixels`);
       }
+      const words = said.textContent ? ` ${said.textContent}` : "";
+      const side = large ? `, ${4 * size} × ${4 * size} pixels` : "";
+      const unlarged = trouble ? ` It is not enlarged. ${trouble}` : "";
+      told.textContent = `Drawn: “${caption}”, from noise in ${STEPS} steps${side}.${words}${unlarged} Press Draw again for other noise.`;
     } catch (error) {
       if (!current()) return;
       told.textContent = `${error.message} What was drawn beforehand is seen in its place.`;
@@ -88,7 +89,7 @@
   }
 
   if (!engineRuns()) {
-    told.textContent = "This browser runs no workers, so nothing is drawn here: what was drawn beforehand is seen.";
+    told.textContent = "This browser cannot run the networks, so nothing is drawn here: what was drawn beforehand is seen.";
     told.hidden = false;
     return;
   }
@@ -97,7 +98,6 @@
     event.preventDefault();
     draw();
   });
-  box.addEventListener("input", mark);
   for (const chip of form.querySelectorAll(".chips button")) {
     chip.addEventListener("click", () => {
       box.value = chip.textContent;

@@ -135,7 +135,7 @@ function build(kit) {
   const undoes = button(tools, "Undo", back);
   undoes.disabled = true;
   button(tools, "Clear", clear);
-  beginnings(tools, known.map(([name]) => name), () => known.find(([, digits]) => digits === model.get("picture"))?.[0], (name) => {
+  beginnings(tools, known.map(([name]) => name), () => nameOf(known, model.get("picture")), (name) => {
     keep();
     kit.set("picture", known.find(([each]) => each === name)[1]);
   });
@@ -150,7 +150,7 @@ function build(kit) {
   });
   const asked = () => model.get("captions").filter((caption) => caption.trim());
   const words = ({ picture }) => {
-    const name = known.find(([, digits]) => digits === picture)?.[0];
+    const name = nameOf(known, picture);
     const captions = asked().map((caption) => `“${caption}”`).join(", ");
     return `How well ${name ? `“${name}”` : "your picture"} fits ${asked().length} caption${asked().length === 1 ? "" : "s"}: ${captions || "none"}.`;
   };
@@ -171,18 +171,15 @@ function build(kit) {
     return is;
   };
 
-  const { ask } = drawing(kit, {
+  const ask = drawing(kit, {
     act: "Compare",
     done: "compared",
     words,
     still,
+    refuse: () => (asked().length ? "" : "Write at least one caption."),
     loading: () => !studio.engine,
     step: () => {},
     draw: async ({ picture }) => {
-      if (!asked().length) {
-        bars.blank();
-        throw new Error("Write at least one caption.");
-      }
       await studio.wake(recipe.name);
       const tokens = asked().map((caption) => tokenizer.read(caption).tokens);
       const { image: features, text, stopped } = await studio.engine.ask({ task: "compare", asker: "clip", name: recipe.name, pictures: fromHex(picture), tokens });
@@ -191,12 +188,12 @@ function build(kit) {
     },
     finish: ({ similarity }) => show(similarity),
   });
-  const take = (bitmap) => {
+  const take = (bitmap, bytes) => {
     keep();
     fill(bitmap, bitmap, true);
-    change(toHex(fitted(bitmap, bitmap, size)));
+    change(toHex(bytes));
   };
-  takePictures(tools, take);
+  takePictures(tools, size, take);
   tools.controls.append(spoken);
   Object.assign(tools.controls.style, { flex: "1 1 15em", marginTop: "4px" });
   kit.figure.append(tools.controls);

@@ -1,7 +1,5 @@
 // The captions that a picture is compared with: each a box to write in, with two bars beside it that move.
 
-const LONGEST = 200; // letters of a caption
-const PAUSE = 300; // milliseconds after the last letter, until what was written counts
 
 const percent = (share) => (share > 0 && share < 0.005 ? "< 1 %" : `${Math.round(100 * share)} %`);
 
@@ -39,14 +37,15 @@ function captionBars(kit, { tokenizer, act, change }) {
   let pause = null;
   const send = kit.guard((now) => {
     clearTimeout(pause);
-    const captions = rows.map(({ input }) => input.value.trim().slice(0, LONGEST));
+    mark();
+    const captions = rows.map(({ input }) => readable(input.value));
     last = JSON.stringify(captions);
     change(captions, now);
   });
   kit.onLeave(() => clearTimeout(pause));
   const rows = model.get("captions").map((_, i) => {
     const name = `caption ${i + 1}`;
-    const input = element("input", { type: "text", "aria-label": name, maxlength: LONGEST, autocomplete: "off", placeholder: i ? "another caption" : "a caption" });
+    const input = element("input", { type: "text", "aria-label": name, autocomplete: "off", placeholder: i ? "another caption" : "a caption" });
     Object.assign(input.style, { width: "100%", boxSizing: "border-box" });
     const marks = element("div", { class: "words", "aria-hidden": "true" });
     const box = element("div", {}, input, marks);
@@ -57,7 +56,7 @@ function captionBars(kit, { tokenizer, act, change }) {
       if (event.key === "Enter" && !event.isComposing) send(true);
     });
     input.addEventListener("input", () => {
-      kit.guard(mark)();
+      markWords(marks, tokenizer, input.value, true);
       clearTimeout(pause);
       pause = setTimeout(send, PAUSE, false);
     });
@@ -70,7 +69,7 @@ function captionBars(kit, { tokenizer, act, change }) {
   const said = element("p", { class: "said", role: "status" });
   table.after(said);
   const mark = () => {
-    const sentences = rows.map(({ input, marks }) => markWords(marks, tokenizer.read(input.value.slice(0, LONGEST))));
+    const sentences = rows.map(({ input, marks }) => markWords(marks, tokenizer, input.value));
     const sentence = sentences.map((each, i) => each && `Caption ${i + 1}: ${each}`).filter(Boolean).join(" ");
     if (said.textContent !== sentence) said.textContent = sentence; // a screen reader says it once
   };

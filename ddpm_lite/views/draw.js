@@ -1,7 +1,6 @@
 // Draw: the network draws at each move of a slider, here, in a worker. The strip keeps every step, from noise to the picture.
 
 const TITLES = ["xₜ", "x̂₀, what the network sees in it"];
-const METHODS = ["ddim", "ddpm", "dpm-solver++", "euler", "heun"];
 
 function build(kit) {
   const { model } = kit;
@@ -76,11 +75,11 @@ function build(kit) {
     },
   };
   button(kit, "Draw", begin);
-  const { ask } = drawing(kit, {
+  const ask = drawing(kit, {
     words,
     loading: () => !studio.engine,
     still: (state) => {
-      if (JSON.stringify(state) !== JSON.stringify(model.get("start"))) return false;
+      if (!asAtStart(model, state)) return false;
       [path, count, looked] = [still, still.length, null];
       show();
       kit.drew(flat(path));
@@ -119,9 +118,9 @@ function build(kit) {
     max: 8,
     step: 0.25,
     page: 4,
-    words: (value) => (asks() ? `${value}${{ 0: ", not asked", 1: ", as it is" }[value] ?? ""}` : "no effect on “any”"),
+    words: (value) => (asks() ? guidanceWords(value) : "no effect on “any”"),
   });
-  choice(live, "method", "sampler", METHODS);
+  methodChoice(live, SAMPLING.samplers);
   const eta = slider(live, "eta", {
     label: "η, fresh noise",
     min: 0,
@@ -130,8 +129,8 @@ function build(kit) {
     page: 4,
     words: (value) => (model.get("method") === "ddim" ? value.toFixed(2) : "only ddim uses it"),
   });
-  slider(live, "steps", { label: "steps", min: 1, max: 50, words: String });
-  slider(live, "seed", { label: "seed of the noise", min: 0, max: 99, words: String });
+  stepsSlider(live);
+  seedSlider(live);
   kit.onChange(() => {
     scale.disabled = !asks();
     eta.disabled = model.get("method") !== "ddim";

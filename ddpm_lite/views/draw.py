@@ -36,7 +36,7 @@ class Draw(DrawingView):
     """
 
     STATE = ("label", "scale", "eta", "steps", "method", "seed")
-    _esm = drawing_esm("draw")
+    _esm = drawing_esm("asking", "draw")
     label = traitlets.Int(3).tag(sync=True)
     scale = traitlets.Float(2.0, min=0.0, max=SCALE).tag(sync=True)
     eta = traitlets.Float(0.0, min=0.0, max=1.0).tag(sync=True)

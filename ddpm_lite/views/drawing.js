@@ -5,10 +5,12 @@ const fetchedFor = (model) => (name) => {
   const folder = globalThis.ddpmLiteFolder;
   if (folder) return fromShelf(name, `${folder}${name}.js`);
   return new Promise((resolve, reject) => {
-    const patience = setTimeout(() => {
+    const missing = () => {
+      clearTimeout(patience);
       model.off("msg:custom", heard);
       reject(new Error("Python, which has the weights, has not answered: it is busy, or it does not run here."));
-    }, 60000);
+    };
+    const patience = setTimeout(missing, 60000);
     const heard = ({ weights, entry, source }, [data] = []) => {
       if (weights !== name) return;
       clearTimeout(patience);
@@ -17,7 +19,11 @@ const fetchedFor = (model) => (name) => {
       else resolve({ entry, bytes: new Uint8Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength)) });
     };
     model.on("msg:custom", heard);
-    model.send({ weights: name });
+    try {
+      model.send({ weights: name });
+    } catch {
+      missing(); // there is no kernel any more
+    }
   });
 };
 
@@ -28,14 +34,26 @@ function image(values, offset, c, h, w) {
   return pixels;
 }
 
+// A choice of what to begin with, by name: current() is undefined for what is the reader's own; put(name).
+function beginnings(kit, names, current, put) {
+  const none = "your own";
+  const known = { ...kit, model: { get: () => current() ?? none }, set: (_, name) => name !== none && put(name) };
+  const select = choice(known, "known", "begin with", [...names, none]);
+  select.lastChild.disabled = true;
+}
+
+// Whether all of a state is as at the start, or as in `changed`.
+const asAtStart = (model, state, changed = {}) => JSON.stringify(state) === JSON.stringify({ ...model.get("start"), ...changed });
+
 // Draws the state of a view as soon as the reader has asked for a drawing, and from then on whenever it changes.
+//   words(state)           the state in words; refuse(state): why it cannot be drawn, or ""; loading(): whether weights must be loaded first
 //   draw(state, onFrame)   a promise of the answer, which `kit.drew` keeps: { stopped } if it was overtaken
-//   step(frame)            a frame is seen; finish(answer, current): so is the end, and current() says whether it still is the last
-//   words(state)           the state in words; loading(): whether weights must be loaded first
+//   step(frame)            a frame is seen; finish(answer): so is the end, and a sentence about it may be given
 //   still(state)           shows what was drawn beforehand, if anything was for this state: gives whether it did
+//   enlarging              if pictures are enlarged: { enlarger, draw(answer, state, onFrame), blank(), show(pictures) }
 //   act, done              the button that asks, and what has then been done: "Draw", "drawn"
-// Gives { ask, tell }: ask() begins, tell(sentence) says what is wrong ("": nothing).
-function drawing(kit, { draw, step, finish, words, loading, still, act = "Draw", done = "drawn" }) {
+// Gives ask(), which begins.
+function drawing(kit, { words, refuse = () => "", loading, draw, step, finish, still, enlarging = null, act = "Draw", done = "drawn" }) {
   const { model } = kit;
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   const progress = progressBar(kit, "how far the drawing is");
@@ -43,45 +61,74 @@ function drawing(kit, { draw, step, finish, words, loading, still, act = "Draw",
   kit.figure.after(alert);
   kit.caption.setAttribute("role", "status");
   let awake = false; // whether the reader has asked for a drawing
-  let seen = null; // the state that is drawn or in work
+  let handled = null; // the state that is drawn, in work, refused, or not to be drawn
+  let latest = 0; // of several drawings, the last
   const state = () => Object.fromEntries(Object.keys(model.get("start")).map((name) => [name, model.get(name)]));
   const tell = (trouble) => {
-    alert.textContent = trouble;
+    alert.textContent = trouble.replace(/[^.!?]$/, "$&.");
     alert.hidden = !trouble;
   };
   const describe = (ending) => {
     kit.describe(`${words(state())}${ending}`);
   };
 
+  // What `work` gives: begin() comes before the first frame, and each is shown. Null if it was overtaken.
+  async function watched(work, current, show, begin = () => {}) {
+    let waiting = null;
+    const answer = await work((frame) => {
+      if (!current()) return;
+      if (frame.k === 0) begin();
+      progress((frame.k + 1) / frame.steps);
+      if (calm) return;
+      cancelAnimationFrame(waiting);
+      waiting = requestAnimationFrame(kit.guard(() => current() && show(frame)));
+    });
+    cancelAnimationFrame(waiting);
+    if (!current() || answer.stopped) return null;
+    progress(null);
+    return answer;
+  }
+
   async function start() {
-    const mine = JSON.stringify(state());
-    seen = mine;
-    const current = () => seen === mine;
-    tell("");
+    const [now, mine] = [state(), ++latest];
+    const current = () => latest === mine;
+    handled = JSON.stringify(now);
+    const refused = refuse(now);
+    tell(refused);
+    if (refused) return void rest();
     describe(loading() ? " The weights are being loaded." : "");
     try {
-      let shown = null;
-      const answer = await draw(state(), (frame) => {
-        if (!current()) return;
-        if (frame.k === 0) describe("");
-        if (frame.steps) progress((frame.k + 1) / frame.steps);
-        if (calm && frame.steps) return;
-        cancelAnimationFrame(shown);
-        shown = requestAnimationFrame(kit.guard(() => current() && step(frame)));
-      });
-      cancelAnimationFrame(shown);
-      if (!current() || answer.stopped) return;
-      progress(null);
+      const begin = () => {
+        describe("");
+        enlarging?.blank();
+      };
+      const answer = await watched((onFrame) => draw(now, onFrame), current, step, begin);
+      if (!answer) return;
       kit.drew(answer);
-      const more = finish(answer, current) ?? "";
-      kit.figure.closest(".ddpm-view").dataset.finished = mine;
+      const more = finish(answer) ?? "";
+      enlarging?.blank();
+      kit.figure.closest(".ddpm-view").dataset.finished = JSON.stringify(now);
       describe(` ${done[0].toUpperCase()}${done.slice(1)}.${more && ` ${more}`}`);
+      if (enlarging) await enlarge(answer, now, current);
     } catch (error) {
       if (!current()) return;
       progress(null);
-      [awake, seen] = [false, null];
-      tell(`${error.message}${rest() ? ` What was ${done} beforehand is seen in its place.` : ""}`);
+      awake = false;
+      tell(error.message);
+      if (rest()) tell(`${alert.textContent} What was ${done} beforehand is seen in its place.`);
     }
+  }
+
+  // What was drawn becomes larger, once the upsampler is there.
+  async function enlarge(answer, now, current) {
+    const { enlarger, draw: larger, show } = enlarging;
+    await enlarger.loaded;
+    if (!current()) return;
+    if (enlarger.trouble) return tell(`It is not enlarged. ${enlarger.trouble}`);
+    const result = await watched((onFrame) => larger(answer, now, onFrame), current, ({ x0 }) => show(x0));
+    if (!result) return;
+    kit.drew({ ...answer, large: result.large });
+    show(result.large);
   }
 
   // Nothing is drawn here: what was drawn beforehand is seen, if there is something. Says whether there is.
@@ -94,13 +141,14 @@ function drawing(kit, { draw, step, finish, words, loading, still, act = "Draw",
   progress(null);
   tell("");
   kit.onChange(() => {
-    if (JSON.stringify(state()) === seen) return;
-    if (awake) start();
-    else rest();
+    if (JSON.stringify(state()) === handled) return;
+    if (awake) return void start();
+    handled = JSON.stringify(state());
+    tell("");
+    rest();
   });
-  const ask = () => {
+  return () => {
     awake = true;
     start();
   };
-  return { ask, tell };
 }

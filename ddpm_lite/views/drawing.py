@@ -1,5 +1,6 @@
 """Views in which the browser runs networks: it asks the kernel for their weights once, and needs none afterwards."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from ..browser.export import exported
 from ..browser.noise import portable_noise
-from ..browser.scripts import ENGINE, page_script, worker_script
+from ..browser.scripts import ENGINE, LONGEST, page_script, part, worker_script
 from ..models.kinds import TextModel
 from ..models.model import Trained
 from ..networks.tokenizer import END
@@ -17,14 +18,21 @@ from ..sampling.samplers import SAMPLERS
 from .base import View, halves
 
 SEEDS = 100  # of which the reader chooses one
-LONGEST, STEPS = 200, 50  # letters of a caption; steps of a drawing
+STEPS = 50  # of a drawing, at most
 SCALES = (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # of guidance, which the slider offers
 METHODS = [name for name in SAMPLERS if name != "ddpm"]  # that add no noise
+SAMPLING = {"scales": SCALES, "methods": METHODS, "samplers": list(SAMPLERS), "steps": STEPS, "seeds": SEEDS}
 
 
 def drawing_esm(*names: str) -> str:
-    """The browser half of a view that draws: base.js, what asks the engine, drawing.js, and its own files."""
-    return halves("base") + page_script() + halves("drawing", *names)
+    """The browser half of a view that draws: base.js, what asks the engine, what may be asked for, drawing.js, its own files."""
+    return (
+        halves("base")
+        + page_script()
+        + part("pictures")
+        + f"const SAMPLING = {json.dumps(SAMPLING)};\n"
+        + halves("drawing", *names)
+    )
 
 
 class Caption(traitlets.Unicode):

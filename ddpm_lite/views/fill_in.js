@@ -94,15 +94,8 @@ function build(kit) {
     }
   }
 
-  const box = textBox(kit, { label: "what is to be there", ask: "Fill in" }, () => go());
-  const marks = element("p", { class: "words", "aria-hidden": "true" });
-  const said = element("p", { class: "said", role: "status" });
-  kit.controls.append(marks, said, spoken);
-  const mark = () => {
-    const sentence = markWords(marks, writer.tokenizer.read(box.value));
-    if (said.textContent !== sentence) said.textContent = sentence; // a screen reader says it once
-  };
-  box.addEventListener("input", kit.guard(mark));
+  const wish = captionBox(kit, "caption", { label: "what is to be there", ask: "Fill in", tokenizer: writer.tokenizer }, () => go());
+  kit.controls.append(spoken);
   choice(mine, "tool", "the brush", ["erase", "restore"]);
   picker(mine, "brush", [1, 3, 5, 7], { label: "its size", words: (value) => (value === 1 ? "1 pixel" : `${value} × ${value} pixels`) });
   mine.onChange(() => board.size(own.brush));
@@ -110,20 +103,17 @@ function build(kit) {
   undoes.disabled = true;
   button(kit, "Erase all", () => all("0"));
   button(kit, "Restore all", () => all("1"));
-  beginnings(kit, known.map(([name]) => name), () => known.find(([, digits]) => digits === model.get("picture"))?.[0], (name) => {
+  beginnings(kit, known.map(([name]) => name), () => nameOf(known, model.get("picture")), (name) => {
     keep({ caption: model.get("caption") });
     const [, picture, whole, caption] = known.find(([each]) => each === name);
     kit.setAll({ picture, mask: whole, caption });
   });
-  picker(kit, "scale", [0, 1, 1.5, 2, 3, 4, 6, 8], { label: "guidance", words: (value) => `${value}${{ 0: ", not asked", 1: ", as it is" }[value] ?? ""}` });
-  slider(kit, "steps", { label: "steps", min: 1, max: 50, words: String });
-  choice(kit, "method", "sampler", ["ddim", "dpm-solver++", "euler", "heun"]);
-  slider(kit, "seed", { label: "seed of the noise", min: 0, max: 99, words: String });
+  samplingControls(kit);
 
-  const words = ({ picture, mask: row, caption, scale, steps, method, seed }) => {
-    const name = known.find(([, digits]) => digits === picture)?.[0];
+  const words = ({ picture, mask: row, caption, ...how }) => {
+    const name = nameOf(known, picture);
     const what = `${row.split("0").length - 1} of ${row.length} pixels of ${name ? `“${name}”` : "your picture"} are erased, to become “${caption}”`;
-    return `${what}: ${steps} step${steps === 1 ? "" : "s"} of ${method} at guidance ${scale}, from the noise of seed ${seed}.`;
+    return `${what}: ${drawnHow(how)}`;
   };
   const end = (pictures) => [0, 1].forEach((column) => work.paint(pictures, 0, 0, column));
 
@@ -136,7 +126,7 @@ function build(kit) {
 
   // What was filled in beforehand, of a picture to begin with and all else as at the start.
   const still = (state) => {
-    const place = known.findIndex(([, picture, whole, caption]) => JSON.stringify({ ...model.get("start"), picture, mask: whole, caption }) === JSON.stringify(state));
+    const place = known.findIndex(([, picture, whole, caption]) => asAtStart(model, state, { picture, mask: whole, caption }));
     if (place < 0) return unfilled(state);
     const pictures = stills.subarray(place * one, (place + 1) * one);
     end(pictures);
@@ -145,50 +135,42 @@ function build(kit) {
     return true;
   };
 
-  const { ask } = drawing(kit, {
+  const ask = drawing(kit, {
     act: "Fill in",
     done: "filled in",
     words,
+    refuse: ({ caption, mask: row }) => {
+      if (!caption) return "Write what is to be there.";
+      return row.includes("0") ? "" : "Erase a part of the picture first: paint on it with the brush.";
+    },
     still,
     loading: () => !writer.studio.engine,
-    draw: async (state, onFrame) => {
-      const { picture, mask: row, caption, scale, steps, method, seed } = state;
-      const trouble = caption ? "Erase a part of the picture first: paint on it with the brush." : "Write what is to be there.";
-      if (!caption || !row.includes("0")) {
-        unfilled(state);
-        throw new Error(trouble);
-      }
+    draw: async ({ picture, mask: row, caption, ...how }, onFrame) => {
       const keeps = { pictures: fromHex(picture), mask: Float32Array.from(row, Number) };
-      return writer.draw([caption], { known: keeps, scale, steps, method, seed }, onFrame);
+      return writer.draw([caption], { known: keeps, ...how }, onFrame);
     },
-    step: ({ stage, x_t, x0, pictures }) => {
-      if (stage === "drawn") end(pictures);
-      else if (stage === "enlarge") large.paint(x0, 0, 0, 0);
-      else [x_t, x0].forEach((values, column) => work.paint(values, 0, 0, column));
-    },
-    finish: (answer, current) => {
-      end(answer.pictures);
-      if (answer.large) large.paint(answer.large, 0, 0, 0);
-      if (upsampler && !answer.large && !writer.trouble) writer.large.then(() => current() && writer.enlarges && ask());
-      return writer.trouble;
+    step: ({ x_t, x0 }) => [x_t, x0].forEach((values, column) => work.paint(values, 0, 0, column)),
+    finish: ({ pictures }) => end(pictures),
+    enlarging: writer.enlarger && {
+      enlarger: writer.enlarger,
+      draw: ({ pictures }, now, onFrame) => writer.enlarge(pictures, [now.caption], now, onFrame),
+      blank: () => large.paint(new Float32Array(16 * one).fill(1), 0, 0, 0),
+      show: (pictures) => large.paint(pictures, 0, 0, 0),
     },
   });
   const go = () => {
-    kit.set("caption", box.value.trim().slice(0, 200));
+    kit.set("caption", wish.text());
     ask();
   };
-  takePictures(kit, (bitmap) => {
+  takePictures(kit, size, (_, bytes) => {
     keep();
-    kit.setAll({ picture: toHex(fitted(bitmap, bitmap, size)), mask: "1".repeat(size * size) });
+    kit.setAll({ picture: toHex(bytes), mask: "1".repeat(size * size) });
   });
-  let last = null;
   kit.onChange(() => {
     if (painted !== model.get("mask")) {
       painted = model.get("mask");
       mask = Array.from(painted, Number);
     }
-    if (last !== model.get("caption")) box.value = last = model.get("caption");
-    mark();
     paint();
     large?.node.setAttribute("aria-label", `The picture, enlarged to ${4 * size} × ${4 * size} pixels`);
   });

@@ -41,7 +41,7 @@ class FillIn(DrawingView):
     """
 
     STATE = ("picture", "mask", "caption", "scale", "steps", "method", "seed")
-    _esm = drawing_esm("reader_pictures", "fill_in")
+    _esm = drawing_esm("asking", "reader_pictures", "fill_in")
     picture = traitlets.Unicode(help="its bytes as hexadecimal digits").tag(sync=True)
     mask = traitlets.Unicode(help="1 where the picture stays, row by row").tag(sync=True)
     caption = Caption().tag(sync=True)

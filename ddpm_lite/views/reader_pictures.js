@@ -7,6 +7,9 @@ const BAND = 64; // rows that are read at once
 const toHex = (bytes) => Array.from(bytes, (value) => value.toString(16).padStart(2, "0")).join("");
 const fromHex = (digits) => Float32Array.from({ length: digits.length / 2 }, (_, i) => parseInt(digits.slice(2 * i, 2 * i + 2), 16) / 127.5 - 1);
 
+// The name of a picture among those to begin with, [name, digits, …] each; undefined for another one.
+const nameOf = (known, picture) => known.find(([, digits]) => digits === picture)?.[0];
+
 // What Pillow weighs by LANCZOS to make `size` numbers of `length` ones from `first` on, of n: [place of the first, weights] for each.
 function lanczos(n, first, length, size) {
   const scale = length / size;
@@ -24,8 +27,9 @@ function lanczos(n, first, length, size) {
 }
 
 // The middle square of a picture as size x size pixels, their bytes channel by channel: `square` of data/folder.py, which is on
-// white where it is transparent, and Pillow's LANCZOS along the rows, then along the columns. source: what a canvas can draw.
-function fitted(source, { width, height }, size) {
+// white where it is transparent, and Pillow's LANCZOS along the rows, then along the columns. source: what a canvas can draw. A large
+// picture takes seconds, so the work rests after each band of rows.
+function* fitting(source, { width, height }, size) {
   const side = Math.min(width, height);
   const across = lanczos(width, (width - side) / 2, side, size);
   const down = lanczos(height, (height - side) / 2, side, size);
@@ -47,6 +51,7 @@ function fitted(source, { width, height }, size) {
         }
       }
     }
+    yield;
   }
   const bytes = new Uint8ClampedArray(3 * size * size);
   for (const [y, [from, weights]] of down.entries()) {
@@ -59,6 +64,24 @@ function fitted(source, { width, height }, size) {
     }
   }
   return bytes;
+}
+
+// All at once, for a small picture; and with the page's own work between the bands.
+function fitted(...picture) {
+  const work = fitting(...picture);
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+  }
+}
+
+async function fittedInTurns(...picture) {
+  const work = fitting(...picture);
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+    await new Promise((go) => setTimeout(go));
+  }
 }
 
 // The picture in a file, upright, its colours as they stand there. Rejects with a sentence.
@@ -79,9 +102,9 @@ async function readPicture(file) {
   return window.createImageBitmap(file, { colorSpaceConversion: "none" }).catch(refused);
 }
 
-// Takes pictures that are dropped on the view, pasted into it, or chosen with a button: take(bitmap). Why one is not taken is said
+// Takes pictures that are dropped on the view, pasted into it, or chosen with a button: take(bitmap, its bytes of size x size). Why one is not taken is said
 // under the figure, until something changes.
-function takePictures(kit, take) {
+function takePictures(kit, size, take) {
   const view = kit.figure.parentNode;
   const alert = element("p", { role: "alert" });
   kit.figure.after(alert);
@@ -96,7 +119,8 @@ function takePictures(kit, take) {
     try {
       if (!file) throw new Error("What was dropped is not a file: drop a picture.");
       const bitmap = await readPicture(file);
-      if (mine === latest) kit.guard(take)(bitmap);
+      const bytes = await fittedInTurns(bitmap, bitmap, size);
+      if (mine === latest) kit.guard(take)(bitmap, bytes);
       bitmap.close();
     } catch (error) {
       if (mine === latest) tell(error.message);
@@ -141,14 +165,6 @@ function ownKit(kit, values) {
     kit.onChange(listener);
   };
   return { ...kit, model: { get: (name) => values[name] }, set, onChange };
-}
-
-// A choice of the pictures to begin with, by name: put(name).
-function beginnings(kit, names, current, put) {
-  const none = "your own";
-  const known = { ...kit, model: { get: () => current() ?? none }, set: (_, name) => name !== none && put(name) };
-  const select = choice(known, "known", "begin with", [...names, none]);
-  select.lastChild.disabled = true;
 }
 
 // A square canvas of `pixels` x `pixels` under a brush, before what else the figure shows. Places are [x, y] in units of which its side

@@ -193,7 +193,8 @@ function build(kit) {
     g.restore();
 
     const history = seen?.history ?? new Float64Array(0);
-    const so = history.length ? `loss ${history.at(-1).toFixed(3)} after ${seen.step} steps` : seen ? `after ${seen.step} steps` : "the loss, once it learns";
+    const count = `${seen?.step} step${seen?.step === 1 ? "" : "s"}`;
+    const so = history.length ? `loss ${history.at(-1).toFixed(3)} after ${count}` : seen ? `after ${count}` : "the loss, once it learns";
     const rows = Math.max(10, history.length);
     const curveFrame = axes(chart, { title: so, x: [0, 20 * rows, "training step"], y: [0, 1.2, "loss"], heights: [0, 0.5, 1] });
     clipped(chart.context, curveFrame);
@@ -209,7 +210,8 @@ function build(kit) {
     const those = shape === OWN ? `${n} of your own points` : `${n} point${n === 1 ? "" : "s"} of ${shape}`;
     if (!step) return `${those}. The network has learnt nothing yet: press Begin.`;
     const so = loss ? `, its loss is ${loss.toFixed(3)}` : "";
-    return `${those}. The network has learnt for ${step} steps${so}. The arrows are those at t = ${model.get("t")} of ${model.get("network").T}.`;
+    const learnt = model.get("running") === "learning" ? "The network is learning" : `The network has learnt for ${step} step${step === 1 ? "" : "s"}${so}`;
+    return `${those}. ${learnt}. The arrows are those at t = ${model.get("t")} of ${model.get("network").T}.`;
   };
 
   // Everything is drawn anew at most once a frame.

@@ -17,7 +17,11 @@ function build(kit) {
   const side = upsampler ? 4 * size : size;
   const tokenizer = new Tokenizer(words, length);
   const studio = new Studio(fetchedFor(model));
-  kit.onLeave(() => studio.end());
+  const enlarger = upsampler ? new Enlarger(studio, upsampler) : null;
+  kit.onLeave(() => {
+    studio.end();
+    enlarger?.end();
+  });
 
   const tiles = (titles, h) => pictureGrid(kit, { rows: 1, columns: titles.length, c, h, w: h, titles, widest: 150 });
   const first = tiles(["the picture"], size);
@@ -34,46 +38,24 @@ function build(kit) {
   choice(kit, "picture", "the picture", known);
   shown(choice(kit, "other", "the other", known).parentElement, () => now("mode") === WAY);
   const boxes = ["before", "after"].map((trait) => {
-    const box = textBox(kit, { label: trait === "before" ? "from these words" : "to these", ask: "Turn" }, () => turn());
-    const marks = element("p", { class: "words", "aria-hidden": "true" });
-    const said = element("p", { class: "said", role: "status" });
-    const label = box.parentElement;
-    const ask = label.nextElementSibling;
-    if (trait === "before") ask.remove();
-    kit.controls.append(marks, said);
-    for (const node of [label, ask, marks, said]) shown(node, () => now("mode") === WORDS);
-    const mark = () => {
-      const sentence = markWords(marks, tokenizer.read(box.value));
-      if (said.textContent !== sentence) said.textContent = sentence; // a screen reader says it once
-    };
-    let last = null;
-    box.addEventListener("input", kit.guard(mark));
-    kit.onChange(() => {
-      if (last !== now(trait)) box.value = last = now(trait); // what is being written stays
-      mark();
-    });
-    return { trait, box };
+    const label = trait === "before" ? "from these words" : "to these";
+    const asks = captionBox(kit, trait, { label, ask: "Turn", tokenizer }, () => turn());
+    if (trait === "before") asks.nodes[1].remove(); // one button for both
+    for (const node of asks.nodes) shown(node, () => now("mode") === WORDS);
+    return asks;
   });
   const shares = Array.from({ length: 21 }, (_, i) => i / 20);
   shown(picker(kit, "share", shares, { label: "share", words: String }).parentElement, () => !varied());
   shown(choice(kit, "begin", "begin with", [NEW, OWN]).parentElement, () => !varied());
-  picker(kit, "scale", [0, 1, 1.5, 2, 3, 4, 6, 8], { label: "guidance", words: (value) => `${value}${{ 0: ", not asked", 1: ", as it is" }[value] ?? ""}` });
-  slider(kit, "steps", { label: "steps", min: 1, max: 50, words: String });
+  scalePicker(kit);
+  stepsSlider(kit);
   const seeds = (seed) => (varied() ? `${seed} to ${seed + COUNT - 1}` : String(seed));
-  shown(slider(kit, "seed", { label: "seed of the noise", min: 0, max: 99, words: seeds }).parentElement, () => !keeps());
+  shown(seedSlider(kit, seeds).parentElement, () => !keeps());
 
   // Pictures as they are drawn, in the tiles of their enlarged ones.
   const paint = (values, of = size) => {
-    const factor = side / of;
-    const sheet = varied() ? four : single;
-    for (let k = 0; k < values.length / (c * of * of); k++) {
-      const large = new Float32Array(c * side * side);
-      for (let i = 0; i < large.length; i++) {
-        const [x, y, channel] = [i % side, Math.floor(i / side) % side, Math.floor(i / side ** 2)];
-        large[i] = values[((k * c + channel) * of + Math.floor(y / factor)) * of + Math.floor(x / factor)];
-      }
-      sheet.paint(large, 0, 0, k);
-    }
+    const large = enlarged(values, values.length / of ** 2, of, side / of);
+    for (let k = 0; k < large.length / (c * side * side); k++) (varied() ? four : single).paint(large, k * c * side * side, 0, k);
   };
 
   const told = ({ mode, picture, other, before, after, share, scale, steps, seed }) => {
@@ -87,52 +69,47 @@ function build(kit) {
     return text[0].toUpperCase() + text.slice(1);
   };
 
-  let large = null; // ends when the upsampler is there, or cannot be
-  let enlarges = false;
-  let trouble = "";
-  const wake = async () => {
-    await studio.wake(clip, name);
-    large ??= upsampler
-      ? studio.wake(upsampler).then(
-          () => (enlarges = true),
-          (error) => (trouble = error.message),
-        )
-      : Promise.resolve();
-  };
-  const draw = async ({ mode, picture, other, before, after, share, scale, steps, seed }, onFrame) => {
-    await wake();
-    const given = [picture, ...(mode === WAY ? [other] : [])].flatMap((each) => [...stills.subarray(still(each), still(each) + one)]);
-    const tokens = mode === WORDS ? [before, after].map((caption) => tokenizer.read(caption).tokens) : null;
-    const request = { name, clip, pictures: Float32Array.from(given), tokens, share, own: keeps(), scale, steps };
-    request.seeds = Array.from({ length: mode === VARIATIONS ? COUNT : 1 }, (_, i) => seed + i);
-    request.method = keeps() ? "ddim" : "dpm-solver++";
-    return studio.engine.ask({ task: "vary", asker: "vary", ...request, enlarge: enlarges ? upsampler : null }, onFrame);
-  };
+  const seedsOf = (mode, seed) => Array.from({ length: mode === VARIATIONS ? COUNT : 1 }, (_, i) => seed + i);
+  const tokensOf = ({ before, after }) => [before, after].map((caption) => tokenizer.read(caption).tokens);
 
-  const { ask, tell } = drawing(kit, {
+  const ask = drawing(kit, {
     words: told,
+    refuse: (state) => {
+      if (state.mode !== WORDS) return "";
+      if (!state.before || !state.after) return "Write what the picture shows, and what it is to show.";
+      const [from, to] = tokensOf(state).map(String);
+      return from === to ? "To CLIP the two captions say the same, so there is nothing to turn towards: change one of them." : "";
+    },
     loading: () => !studio.engine,
-    draw,
+    draw: async (state, onFrame) => {
+      const { mode, picture, other, share, scale, steps, seed } = state;
+      await studio.wake(clip, name);
+      enlarger?.begin();
+      const given = [picture, ...(mode === WAY ? [other] : [])].flatMap((each) => [...stills.subarray(still(each), still(each) + one)]);
+      const request = { name, clip, pictures: Float32Array.from(given), tokens: mode === WORDS ? tokensOf(state) : null, share, scale, steps };
+      Object.assign(request, { own: keeps(), method: keeps() ? "ddim" : "dpm-solver++", seeds: seedsOf(mode, seed) });
+      return studio.engine.ask({ task: "vary", asker: "vary", ...request }, onFrame);
+    },
     still: (state) => {
-      const drawn = JSON.stringify(state) === JSON.stringify({ ...model.get("start"), picture: state.picture }) && varied();
+      const drawn = asAtStart(model, state, { picture: state.picture }) && varied();
       const at = still(state.picture) + one;
       const pictures = drawn ? stills.subarray(at, at + COUNT * one) : new Float32Array((varied() ? COUNT : 1) * one).fill(0.8);
       paint(pictures);
       kit.drew({ pictures });
       return drawn;
     },
-    step: ({ stage, x_t, x0, pictures }) => (stage === "enlarge" ? paint(x0, side) : paint(stage === "invert" ? x_t.subarray(0, one) : (pictures ?? x_t))),
-    finish: (answer, current) => {
-      if (answer.large) paint(answer.large, side);
-      else paint(answer.pictures);
-      if (upsampler && !answer.large && !trouble) large.then(() => current() && enlarges && ask());
-      return trouble;
+    step: ({ stage, x_t }) => paint(stage === "invert" ? x_t.subarray(0, one) : x_t),
+    finish: ({ pictures }) => paint(pictures),
+    enlarging: enlarger && {
+      enlarger,
+      draw: ({ pictures }, { mode, seed }, onFrame) => enlarger.draw("vary", { pictures, seeds: seedsOf(mode, seed) }, onFrame),
+      blank: () => {}, // the small pictures stand in the same places
+      show: (pictures) => paint(pictures, side),
     },
   });
   const turn = () => {
-    kit.setAll(Object.fromEntries(boxes.map(({ trait, box }) => [trait, box.value.trim()])));
-    if (now("before") && now("after")) ask();
-    else tell("Write what the picture shows, and what it is to show.");
+    kit.setAll(Object.fromEntries(boxes.map(({ trait, text }) => [trait, text()])));
+    ask();
   };
   button(kit, "Draw", ask);
 

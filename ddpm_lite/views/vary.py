@@ -41,7 +41,7 @@ class Vary(DrawingView):
     """
 
     STATE = ("mode", "picture", "other", "before", "after", "share", "begin", "scale", "steps", "seed")
-    _esm = drawing_esm("vary")
+    _esm = drawing_esm("asking", "vary")
     mode = traitlets.Enum(MODES, VARIATIONS).tag(sync=True)
     picture = traitlets.Unicode().tag(sync=True)
     other = traitlets.Unicode().tag(sync=True)

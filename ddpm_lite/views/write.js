@@ -10,7 +10,7 @@ function build(kit) {
   const stills = unpacked(model.get("known_pictures"), c, size, size);
   const one = c * size * size;
   const upsampler = model.get("upsampler");
-  const enlarged = upsampler ? unpacked(model.get("known_large"), c, 4 * size, 4 * size) : null;
+  const knownLarge = upsampler ? unpacked(model.get("known_large"), c, 4 * size, 4 * size) : null;
   const writer = new Writer(recipe, upsampler || null, fetchedFor(model));
   kit.onLeave(() => writer.end());
 
@@ -20,80 +20,60 @@ function build(kit) {
     const large = upsampler ? pictureGrid(kit, { rows: 1, columns: 1, c, h: 4 * size, w: 4 * size, titles: ["enlarged"], widest: 210 }) : null;
     return { work, large };
   });
-  const boxes = ["caption", "other"].map((name) => {
-    const first = name === "caption";
-    const label = first ? "A caption" : "another, from the same noise";
-    const box = textBox(kit, { label, ask: first ? "Draw" : "Draw both" }, () => go());
-    const marks = element("p", { class: "words", "aria-hidden": "true" });
-    const said = element("p", { class: "said", role: "status" });
-    kit.controls.append(marks, said);
-    const mark = () => {
-      const sentence = markWords(marks, writer.tokenizer.read(box.value));
-      if (said.textContent !== sentence) said.textContent = sentence; // a screen reader says it once
-    };
-    let last = null;
-    box.addEventListener("input", kit.guard(mark));
-    // What is being written stays, unless the caption itself becomes another.
-    const follow = () => {
-      if (last !== model.get(name)) box.value = last = model.get(name);
-      mark();
-    };
-    return { name, box, follow };
+  const boxes = ["caption", "other"].map((trait) => {
+    const [label, press] = trait === "caption" ? ["A caption", "Draw"] : ["another, from the same noise", "Draw both"];
+    return captionBox(kit, trait, { label, ask: press, tokenizer: writer.tokenizer }, () => go());
   });
-  picker(kit, "scale", model.get("scales"), { label: "guidance", words: (value) => `${value}${{ 0: ", not asked", 1: ", as it is" }[value] ?? ""}` });
-  slider(kit, "steps", { label: "steps", min: 1, max: 50, words: String });
-  choice(kit, "method", "sampler", ["ddim", "dpm-solver++", "euler", "heun"]);
-  slider(kit, "seed", { label: "seed of the noise", min: 0, max: 99, words: String });
-  choice(kit, "caption", "begin with", known);
+  samplingControls(kit);
+  beginnings(kit, known, () => known.find((each) => each === model.get("caption")), (name) => kit.set("caption", name));
 
   const paint = (panel, k, values, column) => panel.work.paint(values, k * one, 0, column);
   const captions = () => [model.get("caption"), ...(model.get("other") ? [model.get("other")] : [])];
   const end = (pictures) => captions().forEach((_, k) => [0, 1].forEach((column) => paint(panels[k], k, pictures, column)));
+  const showLarge = (pictures) => captions().forEach((_, k) => panels[k].large.paint(pictures, k * 16 * one, 0, 0));
+  const blank = new Float32Array(32 * one).fill(0.8); // two pictures of light grey
 
-  const words = ({ caption, other, steps, method, scale, seed }) => {
+  const words = ({ caption, other, ...how }) => {
     const beside = other ? ` and, from the same noise, “${other}”` : "";
-    return `A picture for “${caption}”${beside}: ${steps} step${steps === 1 ? "" : "s"} of ${method} at guidance ${scale}, from the noise of seed ${seed}.`;
+    return `A picture for “${caption}”${beside}: ${drawnHow(how)}`;
   };
 
   // What was drawn beforehand for the caption, if anything was and nothing else is asked.
   const still = (state) => {
     const place = known.indexOf(state.caption);
-    if (place < 0 || JSON.stringify(state) !== JSON.stringify({ ...model.get("start"), caption: state.caption })) return false;
+    if (place < 0 || !asAtStart(model, state, { caption: state.caption })) {
+      end(blank);
+      if (knownLarge) showLarge(blank);
+      return false;
+    }
     const picture = stills.subarray(place * one, (place + 1) * one);
-    for (const column of [0, 1]) paint(panels[0], 0, picture, column);
-    if (enlarged) panels[0].large.paint(enlarged, place * 16 * one, 0, 0);
+    end(picture);
+    if (knownLarge) showLarge(knownLarge.subarray(place * 16 * one, (place + 1) * 16 * one));
     kit.drew({ pictures: picture });
     return true;
   };
 
-  const { ask, tell } = drawing(kit, {
+  const ask = drawing(kit, {
     words,
+    refuse: ({ caption }) => (caption ? "" : "Write what the picture is to show."),
     still,
     loading: () => !writer.studio.engine,
     draw: async ({ scale, steps, method, seed }, onFrame) => writer.draw(captions(), { scale, steps, method, seed }, onFrame),
-    step: ({ stage, x_t, x0, pictures }) => {
-      if (stage === "drawn") return end(pictures);
-      for (let k = 0; k < captions().length; k++) {
-        if (stage === "enlarge") panels[k].large.paint(x0, k * 16 * one, 0, 0);
-        else [x_t, x0].forEach((values, column) => paint(panels[k], k, values, column));
-      }
-    },
-    finish: (answer, current) => {
-      end(answer.pictures);
-      if (answer.large) for (let k = 0; k < captions().length; k++) panels[k].large.paint(answer.large, k * 16 * one, 0, 0);
-      const again = () => current() && (writer.enlarges ? ask() : tell(`It is not enlarged. ${writer.trouble}`));
-      if (upsampler && !answer.large && !writer.trouble) writer.large.then(again);
-      return writer.trouble;
+    step: ({ x_t, x0 }) => captions().forEach((_, k) => [x_t, x0].forEach((values, column) => paint(panels[k], k, values, column))),
+    finish: ({ pictures }) => end(pictures),
+    enlarging: writer.enlarger && {
+      enlarger: writer.enlarger,
+      draw: ({ pictures }, now, onFrame) => writer.enlarge(pictures, captions(), now, onFrame),
+      blank: () => showLarge(blank),
+      show: showLarge,
     },
   });
 
   const go = () => {
-    kit.setAll(Object.fromEntries(boxes.map(({ name, box }) => [name, box.value.trim()])));
-    if (model.get("caption")) ask();
-    else tell("Write what the picture is to show.");
+    kit.setAll(Object.fromEntries(boxes.map(({ trait, text }) => [trait, text()])));
+    ask();
   };
   kit.onChange(() => {
-    for (const { follow } of boxes) follow();
     for (const [k, { work, large }] of panels.entries()) {
       const text = captions()[k] ?? "";
       if (k) work.node.setAttribute("aria-label", `“${text}”: ${TITLES.join(", and ")}`); // the first says the state in words

@@ -12,7 +12,7 @@ from ..browser.export import described, rounded
 from ..models.kinds import TextModel
 from ..models.upsampling import UpsamplingModel
 from .base import packed, unpacked
-from .drawing import METHODS, SCALES, SEEDS, STEPS, Caption, DrawingView, Scale, drawing_esm, guidance
+from .drawing import METHODS, SEEDS, STEPS, Caption, DrawingView, Scale, drawing_esm, guidance
 from .plots import figure_strip
 
 KINDS = ("text-conditional", "decoder")  # of models that draw from a caption alone, in pixels
@@ -32,11 +32,10 @@ class Write(DrawingView):
     """
 
     STATE = ("caption", "other", "scale", "steps", "method", "seed")
-    _esm = drawing_esm("write")
+    _esm = drawing_esm("asking", "write")
     caption = Caption().tag(sync=True)
     other = Caption("").tag(sync=True)
     scale = Scale(2.0).tag(sync=True)
-    scales = traitlets.List(list(SCALES), help="what the slider offers").tag(sync=True)
     steps = traitlets.Int(1, min=1, max=STEPS).tag(sync=True)
     method = traitlets.Enum(METHODS, "ddim").tag(sync=True)
     seed = traitlets.Int(min=0, max=SEEDS - 1).tag(sync=True)

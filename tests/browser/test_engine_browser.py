@@ -174,6 +174,49 @@ def test_a_studio_begins_an_engine_once_and_none_after_its_end(page):
     assert page.evaluate(counted) == ["The view was closed.", 0, 2, ["digits", "digits"]]
 
 
+def test_weights_that_cannot_be_used_are_fetched_again(page):
+    tried = """async () => {
+      await ready;
+      takeOffShelf("digits");
+      let file = "short.js";
+      const networks = { engine: async () => ({ source }), digits: () => fromShelf("digits", file) };
+      const studio = new Studio((name) => networks[name]());
+      const said = await studio.wake("digits").catch((error) => error.message);
+      file = "digits.js";
+      const { digits } = await studio.wake("digits");
+      return [said.slice(0, 33), digits.name];
+    }"""
+    assert page.evaluate(tried) == ["The weights of digits are damaged", "digits"]
+
+
+def test_an_enlarger_tries_again_and_belongs_to_one_engine(page):
+    tried = """async () => {
+      const recipe = { up: { words: "a", length: 4 } };
+      let fails = true;
+      const wake = async () => {
+        studio.asked++;
+        if (fails) throw new Error("no");
+        return recipe;
+      };
+      const studio = { engine: 1, asked: 0, wake };
+      const enlarger = new Enlarger(studio, "up");
+      const seen = [];
+      const see = async () => {
+        enlarger.begin();
+        await enlarger.loaded;
+        seen.push([enlarger.trouble, Boolean(enlarger.tokenizer), studio.asked]);
+      };
+      await see();
+      fails = false;
+      await see();
+      await see();
+      studio.engine = 2;
+      await see();
+      return seen;
+    }"""
+    assert page.evaluate(tried) == [["no", False, 1], ["", True, 2], ["", True, 2], ["", True, 3]]
+
+
 def test_memory_is_flat_over_two_hundred_drawings():
     code = """
     const answers = [];

@@ -24,7 +24,7 @@ return heap.f.slice(c, c + given.size);
 @pytest.mark.skipif(not ESLINT, reason="no ESLint: the JavaScript is not checked")
 def test_the_scripts_are_clean(tmp_path):
     found = lint(tmp_path, {"worker": worker_script(), "page": page_script()})
-    offered = ("Writer", "markWords", "fromShelf")  # by the page's script, to views and pages
+    offered = ("Writer", "watchCaption", "fromShelf")  # by the page's script, to views and pages
     wrong = [m["message"] for m in found["worker"] + found["page"] if not any(f"'{name}'" in m["message"] for name in offered)]
     assert not wrong
 
@@ -106,11 +106,12 @@ def test_weights_in_eight_and_sixteen_bits():
 
 @needs_node
 def test_damaged_weights_are_refused():
-    damaged = entry(exact("digits"))
-    damaged["size"] += 1
     code = "try { net('digits'); } catch (error) { return error.message; }"
-    (said,) = run([{"run": code}], {"digits": damaged})
-    assert said.startswith("The weights of digits are damaged")
+    for change in ("size", "checksum"):
+        damaged = entry(exact("digits"))
+        damaged[change] += 1
+        (said,) = run([{"run": code}], {"digits": damaged})
+        assert said.startswith("The weights of digits are damaged")
 
 
 @needs_node

@@ -38,23 +38,36 @@ def with_weights(view, folder: Path, bits: int) -> Path:
     return folder
 
 
-def without_weights(folder: Path, to: Path) -> Path:
-    """Another folder, with the page alone."""
+def part_of(folder: Path, to: Path, *whole: str, cut: tuple[str, ...] = ()) -> Path:
+    """Another folder, with the page, and of what it can load only what is named: in full, or the first half of it."""
+    (to / "networks").mkdir(exist_ok=True)
     shutil.copy(folder / "view.html", to / "view.html")
+    for name in (*whole, *cut):
+        data = (folder / "networks" / f"{name}.js").read_bytes()
+        (to / "networks" / f"{name}.js").write_bytes(data[: len(data) // 2] if name in cut else data)
     return to
 
 
 @contextmanager
-def opened(chromium, folder: Path, width: int = 1280, **options):
-    """The page of a view in a browser without a network; its faults are the test's."""
+def opened(chromium, folder: Path, width: int = 1280, init: str = "", **options):
+    """The page of a view in a browser without a network, after a script `init`; its faults are the test's."""
     page = chromium.new_page(viewport={"width": width, "height": 1000}, offline=True, **options)
+    page.add_init_script(init)
     faults = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.goto((folder / "view.html").as_uri())
     page.wait_for_selector(".live canvas", state="attached")
     yield page
     page.close()
-    assert not faults
+    cut = ("Unexpected end", "Invalid or unexpected token")  # what the browser says of a script that was cut
+    assert not [fault for fault in faults if not any(words in fault for words in cut)]
+
+
+def alert(page) -> str:
+    """What the view says is wrong."""
+    said = page.locator(".live [role=alert]:not([hidden])")
+    said.wait_for(timeout=60_000)
+    return said.inner_text()
 
 
 def photograph(page, name: str) -> None:

@@ -110,6 +110,22 @@ def test_by_keyboard_on_a_phone_with_reduced_motion(visit):
     page.screenshot(path=SCREENSHOTS / "demo-phone.png")
 
 
+def test_one_picture_is_drawn_once_and_then_enlarged(visit):
+    """Even when the upsampler comes late."""
+    late = "setTimeout(() => real(message), message.name === 'upsampler-emoji' && message.task === 'load' ? 1500 : 0)"
+    page = visit(
+        "window.Worker = class extends Worker {"
+        "constructor(...all) { super(...all); const real = this.postMessage.bind(this);"
+        f"this.postMessage = (message) => {late}; }}"
+        "};"
+    )
+    page.evaluate("new MutationObserver(() => (window.heard ??= []).push(told.textContent)).observe(told, { childList: true })")
+    page.locator("#wish").press("Enter")
+    finished(page, CAPTIONS[0])
+    begun = [text[:7] for text in page.evaluate("window.heard")]
+    assert begun == ["Loading", "Drawing", "Drawn: "], begun
+
+
 def test_the_last_caption_wins_and_odd_ones_do_no_harm(visit):
     page = visit()
     for caption in ("a red fish", "<img src=x onerror=alert(1)>", "a green fish " * 800, "a blue fish"):
@@ -117,17 +133,21 @@ def test_the_last_caption_wins_and_odd_ones_do_no_harm(visit):
     finished(page, "a blue fish")
     page.locator("#wish").fill("<b>blorb</b> fish")
     assert page.locator("#marks mark").all_inner_texts() == ["blorb"]
-    assert "The model does not know “blorb”" in page.locator("#said").inner_text()
+    expect(page.locator("#said")).to_contain_text("The model does not know “blorb”")
     page.locator("#wish").fill("  ")
     page.keyboard.press("Enter")
     assert page.locator("#told").inner_text() == "Write what the picture is to show."
 
 
 def test_where_it_is_not_supported_the_still_pictures_are_seen_and_it_is_said(visit, folder, tmp_path):
-    page = visit("delete window.Worker;")
-    assert page.locator("#told").inner_text().startswith("This browser runs no workers")
+    for missing in ("Worker", "OffscreenCanvas"):
+        page = visit(f"delete window.{missing};")
+        assert page.locator("#told").inner_text().startswith("This browser cannot run the networks")
+        expect(page.locator("#still")).to_be_visible()
+        expect(page.locator("#demo")).to_be_hidden()
+    page = visit(java_script_enabled=False)
+    assert "JavaScript is off" in page.inner_text("main")
     expect(page.locator("#still")).to_be_visible()
-    expect(page.locator("#demo")).to_be_hidden()
     (tmp_path / "index.html").write_bytes((folder / "index.html").read_bytes())
     page = visit(path=tmp_path / "index.html")
     page.get_by_role("button", name=CAPTIONS[2]).click()

@@ -303,6 +303,7 @@ def test_a_question_to_the_kernel_is_answered_with_where_to_ask_it(tmp_path, vis
 def test_without_scripts_there_are_pictures_and_all_slides(folder, visit):
     name = with_a_view(folder)
     page = visit(folder / f"{name}.html", java_script_enabled=False)
+    assert "JavaScript is off" in page.inner_text("main")
     expect(page.locator(".view .still img").first).to_be_visible()
     expect(page.locator("#theme")).to_be_hidden()
     deck = visit(folder / f"{name}.slides.html", java_script_enabled=False)

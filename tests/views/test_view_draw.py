@@ -9,7 +9,7 @@ import torch
 from engine import entry as packed_entry
 from engine import exact, needs_node, run, unpack
 from lab import CHROMIUM
-from on_a_page import ROOT, opened, photograph, published
+from on_a_page import ROOT, alert, opened, part_of, photograph, published
 from traitlets import TraitError
 
 from ddpm_lite import views
@@ -200,9 +200,7 @@ class TestOnAPage:
             photograph(page, "draw-phone")
 
     def test_missing_and_damaged_weights_are_told_and_the_still_pictures_stay(self, chromium, folder, tmp_path):
-        (tmp_path / "networks").mkdir()
-        for name in ("view.html", "networks/engine.js"):
-            (tmp_path / name).write_text((folder / name).read_text(encoding="utf-8"), encoding="utf-8")
+        part_of(folder, tmp_path, "engine")
         for script, told in (
             (None, "are missing: there is no networks/digits.js"),
             ("ddpmLiteNetworks.digits = {};", "are damaged"),
@@ -211,6 +209,5 @@ class TestOnAPage:
                 (tmp_path / "networks" / "digits.js").write_text(script)
             with opened(chromium, tmp_path) as page:
                 page.get_by_role("button", name="Draw", exact=True).click()
-                page.wait_for_selector(".live [role=alert]:not([hidden])")
-                assert f"The weights of digits {told}" in page.locator(".live [role=alert]").inner_text()
+                assert f"The weights of digits {told}" in alert(page)
                 assert len(drawn(page)) == 9

@@ -5,7 +5,7 @@ import pytest
 import torch
 from engine import entry, exact, needs_node, pack, run, unpack
 from lab import CHROMIUM, SCREENSHOTS
-from on_a_page import FINISHED, ROOT, opened, published, with_weights, without_weights
+from on_a_page import FINISHED, ROOT, alert, opened, part_of, published, with_weights
 from PIL import Image
 from playwright.sync_api import expect
 from traitlets import TraitError
@@ -131,11 +131,6 @@ def filled(page) -> np.ndarray:
     return np.array(page.evaluate(f"[...{ROOT}.drawn.pictures]")).reshape(1, 3, 16, 16)
 
 
-def alert(page) -> str:
-    page.wait_for_selector(".live [role=alert]:not([hidden])")
-    return page.locator(".live [role=alert]:not([hidden])").inner_text()
-
-
 def ask(page, caption: str) -> None:
     page.get_by_label("what is to be there").fill(caption)
     page.get_by_label("what is to be there").press("Enter")
@@ -233,6 +228,7 @@ class TestOnAPage:
         assert alert(page) == "Erase a part of the picture first: paint on it with the brush."
         page.get_by_role("slider", name="steps").press("Home")
         page.get_by_role("button", name="Erase all").click()
+        expect(page.locator(".live [role=alert]:not([hidden])")).to_have_count(0)
         ask(page, "")
         assert alert(page) == "Write what is to be there."
         ask(page, "a fox")
@@ -251,7 +247,8 @@ class TestOnAPage:
         box.evaluate("node => { node.value = 'fox '.repeat(2500); node.dispatchEvent(new Event('input')); }")
         box.press("Enter")
         filled(page)
-        assert len(state(page)["caption"]) == 200
+        assert state(page)["caption"] == ("fox " * 50).strip()
+        expect(page.locator(".said", has_text="Only its first 200 letters are read.")).to_be_visible()
 
     def test_the_last_of_many_moves_is_filled_in(self, page):
         ask(page, "a fox with a scarf")
@@ -270,7 +267,18 @@ class TestOnAPage:
             assert page.evaluate("document.documentElement.scrollWidth") <= 390
             page.screenshot(path=SCREENSHOTS / "fill_in_phone.png", full_page=True)
 
-    def test_missing_weights_are_told(self, chromium, home, tmp_path):
-        with opened(chromium, without_weights(home, tmp_path)) as page:
+    def test_missing_and_damaged_weights_are_told_and_the_still_pictures_stay(self, chromium, home, tmp_path):
+        with opened(chromium, part_of(home, tmp_path)) as page:
             ask(page, "a fox")
             assert alert(page) == "The engine is missing: there is no networks/engine.js."
+        with opened(chromium, part_of(home, tmp_path, "engine", cut=("inpaint-emoji",))) as page:
+            page.get_by_role("button", name="Fill in").click()
+            assert alert(page).startswith("The weights of inpaint-emoji are damaged")
+            assert alert(page).endswith("What was filled in beforehand is seen in its place."), alert(page)
+
+    def test_without_the_upsampler_the_small_picture_is_kept_and_it_is_told(self, chromium, home, tmp_path):
+        with opened(chromium, part_of(home, tmp_path, "engine", "inpaint-emoji")) as page:
+            ask(page, "a fox")
+            filled(page)
+            assert alert(page).startswith("It is not enlarged. The weights of upsampler-emoji are missing")
+            assert page.locator(".caption").inner_text().endswith("Filled in.")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from lab import CHROMIUM
-from on_a_page import ROOT, opened, photograph, published, without_weights
+from on_a_page import ROOT, alert, opened, part_of, photograph, published
 from playwright.sync_api import expect
 from traitlets import TraitError
 
@@ -217,8 +217,7 @@ class TestOnAPage:
             photograph(page, "train-here-phone")
 
     def test_a_missing_engine_is_told(self, chromium, folder, tmp_path):
-        with opened(chromium, without_weights(folder, tmp_path)) as page:
+        with opened(chromium, part_of(folder, tmp_path)) as page:
             page.get_by_role("button", name="Begin").click()
-            page.wait_for_selector(".live [role=alert]:not([hidden])")
-            assert page.locator(".live [role=alert]").inner_text().startswith("The engine is missing")
+            assert alert(page).startswith("The engine is missing")
             expect(page.get_by_role("button", name="Begin")).to_be_visible()

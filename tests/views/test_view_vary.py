@@ -5,7 +5,7 @@ import pytest
 import torch
 from engine import exact
 from lab import CHROMIUM, SCREENSHOTS
-from on_a_page import published
+from on_a_page import alert, part_of, published
 from playwright.sync_api import expect
 from traitlets import TraitError
 
@@ -178,7 +178,7 @@ class TestOnAPage:
             assert page.locator(".live canvas").first.get_attribute("aria-label") == f"{view.describe()} Drawn."
             page.screenshot(path=SCREENSHOTS / f"vary-{mode.split()[-1]}.png", full_page=True)
         page.get_by_label("to these").fill("a fox with a zz crown")
-        assert page.locator(".said").last.inner_text() == "The model does not know “zz”, and leaves that out."
+        expect(page.locator(".said").last).to_have_text("The model does not know “zz”, and leaves that out.")
         page.get_by_label("to these").press("Enter")
         finished(page)
         put(view, after="a fox with a zz crown")
@@ -186,13 +186,10 @@ class TestOnAPage:
             assert differs(page, view.frame()) < 2
         page.get_by_label("from these words").fill("a fox with a crown")
         page.get_by_label("from these words").press("Enter")
-        page.wait_for_selector(".live [role=alert]:not([hidden])")
-        assert page.locator(".live [role=alert]").inner_text().startswith("The two captions have the same embedding")
+        assert alert(page).startswith("To CLIP the two captions say the same")
 
     def test_weights_of_16_bits_give_the_package_s_picture(self, chromium, folder, view, tmp_path, unchecked):
-        (tmp_path / "networks").mkdir()
-        (tmp_path / "view.html").write_text((folder / "view.html").read_text(encoding="utf-8"), encoding="utf-8")
-        (tmp_path / "networks" / "engine.js").write_bytes((folder / "networks" / "engine.js").read_bytes())
+        part_of(folder, tmp_path, "engine")
         for name in ("clip-emoji", "decoder-emoji"):
             (tmp_path / "networks" / f"{name}.js").write_text(exported(view._models[name], 16).script())
         page = opened(chromium, (tmp_path / "view.html").as_uri(), [])
@@ -204,8 +201,8 @@ class TestOnAPage:
             finished(page)
             put(view, mode=mode, begin=begin)
             assert differs(page, view._draw(16)) < 1, (mode, begin)
-        told = page.locator(".caption").inner_text()
-        assert told.startswith(f"{view.describe()} Drawn. The weights of upsampler-emoji are missing"), told
+        assert page.locator(".caption").inner_text() == f"{view.describe()} Drawn."
+        assert alert(page).startswith("It is not enlarged. The weights of upsampler-emoji are missing")
         page.close()
 
     def test_the_last_of_many_moves_is_drawn(self, page):
@@ -248,15 +245,10 @@ class TestOnAPage:
         assert not faults
 
     def test_missing_and_damaged_weights_are_told_and_the_still_pictures_stay(self, chromium, folder, tmp_path):
-        (tmp_path / "networks").mkdir()
-        (tmp_path / "view.html").write_text((folder / "view.html").read_text(encoding="utf-8"), encoding="utf-8")
-        for file, cut in (("engine", None), ("clip-emoji", None), ("decoder-emoji", 200_000)):
-            (tmp_path / "networks" / f"{file}.js").write_bytes((folder / "networks" / f"{file}.js").read_bytes()[:cut])
+        part_of(folder, tmp_path, "engine", "clip-emoji", cut=("decoder-emoji",))
         page = opened(chromium, (tmp_path / "view.html").as_uri(), [])
         page.get_by_role("button", name="Draw", exact=True).click()
-        page.wait_for_selector(".live [role=alert]:not([hidden])")
-        said = page.locator(".live [role=alert]").inner_text()
-        assert said.startswith("The weights of decoder-emoji are damaged: networks/decoder-emoji.js holds nothing of it.")
+        assert alert(page).startswith("The weights of decoder-emoji are damaged: networks/decoder-emoji.js holds nothing of it.")
         page.get_by_label("the picture", exact=True).select_option("a robot")
         page.wait_for_function(f"{ROOT}.dataset.state.includes('robot')")
         assert "drawn beforehand" in page.locator(".caption").inner_text()

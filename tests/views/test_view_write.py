@@ -5,7 +5,8 @@ import pytest
 import torch
 from engine import exact
 from lab import CHROMIUM
-from on_a_page import ROOT, opened, photograph, published, without_weights
+from on_a_page import ROOT, alert, opened, part_of, photograph, published
+from playwright.sync_api import expect
 from traitlets import TraitError
 
 from ddpm_lite import views
@@ -112,9 +113,41 @@ class TestOnAPage:
     def test_unknown_words_are_marked_while_they_are_typed(self, page):
         page.get_by_label("A caption", exact=True).fill("a <qq>blorb</qq> fish")
         assert page.locator(".words mark").all_inner_texts() == ["qq", "blorb", "qq"]
-        assert page.locator(".said").first.inner_text() == "The model does not know “qq”, “blorb”, and leaves that out."
+        expect(page.locator(".said").first).to_have_text("The model does not know “qq”, “blorb”, and leaves that out.")
         page.get_by_label("A caption", exact=True).fill("fish " * 30)
-        assert "no room for the last" in page.locator(".said").first.inner_text()
+        expect(page.locator(".said").first).to_contain_text("no room for the last")
+        page.get_by_label("A caption", exact=True).fill("a gree")
+        assert not page.locator(".words mark").count(), "it may become a word that is known"
+        expect(page.locator(".words mark")).to_have_text(["gree"])  # after a pause
+
+    def test_a_caption_of_ten_thousand_letters_is_read_in_part_and_it_is_said(self, page):
+        ask(page, "a fish and another elephant " * 400)
+        page.wait_for_function(FINISHED, timeout=60_000)
+        read = page.get_by_label("A caption", exact=True).input_value()
+        assert 180 < len(read) <= 200 and read.split()[-1] in ("a", "fish", "and", "another", "elephant")
+        expect(page.locator(".said").first).to_contain_text("Only its first 200 letters are read.")
+
+    def test_nothing_is_drawn_for_an_empty_caption(self, page):
+        ask(page, "a blue fish")
+        page.wait_for_function(FINISHED, timeout=60_000)
+        page.get_by_label("A caption", exact=True).fill("")
+        ask(page, "a red fish", "another, from the same noise")
+        assert alert(page) == "Write what the picture is to show."
+        ask(page, "a green fish")
+        page.wait_for_function(FINISHED, timeout=60_000)
+        expect(page.locator(".live [role=alert]")).to_be_hidden()
+
+    def test_an_engine_that_stops_is_replaced(self, chromium, folder):
+        made = "constructor(...all) { super(...all); (window.made ??= []).push(this); }"
+        caught = f"window.Worker = class extends Worker {{ {made} }};"
+        with opened(chromium, folder, init=caught) as page:
+            ask(page, "a blue fish")
+            page.wait_for_function(FINISHED, timeout=60_000)
+            page.evaluate("made[0].onerror({ message: 'it is gone' })")
+            ask(page, "a red fish")
+            page.wait_for_function(FINISHED, timeout=60_000)
+            expect(page.locator(".live [role=alert]")).to_be_hidden()
+            assert page.evaluate("made.length") == 2
 
     def test_the_last_of_many_moves_is_drawn(self, page):
         ask(page, "a blue fish")
@@ -136,14 +169,18 @@ class TestOnAPage:
         assert enlarged.screenshot() == before, "no frame of the drawing comes late"
 
     def test_missing_weights_are_told_and_the_still_pictures_stay(self, chromium, folder, tmp_path):
-        with opened(chromium, without_weights(folder, tmp_path)) as page:
+        with opened(chromium, part_of(folder, tmp_path)) as page:
             ask(page, "a blue fish")
-            page.wait_for_selector(".live [role=alert]:not([hidden])")
-            assert (
-                page.locator(".live [role=alert]")
-                .inner_text()
-                .startswith("The engine is missing: there is no networks/engine.js.")
-            )
+            assert alert(page).startswith("The engine is missing: there is no networks/engine.js.")
             page.get_by_label("begin with").select_option("two dogs")
             page.wait_for_function(f"{ROOT}.dataset.state.includes('two dogs')")
             assert "drawn beforehand" in page.locator(".caption").inner_text()
+
+    def test_without_the_upsampler_the_small_picture_is_kept_and_it_is_told(self, chromium, folder, tmp_path):
+        with opened(chromium, part_of(folder, tmp_path, "engine", "glide-emoji", cut=("upsampler-emoji",))) as page:
+            ask(page, "a blue fish")
+            assert alert(page).startswith("It is not enlarged. The weights of upsampler-emoji are damaged")
+            assert page.locator(".caption").inner_text().endswith("Drawn.")
+            assert page.evaluate(f"{ROOT}.drawn.pictures.length") == 3 * 16 * 16
+            middle = "canvas => [...canvas.getContext('2d').getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data]"
+            assert page.locator(".live canvas").nth(1).evaluate(middle) == [230, 230, 230, 255], "no other caption's picture"
