@@ -9,6 +9,7 @@ from engine import entry, exact, needs_node, pack, run, unpack
 from torch import Tensor
 
 from ddpm_lite.browser.noise import portable_noise, threefry
+from ddpm_lite.models.evaluation import exact as judge
 from ddpm_lite.models.unclip import imagine
 from ddpm_lite.networks.prior import conditions, embed
 from ddpm_lite.sampling.guidance import guided
@@ -157,3 +158,15 @@ def test_the_noise_is_threefry_s():
     assert not torch.equal(portable_noise(9, (8,)), portable_noise(10, (8,)))
     with pytest.raises(ValueError, match="seed = -1"):
         portable_noise(-1, (2,))
+
+
+def test_eight_bits_keep_the_score():
+    """Of held-out captions, the judge finds as many right among the engine's pictures as among torch's, within two points."""
+    model, g = exact("glide-emoji"), torch.Generator().manual_seed(0)
+    scenes = [scene for kind in ("colour", "worn") for scene in judge.asked(kind, True, 25, g)]
+    captions, noise = judge.captions(scenes), torch.cat([portable_noise(seed, (1, 3, 16, 16)) for seed in range(50)])
+    how = {"steps": 8, "scale": 4.0, "method": "dpm-solver++"}
+    answer = drawn(model, noise, rows_of(model.tokens(captions)), 8, **how)
+    pictures = torch.from_numpy(unpack(answer["x"]).reshape(noise.shape).copy()).clamp(-1, 1)
+    shares = [judge.Pixels().right(each, scenes).double().mean() for each in (pictures, model.draw(captions, noise=noise, **how))]
+    assert shares[1] > 0.7 and abs(shares[0] - shares[1]) <= 0.02 + 1e-9, shares

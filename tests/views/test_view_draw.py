@@ -4,6 +4,7 @@ import json
 import time
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from engine import entry as packed_entry
@@ -132,6 +133,19 @@ def same(page, view) -> bool:
     return page.locator(".caption").inner_text() == f"{view.describe()} Drawn."
 
 
+# Draws so many pictures, one after the other.
+DRAWINGS = f"""async (n) => {{
+  const root = {ROOT};
+  const seed = root.querySelector("[data-trait=seed]");
+  for (let k = 1; k <= n; k++) {{
+    seed.value = k % 100;
+    seed.dispatchEvent(new Event("input", {{ bubbles: true }}));
+    const drawn = () => JSON.parse(root.dataset.finished ?? "{{}}").seed === k % 100;
+    while (!drawn()) await new Promise((go) => setTimeout(go, 2));
+  }}
+}}"""
+
+
 @pytest.mark.browser
 @in_chromium
 class TestOnAPage:
@@ -190,6 +204,24 @@ class TestOnAPage:
             page.mouse.up()
             page.wait_for_function(f"{ROOT}.dataset.state.includes('\"scale\":8') && {FINISHED}", timeout=60_000)
             assert np.median(page.evaluate("gaps")) < 20, "60 pictures a second, however slow the network"
+
+    def test_memory_is_flat_over_two_hundred_drawings(self, chromium, folder):
+        with opened(chromium, folder) as page:
+            page.get_by_role("slider", name="steps").press("Home")
+            session = page.context.new_cdp_session(page)
+            session.send("Performance.enable")
+
+            def after(drawings: int) -> tuple[float, float]:
+                """The bytes of the page's JavaScript, and of its process, which has the worker too."""
+                page.evaluate(DRAWINGS, drawings)
+                session.send("HeapProfiler.collectGarbage")
+                found = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
+                children = [each for each in psutil.Process().children(recursive=True) if "--type=renderer" in each.cmdline()]
+                return found["JSHeapUsedSize"], max(each.memory_info().rss for each in children)
+
+            before = after(50)
+            grown = np.subtract(after(200), before)
+            assert grown[0] < 1e6 and grown[1] < 20e6, grown
 
     def test_on_a_phone_and_with_reduced_motion(self, chromium, folder):
         with opened(chromium, folder, 390, reduced_motion="reduce", has_touch=True) as page:
