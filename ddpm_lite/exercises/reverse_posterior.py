@@ -9,6 +9,7 @@ from ..maths import gaussian
 from ..maths.schedule import Schedule
 from .kit.asking import Prediction
 from .kit.drawing import schedule as drawn
+from .kit.drawing import told
 from .kit.exercise import write
 
 SCHEDULE = Schedule.linear(1000)
@@ -520,7 +521,7 @@ class _StepMean:
         self.slope, self.shift = (0.3 + torch.rand(2, generator=g, dtype=torch.float64)).tolist()
 
     def __call__(self, x_t, t):
-        return self.slope * x_t + self.shift * t / 5
+        return self.slope * x_t + self.shift * told(t, x_t) / 5
 
 
 @write(
