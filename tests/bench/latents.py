@@ -22,7 +22,7 @@ from ddpm_lite.models import evaluation, presets, trained
 from ddpm_lite.networks.unet import UNet
 
 KEYS = ("composed_colour", "composed_number", "composed_worn", "composed_place", "names", "frechet_drawn")
-WISHES, ROUNDS, HOW = ["a panda with a party hat"] * 10, 5, {"steps": 15, "method": "dpm-solver++", "scale": 4.0}
+WISHES, ROUNDS, HOW = ["a panda with a party hat"] * 10, 9, {"steps": 15, "method": "dpm-solver++", "scale": 4.0}
 NAMES = ("U-Net", "Transformer", "U-Net that has drawn small pictures")
 
 
