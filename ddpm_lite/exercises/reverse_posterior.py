@@ -521,7 +521,8 @@ class _StepMean:
         self.slope, self.shift = (0.3 + torch.rand(2, generator=g, dtype=torch.float64)).tolist()
 
     def __call__(self, x_t, t):
-        return self.slope * x_t + self.shift * told(t, x_t) / 5
+        level = told(t, x_t) if isinstance(x_t, torch.Tensor) else t  # a walk in NumPy is asked about one step
+        return self.slope * x_t + self.shift * level / 5
 
 
 @write(
