@@ -487,10 +487,9 @@ def _teachers(g):
     number="9.5",
     title="What the student is taught",
     line="Salimans & Ho 2022, Algorithm 2",
-    question="`my_student_target(teacher, x_t, t, m, s, schedule)` takes two DDIM steps of the teacher, from `t` to `m` and "
-    "from `m` to `s`, and returns the $\\tilde x_0$ with which *one* DDIM step leads from $x_t$ to the same place. "
-    "`teacher(x, t)` is $\\hat\\epsilon$, with `t` as one number or one for each item; `t > m > s` are step "
-    "numbers, and `schedule.alpha_bar[0]` is 1.",
+    question="`my_student_target(teacher, x_t, t, m, s, schedule)` takes two DDIM steps of the teacher, from `t` to `m` to "
+    "`s`, and returns the $\\tilde x_0$ with which *one* DDIM step leads from $x_t$ to the same place. `teacher(x, t)` is "
+    "$\\hat\\epsilon$, `t` one number or `(B,)`; `t > m > s` are numbers, and `schedule.alpha_bar[0]` is 1.",
     hints=[
         "In one DDIM step with a guess x0, the noise eps follows from x_t and x0. Write x_s with x_t and x0 alone.",
         "That equation is linear in x0. Solve it for x0, with x_s at the place where the teacher ends.",
@@ -617,7 +616,7 @@ def _edits(g):
     line="Meng et al. 2022, section 3",
     question="`my_sdedit(model, x0, visit, eps, schedule)` adds the noise `eps` to the pictures `x0`, as much as belongs to "
     "the first step of `visit`, and goes back by DDIM through the remaining steps of `visit` and then to 0. `model(x, "
-    "t)` is $\\hat\\epsilon$, with `t` as one number or one for each item.",
+    "t)` is $\\hat\\epsilon$, `t` one number or `(B,)`.",
     hints=[
         "Where does the walk begin? At the closed form of notebook 02, at t = visit[0].",
         "Each step goes from one number of the list to the next, and the last one to 0.",

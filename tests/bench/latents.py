@@ -9,6 +9,7 @@ multiply-adds: a U-Net and a Transformer from fresh weights, and a U-Net from th
 """
 
 import json
+import platform
 import statistics
 import sys
 import time
@@ -67,8 +68,9 @@ def cost() -> int:
                 begun = time.process_time()
                 run()
                 took[name].append((time.process_time() - begun) * times / len(WISHES))
-    for name, seconds in took.items():
-        print(json.dumps({"way": name, "seconds": round(statistics.median(seconds[1:]), 3)}))
+    machine = f"{platform.machine()}, 1 thread, torch {torch.__version__}"
+    rows = [{"way": name, "seconds": round(statistics.median(each[1:]), 3), "machine": machine} for name, each in took.items()]
+    print(json.dumps(rows, indent=2))
     return 0
 
 
