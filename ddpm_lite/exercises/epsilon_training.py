@@ -8,6 +8,7 @@ from ..training.losses import eps_loss as package_eps_loss
 from ..training.losses import low_discrepancy_t as package_low_discrepancy_t
 from .bound import forward, log_average  # noqa: F401  # the first two
 from .kit.drawing import schedule as drawn
+from .kit.drawing import told
 from .kit.exercise import write
 
 
@@ -29,10 +30,10 @@ class _StandIn(nn.Module):
         super().__init__()
         self.weights = nn.Parameter(0.5 + torch.rand(2, generator=g, dtype=torch.float64), requires_grad=False)
 
-    def forward(self, x_t, t):
+    def forward(self, x_t, t, cond=None):
         if x_t.ndim < 2:
             raise TypeError("the network takes the noisy pictures first, then their steps t.")
-        return self.weights[0] * torch.sin(x_t) * (1 + self.weights[1] * _of(t, x_t).double().sin())  # t - 1 is far from t
+        return self.weights[0] * torch.sin(x_t) * (1 + self.weights[1] * told(t, x_t).double().sin())  # t - 1 is far from t
 
 
 def _batches(g):

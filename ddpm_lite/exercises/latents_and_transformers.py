@@ -11,6 +11,7 @@ from ..sampling.editing import sdedit as package_sdedit
 from ..sampling.samplers import ddim_step
 from ..training.distillation import one_step
 from .kit.drawing import schedule as drawn
+from .kit.drawing import told
 from .kit.exercise import write
 
 
@@ -28,8 +29,8 @@ class _Net:
     def __init__(self, g):
         self.scale = (0.5 + _uniform(g)).item()
 
-    def __call__(self, x, t):
-        return torch.tanh(self.scale * x) - 0.05 * float(t) * x / (1 + x**2)
+    def __call__(self, x, t, cond=None):
+        return torch.tanh(self.scale * x) - 0.05 * told(t, x) * x / (1 + x**2)
 
 
 # in section 9.1
@@ -45,6 +46,7 @@ def _gaussians(g):
         ("a batch of one", (1, 3, 2, 2)),
     ):
         cases.append((label, _normal(g, *shape), 0.7 * _normal(g, *shape) - 0.5))
+    cases.append(("wide latents", _normal(g, 3, 2, 4), 0.2 + _uniform(g, 3, 2, 4)))  # all log-variances above 0
     return cases
 
 
@@ -87,6 +89,11 @@ def half_left_out(mean, log_var):
 @latent_kl.wrong("log_var is the logarithm of the variance, but here it is read as that of the standard deviation.")
 def log_of_the_std(mean, log_var):
     return _total((mean**2 + (2 * log_var).exp() - 1 - 2 * log_var) / 2)
+
+
+@latent_kl.wrong("log_var is already the logarithm: here it is taken for the variance, and where it is below 0 its log is NaN.")
+def log_var_for_the_variance(mean, log_var):
+    return _total((mean**2 + log_var - 1 - log_var.log()) / 2)
 
 
 @latent_kl.wrong("exp(log_var / 2) is the standard deviation. What counts here is the variance, exp(log_var).")
@@ -220,6 +227,28 @@ def scaled_the_other_way(mean, log_var, z, channel_mean, channel_var):
 def noise_added_after_scaling(mean, log_var, z, channel_mean, channel_var):
     m, s = _of_channels(channel_mean, channel_var)
     return (mean - m) / s + (log_var / 2).exp() * z
+
+
+def _by_its_own_statistics(mean, log_var, z, correction):
+    latents = mean + (log_var / 2).exp() * z
+    m, s = (f((0, 2, 3), keepdim=True) for f in (latents.mean, lambda *a, **k: latents.std(*a, correction=correction, **k)))
+    return (latents - m) / s
+
+
+@scaled_latents.wrong(
+    "The mean and the variance are those of this batch, and the arguments are not used. With those of all the data, a picture's "
+    "latents do not depend on the batch that it is in."
+)
+def statistics_of_the_batch(mean, log_var, z, channel_mean, channel_var):
+    return _by_its_own_statistics(mean, log_var, z, correction=1)
+
+
+@scaled_latents.wrong(
+    "That is batch norm in training mode: it scales by the mean and the variance of this batch. Use the given ones, those of all "
+    "the data."
+)
+def batch_norm_in_training(mean, log_var, z, channel_mean, channel_var):
+    return _by_its_own_statistics(mean, log_var, z, correction=0)
 
 
 # in section 9.4
@@ -419,6 +448,12 @@ def norm_after_the_modulation(x, norm, f, shift, scale, gate):
     return x + g * f(norm((1 + s) * x + b))
 
 
+@adaln.wrong("Scale and shift act on the layer's answer. They belong before the layer: f sees (1 + s) norm(x) + b.")
+def modulated_after_the_layer(x, norm, f, shift, scale, gate):
+    b, s, g = _wide(shift, scale, gate)
+    return x + g * ((1 + s) * f(norm(x)) + b)
+
+
 @adaln.wrong("The norm is missing: scale and shift should act on numbers of mean 0 and variance 1.")
 def norm_left_out(x, norm, f, shift, scale, gate):
     b, s, g = _wide(shift, scale, gate)
@@ -452,9 +487,9 @@ def _teachers(g):
     number="9.5",
     title="What the student is taught",
     line="Salimans & Ho 2022, Algorithm 2",
-    question="`my_student_target(teacher, x_t, t, m, s, schedule)` takes two DDIM steps of the teacher, from `t` to `m` and "
-    "from `m` to `s`, and returns the $\\tilde x_0$ with which *one* DDIM step leads from $x_t$ to the same place. "
-    "`teacher(x, t)` is $\\hat\\epsilon$; `t > m > s` are step numbers, and `schedule.alpha_bar[0]` is 1.",
+    question="`my_student_target(teacher, x_t, t, m, s, schedule)` takes two DDIM steps of the teacher, from `t` to `m` to "
+    "`s`, and returns the $\\tilde x_0$ with which *one* DDIM step leads from $x_t$ to the same place. `teacher(x, t)` is "
+    "$\\hat\\epsilon$, `t` one number or `(B,)`; `t > m > s` are numbers, and `schedule.alpha_bar[0]` is 1.",
     hints=[
         "In one DDIM step with a guess x0, the noise eps follows from x_t and x0. Write x_s with x_t and x0 alone.",
         "That equation is linear in x0. Solve it for x0, with x_s at the place where the teacher ends.",
@@ -501,6 +536,24 @@ def teacher_asked_only_once(teacher, x_t, t, m, s, schedule):
 def second_step_asked_at_t(teacher, x_t, t, m, s, schedule):
     x = ddim_step(x_t, teacher(x_t, t), t, m, schedule)
     return _solved(x_t, ddim_step(x, teacher(x, t), m, s, schedule), t, s, schedule)
+
+
+@student_target.wrong(
+    "In its second step the teacher is asked about x_t again. It is at x_m then: that is what it must be shown."
+)
+def second_question_about_x_t(teacher, x_t, t, m, s, schedule):
+    x = ddim_step(x_t, teacher(x_t, t), t, m, schedule)
+    return _solved(x_t, ddim_step(x, teacher(x_t, m), m, s, schedule), t, s, schedule)
+
+
+@student_target.wrong(
+    "The two answers of the teacher are averaged with equal weights. In its two steps they count by how far each step goes: take "
+    "the steps, and solve for x0 where they end."
+)
+def mean_of_two_answers(teacher, x_t, t, m, s, schedule):
+    first = teacher(x_t, t)
+    second = teacher(ddim_step(x_t, first, t, m, schedule), m)
+    return _solved(x_t, ddim_step(x_t, (first + second) / 2, t, s, schedule), t, s, schedule)
 
 
 @student_target.wrong("That is the teacher's last guess, x0_hat at m. One step with it from x_t ends somewhere else.")
@@ -563,7 +616,7 @@ def _edits(g):
     line="Meng et al. 2022, section 3",
     question="`my_sdedit(model, x0, visit, eps, schedule)` adds the noise `eps` to the pictures `x0`, as much as belongs to "
     "the first step of `visit`, and goes back by DDIM through the remaining steps of `visit` and then to 0. `model(x, "
-    "t)` is $\\hat\\epsilon$.",
+    "t)` is $\\hat\\epsilon$, `t` one number or `(B,)`.",
     hints=[
         "Where does the walk begin? At the closed form of notebook 02, at t = visit[0].",
         "Each step goes from one number of the list to the next, and the last one to 0.",
@@ -630,6 +683,43 @@ def asked_at_the_next_step(model, x0, visit, eps, schedule):
     x = q_sample(x0, visit[0], eps, schedule)
     for t, s in pairwise([*visit, 0]):
         x = ddim_step(x, model(x, s), t, s, schedule)
+    return x
+
+
+@sdedit.wrong("Each step ends at t - 1, as in Algorithm 2 with all steps. Here it ends at the next number of visit.")
+def steps_end_at_t_minus_one(model, x0, visit, eps, schedule):
+    x = q_sample(x0, visit[0], eps, schedule)
+    for t in visit:
+        x = ddim_step(x, model(x, t), t, t - 1, schedule)
+    return x
+
+
+@sdedit.wrong(
+    "All steps from the first number of visit down to 0 are taken. Go to those of visit alone: that is why it is given."
+)
+def all_steps_are_taken(model, x0, visit, eps, schedule):
+    return _back(model, q_sample(x0, visit[0], eps, schedule), [*range(visit[0], 0, -1)], schedule)
+
+
+@sdedit.wrong(
+    "At each step the picture x0 is noised anew, so what was drawn before is lost. Noise it once, at the start; then x goes on "
+    "from where it is."
+)
+def picture_noised_anew(model, x0, visit, eps, schedule):
+    for t, s in pairwise([*visit, 0]):
+        x_t = q_sample(x0, t, eps, schedule)
+        x = ddim_step(x_t, model(x_t, t), t, s, schedule)
+    return x
+
+
+@sdedit.wrong(
+    "The guess of each step is noised with the given eps. In a DDIM step the noise is the network's own, eps_hat, at the place "
+    "where x is."
+)
+def guess_noised_with_eps(model, x0, visit, eps, schedule):
+    x = q_sample(x0, visit[0], eps, schedule)
+    for t, s in pairwise([*visit, 0]):
+        x = q_sample(ddim_step(x, model(x, t), t, 0, schedule), s, eps, schedule)
     return x
 
 

@@ -10,6 +10,7 @@ from ..maths.score import reverse_drift as package_reverse_drift
 from ..sampling.samplers import ddim_step as package_ddim_step
 from ..sampling.samplers import euler_step as package_euler_step
 from .kit.drawing import schedule as drawn
+from .kit.drawing import told
 from .kit.exercise import write
 
 
@@ -27,9 +28,8 @@ class _Net:
     def __init__(self, g):
         self.scale = (0.5 + _uniform(g)).item()
 
-    def __call__(self, x, t):
-        t = torch.as_tensor(t, dtype=x.dtype)
-        return torch.tanh(self.scale * x) - 0.3 * t.reshape(-1, *[1] * (x.ndim - 1)) * x
+    def __call__(self, x, t, cond=None):
+        return torch.tanh(self.scale * x) - 0.3 * told(t, x) * x
 
 
 # in section 8.1
@@ -190,6 +190,14 @@ def target_points_along_the_noise(score_model, x0, t, eps, schedule):
 def target_over_the_variance(score_model, x0, t, eps, schedule):
     a, x_t = _at(x0, t, eps, schedule)
     return ((1 - a) * (score_model(x_t, t) + eps / (1 - a)) ** 2).mean()
+
+
+@dsm_loss.wrong(
+    "The target takes x_0 for the mean of x_t. The mean of q(x_t | x_0) is sqrt(alpha_bar_t) x_0: the noise is what is around it."
+)
+def mean_not_shrunk(score_model, x0, t, eps, schedule):
+    a, x_t = _at(x0, t, eps, schedule)
+    return ((1 - a) * (score_model(x_t, t) + (x_t - x0) / (1 - a)) ** 2).mean()
 
 
 @dsm_loss.wrong("The target is minus the noise as it was drawn. The score is that divided by sqrt(1 - alpha_bar_t).")
@@ -677,6 +685,22 @@ def time_of_the_first_item(net, x0, eps, u):
 @flow_matching_loss.wrong("The network is asked at the picture x_0. It must see the point on the way, x_u.")
 def network_sees_the_picture(net, x0, eps, u):
     return ((net(x0, u) - (eps - x0)) ** 2).mean()
+
+
+@flow_matching_loss.wrong(
+    "The network is told 1 - u. x_u is the point at u, with 0 at the picture, and this is what it must be told."
+)
+def network_told_the_other_time(net, x0, eps, u):
+    _, x_u = _on_the_line(x0, eps, u)
+    return ((net(x_u, 1 - u) - (eps - x0)) ** 2).mean()
+
+
+@flow_matching_loss.wrong(
+    "The target is the way that is left, from x_u to the noise. The velocity is that of the whole path: eps - x_0."
+)
+def way_left_for_the_velocity(net, x0, eps, u):
+    _, x_u = _on_the_line(x0, eps, u)
+    return ((net(x_u, u) - (eps - x_u)) ** 2).mean()
 
 
 @flow_matching_loss.wrong("The squares are added up over the coordinates. The mean over items and coordinates is asked for.")

@@ -10,6 +10,7 @@ from ..networks.prior import slerp as package_slerp
 from ..sampling.editing import invert
 from ..sampling.samplers import ddim_step
 from .kit.drawing import schedule as drawn
+from .kit.drawing import told
 from .kit.exercise import write
 
 
@@ -389,10 +390,10 @@ class _Imagines(nn.Module):
         self.weights = nn.Parameter(_uniform(g, 0.5, 1.5, 3), requires_grad=False)
 
     def forward(self, z_t, t, y):
-        if z_t.ndim != 2 or t.shape != (len(z_t),) or y.ndim != 2:
+        if z_t.ndim != 2 or torch.as_tensor(t).ndim > 1 or y.ndim != 2:
             raise TypeError("the prior takes the noisy embeddings (n, d), their steps t (n,) and the conditions (n, k).")
-        level = self.weights[1] * t.double().sin() + self.weights[2] * y.mean(1)
-        return self.weights[0] * torch.sin(z_t) + level[:, None]
+        level = self.weights[1] * told(t, z_t).double().sin() + self.weights[2] * y.mean(1, keepdim=True)
+        return self.weights[0] * torch.sin(z_t) + level
 
 
 def _embeddings(g):

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import functools
 import itertools
+import math
 import os
 import random
 import re
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from ddpm_lite.exercises import clip_conditioning, closed_form, epsilon_training
+from ddpm_lite.exercises import clip_conditioning, closed_form, epsilon_training, latents_and_transformers
 from ddpm_lite.exercises.kit.exercise import Exercise, Write, write
 from ddpm_lite.maths import gaussian
 
@@ -365,3 +366,22 @@ def test_the_packages_other_functions_may_be_used():
         return ((eps - eps_model(gaussian.q_sample(x0, t, eps, schedule), t)) ** 2).mean()
 
     assert epsilon_training.eps_loss.check(my_eps_loss).state == "right"
+
+
+def test_answers_of_nan_alone_are_not_named():
+    """Nothing can be seen in them, whatever other slip gives NaN, too."""
+
+    def my_latent_kl(mean, log_var):
+        return (mean + math.nan).flatten(1).sum(1)
+
+    report = latents_and_transformers.latent_kl.check(my_latent_kl)
+    assert report.state == "wrong" and "as if" not in report.says and "Its result is NaN" in report.says
+
+
+def test_numbers_for_each_channel_that_meet_the_columns_are_told_their_shape():
+    def my_scaled_latents(mean, log_var, z, channel_mean, channel_var):
+        return (mean + (log_var / 2).exp() * z - channel_mean) / channel_var.sqrt()
+
+    report = latents_and_transformers.scaled_latents.check(my_scaled_latents)
+    assert report.state in ("stopped", "partly")
+    assert "Numbers for each channel, of shape (4,), must become (4, 1, 1) to meet a tensor of shape (3, 4, 5, 6)." in report.says

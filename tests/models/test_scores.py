@@ -81,6 +81,22 @@ def test_a_study_has_the_rows_that_its_script_writes(name):
         assert shares and all(0 <= share <= 1 for share in shares) and row.keys() >= VARIED[name]
 
 
+def test_a_picture_costs_seconds_in_the_order_of_its_multiply_adds():
+    """In all ways, the pixel cascade's and that of 64 x 64 pixels, as tests/bench/latents.py measures them."""
+    seconds = {row["way"]: row["seconds"] for row in evaluation.study("cost")}
+    assert list(seconds) == ["16 x 16 pixels alone", "latents, decoded", "the cascade", "64 x 64 pixels"]
+    assert 0 < seconds["latents, decoded"] < seconds["the cascade"] < seconds["64 x 64 pixels"] / 10
+
+
+def test_a_student_that_teaches_itself_draws_less_that_is_right():
+    own, path = evaluation.study("few_steps")
+    assert (own["way"], path["way"]) == ("its own steps", "the teacher's path")
+    for row in (own, path):
+        assert row["updates"] > 0 and all(list(row[key]) == ["1", "2", "4", "8"] for key in ("last", "right"))
+        assert all(0 <= share <= 1 for share in row["right"].values())
+    assert all(path["right"][count] > own["right"][count] for count in own["right"])
+
+
 def test_the_three_generators_have_as_many_pictures_each_and_they_differ_in_colour():
     drawn = evaluation.generated()
     assert list(drawn) == ["VAE", "GAN", "DDPM"] and {tuple(x.shape) for x in drawn.values()} == {(200, 3, 16, 16)}
@@ -90,5 +106,6 @@ def test_the_three_generators_have_as_many_pictures_each_and_they_differ_in_colo
 
 
 def test_an_unknown_study_is_refused():
-    with pytest.raises(ValueError, match="There is no study 'cats': the known ones are composing, generators, latents, targets"):
+    known = "composing, cost, few_steps, generators, latents, targets"
+    with pytest.raises(ValueError, match=f"There is no study 'cats': the known ones are {known}"):
         evaluation.study("cats")

@@ -73,10 +73,12 @@ def test_the_whole_with_the_weights_of_diffusers_gives_its_output(g):
     channels_first = torch.arange(12).reshape(2, 2, 3).permute(2, 0, 1).flatten()  # theirs are last within a patch
     ours.last.weight.copy_(theirs.proj_out_2.weight[channels_first])
     ours.last.bias.copy_(theirs.proj_out_2.bias[channels_first])
-    x, t, labels = torch.randn(3, 3, 8, 8, generator=g), torch.tensor([1, 500, 999]), torch.tensor([0, 4, 5])
-    expected = theirs.eval()(x, timestep=t, class_labels=labels).sample
-    assert expected.std() > 0.1
-    torch.testing.assert_close(ours.eval()(x, t, labels), expected, rtol=1e-4, atol=1e-5)
+    x, labels = torch.randn(3, 3, 8, 8, generator=g), torch.tensor([0, 4, 5])
+    for steps, tolerance in (((1, 20, 60), 1e-5), ((1, 500, 999), 1e-4)):  # 32 bits leave fewer digits of the angles of large t
+        t = torch.tensor(steps)
+        expected = theirs.eval()(x, timestep=t, class_labels=labels).sample
+        assert expected.std() > 0.1
+        torch.testing.assert_close(ours.eval()(x, t, labels), expected, rtol=tolerance, atol=1e-5)
 
 
 @pytest.mark.parametrize(("width", "side"), [(8, 3), (32, 16)])

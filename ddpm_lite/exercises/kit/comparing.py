@@ -1,6 +1,7 @@
 """Comparing an answer with the reference: is it the same numbers, and if not, what is the first difference?"""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Number
 from typing import Any
@@ -116,6 +117,18 @@ def same(got: object, want: object) -> bool:
         return True
     odd = ~want.isfinite()
     return bool((odd == ~got.isfinite()).all() and (near(got, want) | odd).all())
+
+
+def all_same(results: Sequence, others: Sequence) -> bool:
+    """Whether the results of all cases agree. Two functions that give nothing but NaN agree in nothing that could be named."""
+    return all(map(same, results, others)) and not all(map(_nothing, results))
+
+
+def _nothing(value: object) -> bool:
+    """Whether it is numbers of which none is finite."""
+    if isinstance(value, tuple | list):
+        return bool(value) and all(map(_nothing, value))
+    return isinstance(value, Tensor) and not value.is_meta and value.numel() > 0 and not bool(value.isfinite().any())
 
 
 def gradient(value: object, of: Tensor | nn.Module) -> Tensor | None:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 
 from .calling import Fault, call, fresh
-from .comparing import difference, gradient, kind, plain, same
+from .comparing import all_same, difference, gradient, kind, plain
 from .describing import describe, describe_parts
 from .explaining import in_words, shape
 from .mistakes import Mistakes
@@ -196,7 +196,7 @@ class Write(Exercise):
         )
 
     def _equals(self, function: Callable, results: list) -> bool:
-        return all(map(same, results, self._results(function)))
+        return all_same(results, self._results(function))
 
     def _results(self, function: Callable) -> list:
         """What one of the exercise's own functions gives in each case; computed once."""

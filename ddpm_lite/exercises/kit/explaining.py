@@ -107,6 +107,9 @@ def _shapes(arguments: Sequence, sizes: set[int]) -> str:
             if len(one) == 1 < len(many) and one[0] == many[0] and {one[0], many[-1]} <= sizes:
                 item = (*one, *(1,) * (len(many) - 1))
                 return f" Numbers for each item, of shape {one}, must become {item} to multiply a tensor of shape {many}."
+            if len(one) == 1 and len(many) > 2 and one[0] == many[1] and {one[0], many[-1]} <= sizes:
+                channel = (*one, *(1,) * (len(many) - 2))
+                return f" Numbers for each channel, of shape {one}, must become {channel} to meet a tensor of shape {many}."
     return ""
 
 

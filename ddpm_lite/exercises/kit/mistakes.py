@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .comparing import near, same
+from .comparing import all_same, near, same
 from .slips import slips
 
 
@@ -50,7 +50,7 @@ class Mistakes:
 
     def _gives(self, function: Callable, results: Sequence) -> bool:
         with contextlib.suppress(Exception):  # in a later case
-            return all(map(same, results, self._give(function)))
+            return all_same(results, self._give(function))
         return False
 
     def one(self, results: Sequence) -> str | None:

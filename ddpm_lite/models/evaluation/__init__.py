@@ -65,8 +65,8 @@ STUDIES = trained.ASSETS.parent / "studies"
 
 
 def study(name: str) -> list[dict[str, Any]]:
-    """The rows of an experiment that trained many networks: "targets", "composing", "generators" or "latents", whose scripts
-    are in tests/bench. ValueError for another name."""
+    """The rows of an experiment with several networks: "targets", "composing", "generators", "latents", "cost" or "few_steps",
+    whose scripts are in tests/bench. ValueError for another name."""
     known = sorted(path.stem for path in STUDIES.glob("*.json"))
     if name not in known:
         raise ValueError(f"There is no study {name!r}: the known ones are {', '.join(known)}.")

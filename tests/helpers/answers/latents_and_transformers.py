@@ -5,7 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from ddpm_lite import eps_from_x0, kl, sample, x0_from_eps
+from ddpm_lite import ddim_step, eps_from_x0, kl, q_sample, sample, x0_from_eps
 
 # 9.1
 
@@ -115,6 +115,15 @@ def _target_by_hand(teacher, x_t, t, m, s, schedule):
     return (x - r * x_t) / (schedule.alpha_bar[s] ** 0.5 - r * schedule.alpha_bar[t] ** 0.5)
 
 
+def _target_of_the_notebook(teacher, x_t, t, m, s, schedule):
+    """As section 9.7 has it: the teacher is told the step of each item."""
+    x_m = ddim_step(x_t, teacher(x_t, torch.full((len(x_t),), t)), t, m, schedule)
+    x_s = ddim_step(x_m, teacher(x_m, torch.full((len(x_t),), m)), m, s, schedule)
+    a, a_s = schedule.alpha_bar[t], schedule.alpha_bar[s]
+    r = ((1 - a_s) / (1 - a)).sqrt().item()
+    return (x_s - r * x_t) / (a_s.sqrt() - r * a.sqrt()).item()
+
+
 # 9.6
 
 
@@ -142,13 +151,25 @@ def _edit_in_sigma(model, x0, visit, eps, schedule):
     return y
 
 
+def _edit_by_the_packages_walk(model, x0, visit, eps, schedule):
+    *_, last = sample(model, q_sample(x0, visit[0], eps, schedule), schedule, steps=visit, method="ddim")
+    return last.x_t
+
+
+def _edit_of_each_item(model, x0, visit, eps, schedule):
+    x = q_sample(x0, torch.full((len(x0),), visit[0]), eps, schedule)
+    for t, s in zip(visit, [*visit[1:], 0], strict=True):
+        x = ddim_step(x, model(x, torch.full((len(x),), t), cond=None), t, s, schedule)
+    return x
+
+
 FORMS = {
     "9.1": [_kl_of_the_package, _kl_of_torch, _kl_in_numpy],
     "9.2": [_scaled_by_the_gaussian, _scaled_by_batch_norm, _scaled_by_channels],
     "9.3": [_patches_by_unfold, _patches_by_unshuffle, _patches_one_by_one],
     "9.4": [_adaln_by_terms, _adaln_of_each_picture, _adaln_by_addcmul],
-    "9.5": [_target_by_the_noise, _target_by_samples, _target_by_hand],
-    "9.6": [_edit_by_sample, _edit_in_x0, _edit_in_sigma],
+    "9.5": [_target_by_the_noise, _target_by_samples, _target_by_hand, _target_of_the_notebook],
+    "9.6": [_edit_by_sample, _edit_in_x0, _edit_in_sigma, _edit_by_the_packages_walk, _edit_of_each_item],
 }
 
 EQUAL: dict[str, dict[str, str]] = {}
