@@ -74,7 +74,7 @@ class Sampling(Sheet):
         rows = {}
         for steps in self._values["steps"]:
             finished = [self.at(method=method, steps=steps, t=last)[0] for method in methods]
-            rows[f"{steps} steps"] = torch.cat([x for row in finished for x in (row, gap)][:-1])
+            rows[f"{steps} step{'s' if steps != 1 else ''}"] = torch.cat([x for row in finished for x in (row, gap)][:-1])
         below = [f"{c}\n{method}" if i == n // 2 else c for method in methods for i, c in enumerate([*self.columns, ""])]
         fig, ax = plt.subplots(figsize=(12, 0.9 + 0.65 * len(rows)))
         show_strip(ax, rows, below[:-1])

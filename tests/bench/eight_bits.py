@@ -1,7 +1,6 @@
 """What weights of 8 bits cost: the scores on the card of a shipped model, again with the weights that a web page has.
 
-The model with rounded weights runs in torch: that the engine draws the same pictures from them, and that its pictures are as often
-right, is tested in tests/browser/test_engine_draws.py.
+The model with rounded weights runs in torch; tests/browser/test_engine_draws.py shows that the engine draws the same.
 """
 
 import argparse
