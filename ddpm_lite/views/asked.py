@@ -27,7 +27,7 @@ class Asked(View):
 
     `view.question = "a red circle"` asks, `view.wait()` waits for the pictures, `view.cancel()` gives up. Only the last
     question counts: an earlier one ends at its next yield, and its pictures are dropped. A question that was answered
-    before is answered from memory.
+    before is answered from memory. It is for models that are too large for a page; `Write` runs smaller ones there.
     """
 
     STATE = ("question",)
