@@ -18,13 +18,14 @@ named = dict(zip(("a fox", "a pizza"), pictures))
 mask = torch.ones(2, 1, 16, 16)
 mask[:, :, :8] = 0
 """.strip()
-# Of each view: how it is made, how it is asked, and another state of it.
+SEED = ("seed of the noise", "seed")
+# Of each view: how it is made, how it is asked, and the label and the name of what is then changed from 0 to 1.
 ASKED = {
-    "Write": ("load('glide-shapes', 'cpu'), ['a red circle']", "Draw", ("seed of the noise", "seed")),
-    "Draw": ("load('digits', 'cpu')", "Draw", ("label", "label")),
+    "Write": ("load('glide-shapes', 'cpu'), ['a red circle']", "Draw", SEED),
+    "Draw": ("load('digits', 'cpu')", "Draw", SEED),
     "AskCLIP": ("load('clip-emoji', 'cpu'), named, ['a fox', 'a pizza']", "Compare", None),
-    "FillIn": ("load('inpaint-emoji', 'cpu'), named, mask, ['a cat', 'a cat']", "Fill in", ("seed of the noise", "seed")),
-    "Vary": ("load_chain('unclip-emoji', 'cpu'), named, steps=4", "Draw", ("seed of the noise", "seed")),
+    "FillIn": ("load('inpaint-emoji', 'cpu'), named, mask, ['a cat', 'a cat']", "Fill in", SEED),
+    "Vary": ("load_chain('unclip-emoji', 'cpu'), named, steps=4", "Draw", SEED),
 }
 
 
