@@ -106,7 +106,6 @@ function drawing(kit, { words, refuse = () => "", loading, draw, step, finish, s
       if (!answer) return;
       kit.drew(answer);
       const more = finish(answer) ?? "";
-      enlarging?.blank();
       kit.figure.closest(".ddpm-view").dataset.finished = JSON.stringify(now);
       describe(` ${done[0].toUpperCase()}${done.slice(1)}.${more && ` ${more}`}`);
       if (enlarging) await enlarge(answer, now, current);

@@ -127,6 +127,16 @@ class TestOnAPage:
         assert 180 < len(read) <= 200 and read.split()[-1] in ("a", "fish", "and", "another", "elephant")
         expect(page.locator(".said").first).to_contain_text("Only its first 200 letters are read.")
 
+    def test_what_is_not_drawn_yet_shows_no_other_picture(self, page):
+        page.get_by_label("seed of the noise").press("ArrowRight")
+        expect(page.locator(".caption")).to_contain_text("It is not drawn yet: press Draw.")
+        grey = """canvas => {
+          const [x, y] = canvas.place(0, 0, 8, 8);
+          return [...canvas.getContext("2d").getImageData(x, y, 1, 1).data.slice(0, 3)];
+        }"""
+        for canvas in page.locator(".live canvas").all()[:2]:
+            assert canvas.evaluate(grey) == [230, 230, 230]
+
     def test_nothing_is_drawn_for_an_empty_caption(self, page):
         ask(page, "a blue fish")
         page.wait_for_function(FINISHED, timeout=60_000)
