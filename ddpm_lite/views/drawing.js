@@ -95,7 +95,11 @@ function drawing(kit, { words, refuse = () => "", loading, draw, step, finish, s
     handled = JSON.stringify(now);
     const refused = refuse(now);
     tell(refused);
-    if (refused) return void rest();
+    if (refused) {
+      progress(null);
+      rest();
+      return;
+    }
     describe(loading() ? " The weights are being loaded." : "");
     try {
       const begin = () => {

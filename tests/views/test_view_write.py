@@ -143,6 +143,7 @@ class TestOnAPage:
         page.get_by_label("A caption", exact=True).fill("")
         ask(page, "a red fish", "another, from the same noise")
         assert alert(page) == "Write what the picture is to show."
+        expect(page.get_by_role("progressbar")).to_be_hidden()
         ask(page, "a green fish")
         page.wait_for_function(FINISHED, timeout=60_000)
         expect(page.locator(".live [role=alert]")).to_be_hidden()
