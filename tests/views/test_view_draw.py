@@ -1,7 +1,8 @@
-"""Draw: at each move a page from a disk draws a digit as the package draws it. For JupyterLab see test_view_draw_lab."""
+"""Draw: at each move a page from a disk draws a digit as the package draws it. For JupyterLab see test_drawing_lab."""
 
 import json
 import time
+from contextlib import suppress
 
 import numpy as np
 import psutil
@@ -216,8 +217,11 @@ class TestOnAPage:
                 page.evaluate(DRAWINGS, drawings)
                 session.send("HeapProfiler.collectGarbage")
                 found = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
-                children = [each for each in psutil.Process().children(recursive=True) if "--type=renderer" in each.cmdline()]
-                return found["JSHeapUsedSize"], max(each.memory_info().rss for each in children)
+                sizes = []
+                for process in psutil.Process().children(recursive=True):
+                    with suppress(psutil.Error):  # one that has ended meanwhile
+                        sizes += [process.memory_info().rss] * ("--type=renderer" in process.cmdline())
+                return found["JSHeapUsedSize"], max(sizes)
 
             before = after(50)
             grown = np.subtract(after(200), before)

@@ -234,13 +234,13 @@ class TestOnAPage:
         ask(page, "a fox")
         filled(page)
         assert page.locator(".caption").inner_text().startswith("256 of 256 pixels of your picture are erased")
+        page.locator("input[type=file]").set_input_files(str(tmp_path / "empty.png"))
+        assert alert(page) == "“empty.png” is empty: it has no bytes."
         Image.effect_noise((2400, 1800), 50).save(tmp_path / "large.png")
         page.evaluate("turns = []; setInterval(() => turns.push(performance.now()), 10)")
         page.locator("input[type=file]").set_input_files(str(tmp_path / "large.png"))
         page.wait_for_function(f"!{ROOT}.dataset.state.split('\"mask\":\"')[1].slice(0, 256).includes('0')")
         assert page.evaluate("turns.length") > 8, "the page goes on while a large picture is read"
-        page.locator("input[type=file]").set_input_files(str(tmp_path / "empty.png"))
-        assert alert(page) == "“empty.png” is empty: it has no bytes."
 
     def test_captions_of_any_kind_are_only_words(self, page):
         page.get_by_role("slider", name="steps").press("Home")

@@ -237,7 +237,8 @@ class TestOnAPage:
         page.wait_for_function(f"{ROOT}.dataset.state.includes('robot')")
         assert "drawn beforehand" in page.locator(".caption").inner_text()
         first = drawn(page)
-        page.evaluate(f"window.steps = 0; {ROOT}.querySelectorAll('canvas')[1].getContext('2d').drawImage = () => window.steps++")
+        counted = f"{ROOT}.querySelectorAll('canvas')[1].getContext('2d').drawImage = () => window.steps++"
+        page.evaluate(f"window.steps = 0; {counted}; 0")  # Playwright would call a function
         page.get_by_role("button", name="Draw", exact=True).click()
         finished(page)
         assert np.abs(drawn(page) - first).mean() < 0.06, "beforehand it was drawn from weights of 16 bits"

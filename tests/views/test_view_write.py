@@ -1,4 +1,4 @@
-"""Write: a typed caption is drawn in the page, from a disk, as the package draws it. For JupyterLab see test_view_write_lab."""
+"""Write: a typed caption is drawn in the page, from a disk, as the package draws it. For JupyterLab see test_drawing_lab."""
 
 import numpy as np
 import pytest
