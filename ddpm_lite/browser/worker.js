@@ -1,7 +1,7 @@
 // What the worker does: it keeps the networks, and draws step by step. Between two steps it hears what has come: of the requests of
 // one asker, only the last is drawn.
 
-const ENLARGING = 1 << 20; // the stream of the noise for it: those before are of the steps of a drawing
+const ENLARGING = 1 << 20; // the stream of the noise for enlarging: those before are of the steps of a drawing
 
 const nextTurn = () => {
   const { port1, port2 } = new MessageChannel(); // setTimeout would wait for 4 ms

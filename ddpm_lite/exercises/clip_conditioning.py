@@ -8,16 +8,13 @@ from ..networks.clip import CLIP
 from ..sampling import guidance
 from ..training import losses
 from ..training.losses import clip_loss as package_clip_loss
+from .kit.drawing import normal
 from .kit.exercise import write
-
-
-def _normal(g, *shape):
-    return torch.randn(shape, generator=g, dtype=torch.float64)
 
 
 def _features(g, n, d):
     """As they leave an encoder: each of another length."""
-    return _normal(g, n, d) * (0.3 + 3 * torch.rand(n, 1, generator=g, dtype=torch.float64))
+    return normal(g, n, d) * (0.3 + 3 * torch.rand(n, 1, generator=g, dtype=torch.float64))
 
 
 def _length(features):
@@ -155,12 +152,12 @@ def divided_by_the_logarithm(image_features, text_features, logit_scale):
 def _tables(g):
     """Logits of batches, from before the training to near its end."""
     return [
-        ("a network that knows nothing", 2 * _normal(g, 6, 6)),
-        ("a network that knows nothing", _normal(g, 4, 4)),
-        ("partners that are found", 3 * _normal(g, 8, 8) + 4 * torch.eye(8, dtype=torch.float64)),
-        ("a large scale", 8 * _normal(g, 5, 5)),
-        ("a batch of two", 2 * _normal(g, 2, 2)),
-        ("a batch of one", _normal(g, 1, 1)),
+        ("a network that knows nothing", 2 * normal(g, 6, 6)),
+        ("a network that knows nothing", normal(g, 4, 4)),
+        ("partners that are found", 3 * normal(g, 8, 8) + 4 * torch.eye(8, dtype=torch.float64)),
+        ("a large scale", 8 * normal(g, 5, 5)),
+        ("a batch of two", 2 * normal(g, 2, 2)),
+        ("a batch of one", normal(g, 1, 1)),
     ]
 
 
@@ -544,7 +541,7 @@ def no_caption_dropped(tokens, empty, u, p):
 def _answers(g):
     """The network's answer without the caption and with it, and the scale."""
     return [
-        (label, _normal(g, *shape), _normal(g, *shape), scale)
+        (label, normal(g, *shape), normal(g, *shape), scale)
         for label, shape, scale in (
             ("pictures", (4, 3, 8, 8), 3.0),
             ("pictures", (2, 1, 6, 6), 7.5),

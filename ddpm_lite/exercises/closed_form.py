@@ -5,14 +5,11 @@ import torch
 from ..maths import gaussian
 from ..maths.schedule import Schedule
 from .kit.asking import Prediction
+from .kit.drawing import normal
 from .kit.drawing import schedule as drawn
 from .kit.exercise import write
 
 SCHEDULE = Schedule.linear(1000)
-
-
-def _normal(g, *shape):
-    return torch.randn(shape, generator=g, dtype=torch.float64)
 
 
 # in section 2.1, before the product is computed
@@ -137,7 +134,7 @@ def _films(g):
         ("as many steps as pixels", (1, 4, 4), [1, 4, 9, 16], 25),
         ("a single step", (1, 8, 8), [7], 12),
     ):
-        cases.append((label, _normal(g, *shape), _normal(g, *shape), visit, drawn(g, T)))
+        cases.append((label, normal(g, *shape), normal(g, *shape), visit, drawn(g, T)))
     return cases
 
 
@@ -245,7 +242,7 @@ def _guesses(g):
         ("the first step", (4, 2), 1, 18),
         ("the last step", (4, 1, 8, 8), 20, 20),
     ):
-        cases.append((label, _normal(g, *shape), _normal(g, *shape), t, drawn(g, T)))
+        cases.append((label, normal(g, *shape), normal(g, *shape), t, drawn(g, T)))
     return cases
 
 
@@ -344,7 +341,7 @@ def _later(g):
         ("a single step", (4, 2), 12, 13, 30),
         ("from the clean picture", (4, 1, 8, 8), 0, 9, 14),
     ):
-        cases.append((label, _normal(g, *shape), s, t, _normal(g, *shape), drawn(g, T)))
+        cases.append((label, normal(g, *shape), s, t, normal(g, *shape), drawn(g, T)))
     return cases
 
 
@@ -453,9 +450,9 @@ def _noised(g):
         for _ in range(2):
             t = torch.randint(1, T + 1, (shape[0],), generator=g)
             x0 = torch.rand(shape, generator=g, dtype=torch.float64) * 2 - 1
-            cases.append((label, x0, t, _normal(g, *shape), drawn(g, T)))
+            cases.append((label, x0, t, normal(g, *shape), drawn(g, T)))
     ends = torch.tensor([0, 1, 40, 39])
-    return [*cases, ("the ends of the schedule", _normal(g, 4, 1, 5, 5), ends, _normal(g, 4, 1, 5, 5), drawn(g, 40))]
+    return [*cases, ("the ends of the schedule", normal(g, 4, 1, 5, 5), ends, normal(g, 4, 1, 5, 5), drawn(g, 40))]
 
 
 @write(

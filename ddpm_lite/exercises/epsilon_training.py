@@ -7,13 +7,9 @@ from ..maths import oracle
 from ..training.losses import eps_loss as package_eps_loss
 from ..training.losses import low_discrepancy_t as package_low_discrepancy_t
 from .bound import forward, log_average  # noqa: F401  # the first two
+from .kit.drawing import normal, told
 from .kit.drawing import schedule as drawn
-from .kit.drawing import told
 from .kit.exercise import write
-
-
-def _normal(g, *shape):
-    return torch.randn(shape, generator=g, dtype=torch.float64)
 
 
 def _of(table, x):
@@ -48,7 +44,7 @@ def _batches(g):
         ("a batch of one", (1, 1, 8, 8), 50),
     ):
         t = torch.randint(1, T + 1, (shape[0],), generator=g)
-        cases.append((label, _StandIn(g), _normal(g, *shape), t, _normal(g, *shape), drawn(g, T)))
+        cases.append((label, _StandIn(g), normal(g, *shape), t, normal(g, *shape), drawn(g, T)))
     return cases
 
 
@@ -327,7 +323,7 @@ def _noisy(g):
         ("a batch of one", (1, 1, 8, 8), 200, (100,)),
         ("faint noise", (4, 1, 8, 8), 500, (2,)),
     ):
-        cases += [(label, _normal(g, *shape), t, _Denoiser(g), drawn(g, T)) for t in steps]
+        cases += [(label, normal(g, *shape), t, _Denoiser(g), drawn(g, T)) for t in steps]
     return cases
 
 
@@ -457,9 +453,9 @@ def _few_points(g):
     ):
         schedule = drawn(g, T)
         a = schedule.alpha_bar[t]
-        points = _normal(g, k, d)
+        points = normal(g, k, d)
         nearby = points[torch.randint(k, (batch,), generator=g)]
-        cases.append((label, a.sqrt() * nearby + (1 - a).sqrt() * _normal(g, batch, d), t, points, schedule))
+        cases.append((label, a.sqrt() * nearby + (1 - a).sqrt() * normal(g, batch, d), t, points, schedule))
     return cases
 
 
@@ -688,12 +684,12 @@ class _Gradient:
 def _runs(g):
     """First weights, the gradient, steps, learning rate and decay."""
     return [
-        ("many steps", _normal(g, 6), _Gradient(g), 12, 0.3, 0.9),
-        ("many steps", _normal(g, 4), _Gradient(g), 9, 0.1, 0.99),
-        ("a matrix of weights", _normal(g, 3, 5), _Gradient(g), 5, 0.2, 0.8),
-        ("a single weight", _normal(g, 1), _Gradient(g), 4, 0.4, 0.5),
-        ("two steps", _normal(g, 5), _Gradient(g), 2, 0.2, 0.9),
-        ("a single step", _normal(g, 5), _Gradient(g), 1, 0.2, 0.7),
+        ("many steps", normal(g, 6), _Gradient(g), 12, 0.3, 0.9),
+        ("many steps", normal(g, 4), _Gradient(g), 9, 0.1, 0.99),
+        ("a matrix of weights", normal(g, 3, 5), _Gradient(g), 5, 0.2, 0.8),
+        ("a single weight", normal(g, 1), _Gradient(g), 4, 0.4, 0.5),
+        ("two steps", normal(g, 5), _Gradient(g), 2, 0.2, 0.9),
+        ("a single step", normal(g, 5), _Gradient(g), 1, 0.2, 0.7),
     ]
 
 

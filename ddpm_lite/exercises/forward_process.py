@@ -6,13 +6,9 @@ import torch
 
 from ..maths import gaussian
 from .kit.asking import Answer
+from .kit.drawing import normal
 from .kit.drawing import schedule as drawn
 from .kit.exercise import write
-
-
-def _normal(g, *shape):
-    return torch.randn(shape, generator=g, dtype=torch.float64)
-
 
 # in section 1.3, before the package's step is tested
 
@@ -30,7 +26,7 @@ def _steps(g):
         ("the first step", (4, 1, 8, 8), 1, 15),
         ("the last step", (4, 2), 20, 20),
     ):
-        cases.append((label, _normal(g, *shape), t, _normal(g, *shape), drawn(g, T)))
+        cases.append((label, normal(g, *shape), t, normal(g, *shape), drawn(g, T)))
     return cases
 
 
@@ -114,7 +110,7 @@ def _walks(g):
         ("a single step", (3, 1, 6, 6), 1, 0.4),
         ("many steps", (7,), 40, 0.05),
     ):
-        cases.append((label, _normal(g, *shape), beta, _normal(g, n, *shape)))
+        cases.append((label, normal(g, *shape), beta, normal(g, n, *shape)))
     return cases
 
 
@@ -337,7 +333,7 @@ def _short_walks(g):
         ("many numbers", (30,), 10),
         ("a single step", (3, 1, 6, 6), 1),
     ):
-        cases.append((label, _normal(g, *shape), _normal(g, T + 1, *shape), drawn(g, T)))
+        cases.append((label, normal(g, *shape), normal(g, T + 1, *shape), drawn(g, T)))
     return cases
 
 

@@ -3,12 +3,8 @@
 import torch
 
 from .kit.asking import Answer, Prediction
+from .kit.drawing import normal
 from .kit.exercise import write
-
-
-def _normal(g, *shape):
-    return torch.randn(shape, generator=g, dtype=torch.float64)
-
 
 # in section 0.1, after the note on the Fréchet distance
 
@@ -20,12 +16,12 @@ def _bells(g):
         return torch.rand(shape, generator=g, dtype=torch.float64) * 3 + 0.1
 
     return [
-        ("many pairs", _normal(g, 6), var(6), _normal(g, 6), var(6)),
-        ("a table of pairs", _normal(g, 3, 4), var(3, 4), _normal(g, 3, 4), var(3, 4)),
-        ("one pair", _normal(g), var(), _normal(g), var()),
+        ("many pairs", normal(g, 6), var(6), normal(g, 6), var(6)),
+        ("a table of pairs", normal(g, 3, 4), var(3, 4), normal(g, 3, 4), var(3, 4)),
+        ("one pair", normal(g), var(), normal(g), var()),
         ("equal means", torch.ones(5, dtype=torch.float64), var(5), torch.ones(5, dtype=torch.float64), var(5)),
-        ("a point beside a bell", _normal(g, 4), torch.zeros(4, dtype=torch.float64), _normal(g, 4), var(4)),
-        ("large numbers", 50 * _normal(g, 5), 100 * var(5), 50 * _normal(g, 5), 100 * var(5)),
+        ("a point beside a bell", normal(g, 4), torch.zeros(4, dtype=torch.float64), normal(g, 4), var(4)),
+        ("large numbers", 50 * normal(g, 5), 100 * var(5), 50 * normal(g, 5), 100 * var(5)),
     ]
 
 
@@ -137,7 +133,7 @@ def _mixed(g):
         ("a batch of one", (1, 1, 8, 8), 0.9, 0.25),
         ("numbers", (7,), 0.05, 100.0),
     ):
-        cases.append((label, var**0.5 * _normal(g, *shape), p, _normal(g, *shape), var))
+        cases.append((label, var**0.5 * normal(g, *shape), p, normal(g, *shape), var))
     return cases
 
 
@@ -242,7 +238,7 @@ def _pictures(g):
             ("numbers", (30,), 0.1),
         )
     ):
-        cases.append((label, _normal(g, *shape), p, torch.Generator().manual_seed(seed)))
+        cases.append((label, normal(g, *shape), p, torch.Generator().manual_seed(seed)))
     return cases
 
 
@@ -331,7 +327,7 @@ def _classes(g):
     ):
         labels = torch.cat([torch.arange(classes).repeat(2), torch.randint(classes, (n - 2 * classes,), generator=g)])
         labels = labels[torch.randperm(n, generator=g)]
-        cases.append((label, _normal(g, len(asked), 16), torch.tensor(asked), _normal(g, n, *shape), labels))
+        cases.append((label, normal(g, len(asked), 16), torch.tensor(asked), normal(g, n, *shape), labels))
     return cases
 
 

@@ -10,24 +10,16 @@ from ..networks.autoencoder import Encoding
 from ..sampling.editing import sdedit as package_sdedit
 from ..sampling.samplers import ddim_step
 from ..training.distillation import one_step
+from .kit.drawing import normal, told, uniform
 from .kit.drawing import schedule as drawn
-from .kit.drawing import told
 from .kit.exercise import write
-
-
-def _normal(g, *shape):
-    return torch.randn(shape, generator=g, dtype=torch.float64)
-
-
-def _uniform(g, *shape):
-    return torch.rand(shape, generator=g, dtype=torch.float64)
 
 
 class _Net:
     """Stands in for a network, another one in each case: its answer depends on both of its inputs."""
 
     def __init__(self, g):
-        self.scale = (0.5 + _uniform(g)).item()
+        self.scale = (0.5 + uniform(g)).item()
 
     def __call__(self, x, t, cond=None):
         return torch.tanh(self.scale * x) - 0.05 * told(t, x) * x / (1 + x**2)
@@ -45,8 +37,8 @@ def _gaussians(g):
         ("vectors", (5, 7)),
         ("a batch of one", (1, 3, 2, 2)),
     ):
-        cases.append((label, _normal(g, *shape), 0.7 * _normal(g, *shape) - 0.5))
-    cases.append(("wide latents", _normal(g, 3, 2, 4), 0.2 + _uniform(g, 3, 2, 4)))  # all log-variances above 0
+        cases.append((label, normal(g, *shape), 0.7 * normal(g, *shape) - 0.5))
+    cases.append(("wide latents", normal(g, 3, 2, 4), 0.2 + uniform(g, 3, 2, 4)))  # all log-variances above 0
     return cases
 
 
@@ -146,8 +138,8 @@ def _encodings(g):
         ("one", (1, 3, 2, 4)),
     ):
         c = shape[1]
-        said = _normal(g, *shape), 0.6 * _normal(g, *shape) - 1, _normal(g, *shape)
-        cases.append((label, *said, _normal(g, c), 0.3 + 2 * _uniform(g, c)))
+        said = normal(g, *shape), 0.6 * normal(g, *shape) - 1, normal(g, *shape)
+        cases.append((label, *said, normal(g, c), 0.3 + 2 * uniform(g, c)))
     return cases
 
 
@@ -231,8 +223,8 @@ def noise_added_after_scaling(mean, log_var, z, channel_mean, channel_var):
 
 def _by_its_own_statistics(mean, log_var, z, correction):
     latents = mean + (log_var / 2).exp() * z
-    m, s = (f((0, 2, 3), keepdim=True) for f in (latents.mean, lambda *a, **k: latents.std(*a, correction=correction, **k)))
-    return (latents - m) / s
+    own = latents.mean((0, 2, 3), keepdim=True)
+    return (latents - own) / latents.std((0, 2, 3), correction=correction, keepdim=True)
 
 
 @scaled_latents.wrong(
@@ -262,7 +254,7 @@ def _pictures(g):
         ("one channel", (2, 1, 8, 4), 4),
         ("one", (1, 2, 6, 4), 2),
     )
-    return [(label, _normal(g, *shape), patch) for label, shape, patch in sizes]
+    return [(label, normal(g, *shape), patch) for label, shape, patch in sizes]
 
 
 @write(
@@ -340,7 +332,7 @@ class _Layer:
     """Stands in for attention or an MLP: each place sees all places."""
 
     def __init__(self, g, width):
-        self.weight = _normal(g, width, width) / width**0.5
+        self.weight = normal(g, width, width) / width**0.5
 
     def __call__(self, x):
         return torch.tanh(x @ self.weight.to(x.dtype) + 0.3 * x.mean(-2, keepdim=True) + 0.2)
@@ -350,7 +342,7 @@ class _Norm:
     """LayerNorm without parameters, with another small number under its root in each case."""
 
     def __init__(self, g):
-        self.eps = (0.1 + _uniform(g)).item()
+        self.eps = (0.1 + uniform(g)).item()
 
     def __call__(self, x):
         return F.layer_norm(x, x.shape[-1:], eps=self.eps)
@@ -365,8 +357,8 @@ def _blocks(g):
         ("patches", (4, 3, 5)),
         ("a batch of one", (1, 6, 4)),
     ):
-        from_emb = [_normal(g, b, width) for _ in range(3)]
-        cases.append((label, 2 * _normal(g, b, n, width) + 0.5, _Norm(g), _Layer(g, width), *from_emb))
+        from_emb = [normal(g, b, width) for _ in range(3)]
+        cases.append((label, 2 * normal(g, b, n, width) + 0.5, _Norm(g), _Layer(g, width), *from_emb))
     return cases
 
 
@@ -478,7 +470,7 @@ def _teachers(g):
         ("points", (5, 2), 15, (15, 9, 2)),
         ("the last step", (4, 2), 18, (8, 4, 0)),
     ):
-        cases.append((label, _Net(g), _normal(g, *shape), *steps, drawn(g, T)))
+        cases.append((label, _Net(g), normal(g, *shape), *steps, drawn(g, T)))
     return cases
 
 
@@ -605,7 +597,7 @@ def _edits(g):
         ("points", (5, 2), 15, [6, 2]),
         ("one step", (4, 2), 18, [7]),
     ):
-        cases.append((label, _Net(g), 0.7 * _normal(g, *shape), visit, _normal(g, *shape), drawn(g, T)))
+        cases.append((label, _Net(g), 0.7 * normal(g, *shape), visit, normal(g, *shape), drawn(g, T)))
     return cases
 
 

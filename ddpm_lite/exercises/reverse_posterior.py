@@ -8,15 +8,11 @@ from ..data import points
 from ..maths import gaussian
 from ..maths.schedule import Schedule
 from .kit.asking import Prediction
+from .kit.drawing import normal, told
 from .kit.drawing import schedule as drawn
-from .kit.drawing import told
 from .kit.exercise import write
 
 SCHEDULE = Schedule.linear(1000)
-
-
-def _normal(g, *shape):
-    return torch.randn(shape, generator=g, dtype=torch.float64)
 
 
 # after section 3.1
@@ -36,7 +32,7 @@ def _places(g):
         ("the first step", points.three_humps(), 9, (1,)),
         ("small steps", points.two_humps(), 1000, (400,)),
     )
-    return [(label, _grid(g), _normal(g), t, data, drawn(g, T)) for label, data, T, ts in kinds for t in ts]
+    return [(label, _grid(g), normal(g), t, data, drawn(g, T)) for label, data, T, ts in kinds for t in ts]
 
 
 def back_density(x, x_t, t, data, schedule):
@@ -153,7 +149,7 @@ def _pairs(g):
         ("a batch of one", (1, 1, 8, 8), 15),
     ):
         t = torch.randint(2, T + 1, (shape[0],), generator=g)
-        cases.append((label, _normal(g, *shape), _normal(g, *shape), t, drawn(g, T)))
+        cases.append((label, normal(g, *shape), normal(g, *shape), t, drawn(g, T)))
     return cases
 
 
@@ -273,7 +269,7 @@ def _steps_back(g):
         ("a batch of one", (1, 1, 8, 8), 12, (7,)),
         ("the last step", (4, 1, 8, 8), 4, (1,)),
     ):
-        cases += [(label, _normal(g, *shape), _normal(g, *shape), t, _normal(g, *shape), drawn(g, T)) for t in steps]
+        cases += [(label, normal(g, *shape), normal(g, *shape), t, normal(g, *shape), drawn(g, T)) for t in steps]
     return cases
 
 
@@ -510,7 +506,7 @@ def _chains(g):
         ("a long chain", 3, 6),
     ):
         var = torch.rand(T + 1, generator=g, dtype=torch.float64) * 0.5 + 0.2
-        cases.append((label, _normal(g, batch, T + 1), _StepMean(g), var))
+        cases.append((label, normal(g, batch, T + 1), _StepMean(g), var))
     return cases
 
 

@@ -9,14 +9,9 @@ from ..sampling.loop import timesteps
 from ..sampling.samplers import ddim_step as package_ddim_step
 from ..sampling.samplers import ddpm_step as package_ddpm_step
 from .judging import recall  # noqa: F401  # exercise 5.7
+from .kit.drawing import normal, told
 from .kit.drawing import schedule as drawn
-from .kit.drawing import told
 from .kit.exercise import write
-
-
-def _normal(g, *shape):
-    return torch.randn(shape, generator=g, dtype=torch.float64)
-
 
 # in section 5.1, before Algorithm 2 stands there as code
 
@@ -31,7 +26,7 @@ def _at_t(g):
         ("a batch of one", (1, 1, 8, 8), 12, (11,)),
         ("the last step", (4, 1, 8, 8), 18, (1,)),
     ):
-        cases += [(label, _normal(g, *shape), _normal(g, *shape), t, _normal(g, *shape), drawn(g, T)) for t in steps]
+        cases += [(label, normal(g, *shape), normal(g, *shape), t, normal(g, *shape), drawn(g, T)) for t in steps]
     return cases
 
 
@@ -323,7 +318,7 @@ def _walks(g):
         ("a batch of one", (1, 1, 6, 6), 4),
         ("points", (4, 2), 1),
     ):
-        cases.append((label, _EpsModel(g), _normal(g, *shape), _normal(g, T + 1, *shape), drawn(g, T)))
+        cases.append((label, _EpsModel(g), normal(g, *shape), normal(g, T + 1, *shape), drawn(g, T)))
     return cases
 
 
@@ -496,7 +491,7 @@ def _dials(g):
         ("eta in between", (3, 3, 4, 5), 300, 200, 0.3, 400),
         ("a step to s = 0", (4, 2), 4, 0, 0.8, 12),
     ):
-        cases.append((label, _normal(g, *shape), _normal(g, *shape), t, s, eta, _normal(g, *shape), drawn(g, T)))
+        cases.append((label, normal(g, *shape), normal(g, *shape), t, s, eta, normal(g, *shape), drawn(g, T)))
     return cases
 
 
@@ -673,7 +668,7 @@ def _nets(g):
         ("a network that was loaded", 5, 3, [1000, 300, 0], False),
         ("a network that was loaded", 3, 2, [600, 0], False),
     ):
-        cases.append((label, _Net(_normal(g, d, d), training), _normal(g, batch, d), visit, drawn(g, visit[0])))
+        cases.append((label, _Net(normal(g, d, d), training), normal(g, batch, d), visit, drawn(g, visit[0])))
     return cases
 
 
@@ -786,7 +781,7 @@ def _two_sets(g):
         ("numbers", 25, 35, 1, 0.8, 0.2),
         ("small sets", 3, 4, 3, 1.2, 0.5),
     ):
-        cases.append((label, std * _normal(g, n, d) + shift + 1, _normal(g, m, d) + 1))
+        cases.append((label, std * normal(g, n, d) + shift + 1, normal(g, m, d) + 1))
     return cases
 
 

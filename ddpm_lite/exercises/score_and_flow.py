@@ -9,24 +9,16 @@ from ..maths.score import precondition as package_precondition
 from ..maths.score import reverse_drift as package_reverse_drift
 from ..sampling.samplers import ddim_step as package_ddim_step
 from ..sampling.samplers import euler_step as package_euler_step
+from .kit.drawing import normal, told, uniform
 from .kit.drawing import schedule as drawn
-from .kit.drawing import told
 from .kit.exercise import write
-
-
-def _normal(g, *shape):
-    return torch.randn(shape, generator=g, dtype=torch.float64)
-
-
-def _uniform(g, *shape):
-    return torch.rand(shape, generator=g, dtype=torch.float64)
 
 
 class _Net:
     """Stands in for a network, another one in each case: its answer depends on both of its inputs."""
 
     def __init__(self, g):
-        self.scale = (0.5 + _uniform(g)).item()
+        self.scale = (0.5 + uniform(g)).item()
 
     def __call__(self, x, t, cond=None):
         return torch.tanh(self.scale * x) - 0.3 * told(t, x) * x
@@ -39,8 +31,8 @@ def _mixtures(g):
     """Points, and the weights, means and width of a mixture."""
     cases = []
     for label, n, K, D in (("a line", 6, 3, 1), ("the plane", 5, 4, 2), ("the plane", 4, 2, 2), ("one point", 1, 3, 2)):
-        weights = 0.3 + _uniform(g, K)
-        cases.append((label, _normal(g, n, D), weights / weights.sum(), _normal(g, K, D), 0.6 + 0.8 * _uniform(g)))
+        weights = 0.3 + uniform(g, K)
+        cases.append((label, normal(g, n, D), weights / weights.sum(), normal(g, K, D), 0.6 + 0.8 * uniform(g)))
     return cases
 
 
@@ -148,7 +140,7 @@ def _noised(g):
         ("a batch of one", (1, 2), 12),
     ):
         t = torch.randint(1, T + 1, shape[:1], generator=g)
-        cases.append((label, _Net(g), _normal(g, *shape), t, _normal(g, *shape), drawn(g, T)))
+        cases.append((label, _Net(g), normal(g, *shape), t, normal(g, *shape), drawn(g, T)))
     return cases
 
 
@@ -254,8 +246,8 @@ def _back(g):
     """x, its score, beta, h and fresh noise."""
     cases = []
     for label, shape in (("points", (6, 2)), ("points", (4, 1)), ("pictures", (3, 1, 4, 4)), ("a batch of one", (1, 2))):
-        beta, h = 1 + 8 * _uniform(g), 0.02 + 0.1 * _uniform(g)
-        cases.append((label, _normal(g, *shape), _normal(g, *shape), beta, h, _normal(g, *shape)))
+        beta, h = 1 + 8 * uniform(g), 0.02 + 0.1 * uniform(g)
+        cases.append((label, normal(g, *shape), normal(g, *shape), beta, h, normal(g, *shape)))
     return cases
 
 
@@ -344,7 +336,7 @@ def _leaps(g):
         ("a batch of one", (1, 2), 12, ((11, 10),)),
         ("the last step", (4, 2), 18, ((5, 0),)),
     ):
-        cases += [(label, _normal(g, *shape), _normal(g, *shape), t, s, drawn(g, T)) for t, s in leaps]
+        cases += [(label, normal(g, *shape), normal(g, *shape), t, s, drawn(g, T)) for t, s in leaps]
     return cases
 
 
@@ -430,8 +422,8 @@ def _slopes(g):
     """A field, x and falling times."""
     cases = []
     for label, shape, n in (("points", (5, 2), 5), ("points", (3, 1), 3), ("pictures", (2, 1, 4, 4), 4), ("one step", (4, 2), 2)):
-        times = (0.1 + _uniform(g, n)).cumsum(0).flip(0) / n
-        cases.append((label, _Net(g), _normal(g, *shape), times.tolist()))
+        times = (0.1 + uniform(g, n)).cumsum(0).flip(0) / n
+        cases.append((label, _Net(g), normal(g, *shape), times.tolist()))
     return cases
 
 
@@ -523,8 +515,8 @@ def _networks(g):
     """A network, y = x_0 + sigma eps, sigma for each item and the standard deviation of the data."""
     cases = []
     for label, shape in (("points", (5, 2)), ("points", (3, 3)), ("pictures", (3, 1, 4, 4)), ("a batch of one", (1, 2))):
-        sigma = 0.2 + 3 * _uniform(g, shape[0])
-        cases.append((label, _Net(g), _normal(g, *shape), sigma, 0.3 + 0.5 * _uniform(g)))
+        sigma = 0.2 + 3 * uniform(g, shape[0])
+        cases.append((label, _Net(g), normal(g, *shape), sigma, 0.3 + 0.5 * uniform(g)))
     return cases
 
 
@@ -610,7 +602,7 @@ def _pairs(g):
     """A network, x_0, noise and a time for each item."""
     cases = []
     for label, shape in (("points", (6, 2)), ("points", (4, 1)), ("pictures", (3, 1, 4, 4)), ("a batch of one", (1, 2))):
-        cases.append((label, _Net(g), _normal(g, *shape), _normal(g, *shape), 0.05 + 0.9 * _uniform(g, shape[0])))
+        cases.append((label, _Net(g), normal(g, *shape), normal(g, *shape), 0.05 + 0.9 * uniform(g, shape[0])))
     return cases
 
 

@@ -9,13 +9,9 @@ from ..networks.prior import closest as package_closest
 from ..networks.prior import slerp as package_slerp
 from ..sampling.editing import invert
 from ..sampling.samplers import ddim_step
+from .kit.drawing import normal, told
 from .kit.drawing import schedule as drawn
-from .kit.drawing import told
 from .kit.exercise import write
-
-
-def _normal(g, *shape):
-    return torch.randn(shape, generator=g, dtype=torch.float64)
 
 
 def _uniform(g, low, high, *shape):
@@ -40,9 +36,9 @@ def _encoded(g):
         ("kinds that point away from each other", 6, 7, -0.9),
         ("a batch of two", 2, 5, 0.7),
     ):
-        axis, turn, meant = _normal(g, 1, d), _normal(g, 1, d), 0.7 * _normal(g, n, d)
+        axis, turn, meant = normal(g, 1, d), normal(g, 1, d), 0.7 * normal(g, n, d)
         turned = axes * axis + math.sqrt(1 - axes**2) * turn
-        image, text = (x + meant + 0.4 * _normal(g, n, d) for x in (axis, turned))
+        image, text = (x + meant + 0.4 * normal(g, n, d) for x in (axis, turned))
         cases.append((label, _uniform(g, 0.3, 3, n, 1) * image, _uniform(g, 0.3, 3, n, 1) * text))
     return cases
 
@@ -234,7 +230,7 @@ def _imagined(g):
         ("as many candidates as captions", 6, 6, 6),
         ("one caption", 3, 1, 8),
     ):
-        candidates, text = (_normal(g, *shape) for shape in ((k, n, d), (n, d)))
+        candidates, text = (normal(g, *shape) for shape in ((k, n, d), (n, d)))
         cases.append((label, candidates * _uniform(g, 0.4, 2.5, k, n, 1), text * _uniform(g, 0.4, 2.5, n, 1)))
     return cases
 
@@ -406,7 +402,7 @@ def _embeddings(g):
         ("a batch of one", 1, 8, 4, 100),
     ):
         t = torch.randint(1, T + 1, (n,), generator=g)
-        z, eps, y = _normal(g, n, d), _normal(g, n, d), _normal(g, n, k)
+        z, eps, y = normal(g, n, d), normal(g, n, d), normal(g, n, k)
         cases.append((label, _Imagines(g), z, t, eps, y, drawn(g, T)))
     return cases
 
@@ -509,13 +505,13 @@ def _conditions(g):
         tokens = torch.randint(3, 30, (n, length), generator=g)
         empty = torch.tensor([1, 2, *[0] * (length - 2)])
         u, v = (torch.rand(n, generator=g, dtype=torch.float64) for _ in range(2))
-        cases.append((label, tokens, _normal(g, n, d), empty, u, v, p, q))
+        cases.append((label, tokens, normal(g, n, d), empty, u, v, p, q))
     tokens, empty = torch.tensor([[1, 5, 2], [1, 7, 2]]), torch.tensor([1, 2, 0])
     for label, one, other in (
         ("a batch of two", [0.2, 0.9], [0.9, 0.2]),
         ("numbers equal to the shares", [0.5, 0.1], [0.2, 0.5]),
     ):
-        cases.append((label, tokens, _normal(g, 2, 3), empty, torch.tensor(one), torch.tensor(other), 0.5, 0.5))
+        cases.append((label, tokens, normal(g, 2, 3), empty, torch.tensor(one), torch.tensor(other), 0.5, 0.5))
     return cases
 
 
@@ -641,7 +637,7 @@ def _upward(g):
         ("the step from t = 0", (3, 1, 6, 6), 0, 5, 12),
         ("the step to t_next = T", (3, 4), 15, 20, 20),
     ):
-        cases.append((label, _normal(g, *shape), _normal(g, *shape), t, t_next, drawn(g, T)))
+        cases.append((label, normal(g, *shape), normal(g, *shape), t, t_next, drawn(g, T)))
     return cases
 
 
@@ -823,7 +819,7 @@ def _two_ends(g):
         ("the ends, share = 0 and share = 1", 3, 4, (1.2, 2.4), (1.2, 2.0), 0.0),
         ("the ends, share = 0 and share = 1", 3, 4, (1.2, 2.4), (0.5, 0.9), 1.0),
     ):
-        a, other = _unit(_normal(g, n, d)), _normal(g, n, d)
+        a, other = _unit(normal(g, n, d)), normal(g, n, d)
         across = _unit(other - (other * a).sum(1, keepdim=True) * a)
         w, length = _uniform(g, least, most, n, 1), _uniform(g, short, long, n, 1)
         cases.append((label, length * a, length * (w.cos() * a + w.sin() * across), share))

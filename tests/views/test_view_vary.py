@@ -5,7 +5,7 @@ import pytest
 import torch
 from engine import exact
 from lab import CHROMIUM, SCREENSHOTS
-from on_a_page import alert, part_of, published
+from on_a_page import FINISHED, ROOT, alert, opened, part_of, published
 from playwright.sync_api import expect
 from traitlets import TraitError
 
@@ -17,8 +17,6 @@ from ddpm_lite.networks.prior import slerp
 from ddpm_lite.views.vary import NEW, OWN, VARIATIONS, WAY, WORDS
 
 THINGS = {"a fox": "fox", "a panda": "panda", "a robot": "robot"}
-ROOT = "document.querySelector('.live').shadowRoot.querySelector('.ddpm-view')"
-DONE = f"JSON.stringify(JSON.parse({ROOT}.dataset.finished ?? '0')) === {ROOT}.dataset.state"
 
 
 @pytest.fixture(scope="module")
@@ -120,27 +118,16 @@ def folder(first, tmp_path_factory):
     return published(first, tmp_path_factory.mktemp("vary"))
 
 
-def opened(chromium, address: str, faults: list[str], **options):
-    page = chromium.new_page(**{"viewport": {"width": 1280, "height": 1000}} | options)
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(address)
-    page.wait_for_selector(".live canvas", state="attached")
-    return page
-
-
 @pytest.fixture
 def page(chromium, folder):
-    faults = []
-    page = opened(chromium, (folder / "view.html").as_uri(), faults, offline=True)
-    yield page
-    page.close()
-    assert not faults
+    with opened(chromium, folder) as page:
+        yield page
 
 
 def finished(page, large: bool = False) -> None:
     """Wait until what was last asked for is drawn; a change comes into the state with the next picture of the screen."""
     page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
-    page.wait_for_function(f"{DONE} && ({ROOT}.drawn.large || !{str(large).lower()})", timeout=60_000)
+    page.wait_for_function(f"{FINISHED} && ({ROOT}.drawn.large || !{str(large).lower()})", timeout=60_000)
 
 
 def drawn(page, name: str = "pictures") -> np.ndarray:
@@ -195,18 +182,17 @@ class TestOnAPage:
         part_of(folder, tmp_path, "engine")
         for name in ("clip-emoji", "decoder-emoji"):
             (tmp_path / "networks" / f"{name}.js").write_text(exported(view._models[name], 16).script())
-        page = opened(chromium, (tmp_path / "view.html").as_uri(), [])
-        page.get_by_role("button", name="Draw", exact=True).click()
-        for mode, begin in ((VARIATIONS, NEW), (WAY, NEW), (WAY, OWN), (WORDS, OWN)):
-            page.get_by_label("draw", exact=True).select_option(mode)
-            if mode != VARIATIONS:
-                page.get_by_label("begin with").select_option(begin)
-            finished(page)
-            put(view, mode=mode, begin=begin)
-            assert differs(page, view._draw(16)) < 1, (mode, begin)
-        assert page.locator(".caption").inner_text() == f"{view.describe()} Drawn."
-        assert alert(page).startswith("It is not enlarged. The weights of upsampler-emoji are missing")
-        page.close()
+        with opened(chromium, tmp_path) as page:
+            page.get_by_role("button", name="Draw", exact=True).click()
+            for mode, begin in ((VARIATIONS, NEW), (WAY, NEW), (WAY, OWN), (WORDS, OWN)):
+                page.get_by_label("draw", exact=True).select_option(mode)
+                if mode != VARIATIONS:
+                    page.get_by_label("begin with").select_option(begin)
+                finished(page)
+                put(view, mode=mode, begin=begin)
+                assert differs(page, view._draw(16)) < 1, (mode, begin)
+            assert page.locator(".caption").inner_text() == f"{view.describe()} Drawn."
+            assert alert(page).startswith("It is not enlarged. The weights of upsampler-emoji are missing")
 
     def test_the_last_of_many_moves_is_drawn(self, page):
         page.get_by_label("draw", exact=True).select_option(WAY)
@@ -230,30 +216,27 @@ class TestOnAPage:
         expect(page.get_by_label("seed of the noise")).to_be_hidden()
 
     def test_on_a_phone_with_reduced_motion_nothing_is_cut_off(self, chromium, folder, view):
-        faults = []
-        options = {"viewport": {"width": 390, "height": 844}, "reduced_motion": "reduce"}
-        page = opened(chromium, (folder / "view.html").as_uri(), faults, **options)
-        page.get_by_label("the picture", exact=True).select_option("a robot")
-        page.wait_for_function(f"{ROOT}.dataset.state.includes('robot')")
-        assert "drawn beforehand" in page.locator(".caption").inner_text()
-        first = drawn(page)
-        counted = f"{ROOT}.querySelectorAll('canvas')[1].getContext('2d').drawImage = () => window.steps++"
-        page.evaluate(f"window.steps = 0; {counted}; 0")  # Playwright would call a function
-        page.get_by_role("button", name="Draw", exact=True).click()
-        finished(page)
-        assert np.abs(drawn(page) - first).mean() < 0.06, "beforehand it was drawn from weights of 16 bits"
-        assert page.evaluate("window.steps") <= 8, "no step is seen, only what comes of them"
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        page.screenshot(path=SCREENSHOTS / "vary-phone.png", full_page=True)
-        page.close()
-        assert not faults
+        with opened(chromium, folder, 390, reduced_motion="reduce") as page:
+            page.get_by_label("the picture", exact=True).select_option("a robot")
+            page.wait_for_function(f"{ROOT}.dataset.state.includes('robot')")
+            assert "drawn beforehand" in page.locator(".caption").inner_text()
+            first = drawn(page)
+            counted = f"{ROOT}.querySelectorAll('canvas')[1].getContext('2d').drawImage = () => window.steps++"
+            page.evaluate(f"window.steps = 0; {counted}; 0")  # Playwright would call a function
+            page.get_by_role("button", name="Draw", exact=True).click()
+            finished(page)
+            assert np.abs(drawn(page) - first).mean() < 0.06, "beforehand it was drawn from weights of 16 bits"
+            assert page.evaluate("window.steps") <= 8, "no step is seen, only what comes of them"
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390
+            page.screenshot(path=SCREENSHOTS / "vary-phone.png", full_page=True)
 
     def test_missing_and_damaged_weights_are_told_and_the_still_pictures_stay(self, chromium, folder, tmp_path):
         part_of(folder, tmp_path, "engine", "clip-emoji", cut=("decoder-emoji",))
-        page = opened(chromium, (tmp_path / "view.html").as_uri(), [])
-        page.get_by_role("button", name="Draw", exact=True).click()
-        assert alert(page).startswith("The weights of decoder-emoji are damaged: networks/decoder-emoji.js holds nothing of it.")
-        page.get_by_label("the picture", exact=True).select_option("a robot")
-        page.wait_for_function(f"{ROOT}.dataset.state.includes('robot')")
-        assert "drawn beforehand" in page.locator(".caption").inner_text()
-        page.close()
+        with opened(chromium, tmp_path) as page:
+            page.get_by_role("button", name="Draw", exact=True).click()
+            assert alert(page).startswith(
+                "The weights of decoder-emoji are damaged: networks/decoder-emoji.js holds nothing of it."
+            )
+            page.get_by_label("the picture", exact=True).select_option("a robot")
+            page.wait_for_function(f"{ROOT}.dataset.state.includes('robot')")
+            assert "drawn beforehand" in page.locator(".caption").inner_text()

@@ -6,6 +6,16 @@ from torch import Tensor
 from ...maths.schedule import Schedule
 
 
+def normal(g: torch.Generator, *shape: int) -> Tensor:
+    """Numbers of a standard normal distribution."""
+    return torch.randn(shape, generator=g, dtype=torch.float64)
+
+
+def uniform(g: torch.Generator, *shape: int) -> Tensor:
+    """Numbers from 0 to 1."""
+    return torch.rand(shape, generator=g, dtype=torch.float64)
+
+
 def schedule(g: torch.Generator, T: int) -> Schedule:
     """A schedule of T steps of many sizes: no two that are drawn agree. About 0.02 of the picture's variance is left after T
     steps, if there are ten or more: enough for an answer in 32 bits."""
