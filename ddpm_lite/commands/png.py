@@ -62,4 +62,4 @@ def write_png(images: torch.Tensor, out: Path, columns: int, before: Sequence[to
         moving = {"save_all": True, "default_image": True, "append_images": [*film, last], "loop": 0}
         last.save(png, "png", **(moving | {"duration": [120] * len(film) + [3000]} if film else {}))
         weights.write_atomically(out, png.getvalue())
-        print(f"{len(images)} pictures in {out}")
+        print(f"{len(images)} picture{'s' if len(images) != 1 else ''} in {out}")
