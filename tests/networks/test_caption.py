@@ -367,13 +367,15 @@ def test_sample_draws_captions_and_says_in_a_line_what_it_ignores(run_folder, tm
     def said(*argv):
         assert cli.main(["sample", str(run_folder), *argv, "--steps", "2", "-o", str(out), "--device", "cpu"]) == 0
         printed = capsys.readouterr()
-        assert f"pictures in {out}" in printed.out
+        counts.append(printed.out.removesuffix(f" in {out}\n"))
         return printed.err.splitlines()
 
+    counts = []
     assert said("red circle", "blue square", "-n", "3") == []
     assert Image.open(out).size == (8 * (3 * 17 + 1), 8 * 18)
     assert said() == said("", "-n", "2") == []
     (line,) = said("a big red circle")
+    assert counts == ["3 pictures", "16 pictures", "2 pictures", "1 picture"]
     assert line == "ddpm_lite: This caption has words that the model never saw and ignores: 'a', 'big'"
     (line,) = said("red circle", "🐱")
     sees = "so the model sees the empty caption ('no condition'): '🐱'"
