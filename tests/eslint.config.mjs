@@ -1,7 +1,7 @@
 // How the JavaScript of the views and of the web pages is checked; without imports, so that any ESLint from 9 on can read it.
 const browser = ["window", "document", "console", "performance", "setTimeout", "clearTimeout", "localStorage", "Blob", "URL"];
 browser.push("ImageData", "OffscreenCanvas", "Path2D", "Event", "IntersectionObserver", "ResizeObserver", "TextDecoder", "atob");
-browser.push("requestAnimationFrame", "cancelAnimationFrame", "WebAssembly", "Worker", "MessageChannel");
+browser.push("requestAnimationFrame", "cancelAnimationFrame", "WebAssembly", "Worker", "MessageChannel", "DecompressionStream", "Response");
 
 export default [
   {

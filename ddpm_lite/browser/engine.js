@@ -1,7 +1,7 @@
 // The page's side of the engine: a worker made from text, so that it works in a page from a disk, and what is asked of it.
 
 // Whether this browser can run it, and show what it draws: plain JavaScript is enough, but it needs workers.
-const engineRuns = () => ["Worker", "Blob", "OffscreenCanvas"].every((name) => typeof globalThis[name] === "function");
+const engineRuns = () => ["Worker", "Blob", "OffscreenCanvas", "DecompressionStream"].every((name) => typeof globalThis[name] === "function");
 
 class Engine {
   // source: the script of the worker.
@@ -62,12 +62,25 @@ class Engine {
   }
 }
 
-// The bytes of base64.
-function fromBase64(text) {
-  const letters = atob(text);
-  const bytes = new Uint8Array(letters.length);
-  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
-  return bytes;
+// The bytes of a text in base 85: four of each five letters, the last of which may be missing.
+const BASE85 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~"; // RFC 1924
+function fromBase85(text) {
+  const values = new Uint8Array(128);
+  for (let i = 0; i < 85; i++) values[BASE85.charCodeAt(i)] = i;
+  const groups = Math.ceil(text.length / 5);
+  const view = new DataView(new ArrayBuffer(4 * groups));
+  for (let group = 0; group < groups; group++) {
+    let number = 0;
+    for (let i = 5 * group; i < 5 * group + 5; i++) number = 85 * number + (i < text.length ? values[text.charCodeAt(i)] : 84);
+    view.setUint32(4 * group, number);
+  }
+  return new Uint8Array(view.buffer, 0, 4 * groups - (5 * groups - text.length));
+}
+
+// The bytes that zlib has compressed.
+async function inflated(bytes) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 // What a script puts on the page's shelf: a network as { entry, bytes }, or the engine as { source }. The script is loaded when it
@@ -77,13 +90,13 @@ function fromShelf(name, address) {
   const arriving = (globalThis.ddpmLiteArriving ??= {});
   const subject = name === "engine" ? "The engine is" : `The weights of ${name} are`;
   arriving[name] ??= new Promise((resolve, reject) => {
-    const give = () => {
+    const give = async () => {
       if (shelf[name]?.source) return resolve(shelf[name]);
       if (!shelf[name]?.data) return reject(new Error(`${subject} damaged: ${address} holds nothing of it.`));
       try {
         const { data, ...entry } = shelf[name];
         delete shelf[name]; // the text is no longer needed
-        resolve({ entry, bytes: fromBase64(data) });
+        resolve({ entry, bytes: await inflated(fromBase85(data)) });
       } catch {
         reject(new Error(`${subject} damaged: ${address} cannot be read.`));
       }

@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from . import wasm
+from .noise import ENLARGING, IMAGINING
 
 HERE = Path(__file__).parent
 SHELF = "ddpmLiteNetworks"  # the global name under which scripts put the engine and the networks: {name: what is there}
@@ -26,7 +27,8 @@ def part(name: str) -> str:
 @cache
 def engine_script() -> str:
     """The engine alone, as functions that run anywhere: in a worker, in a page, in node."""
-    return wasm.script() + "".join(map(part, PARTS))
+    streams = f"const [ENLARGING, IMAGINING] = [{ENLARGING}, {IMAGINING}]; // of noise: see noise.py\n"
+    return wasm.script() + streams + "".join(map(part, PARTS))
 
 
 def worker_script() -> str:

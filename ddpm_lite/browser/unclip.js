@@ -1,16 +1,23 @@
-// DALL·E 2 in the page: what lies between two embeddings, or towards other words, and the noise from which a picture comes again.
+// DALL·E 2 in the page: the best of several embeddings, what lies between two, or towards other words, and the noise from which a
+// picture comes again.
+
+const CANDIDATES = 2; // models/unclip.py: so many embeddings the prior draws for each that is kept
+const IMAGINING_STEPS = 25;
+
+const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
+const cosine = (a, b) => dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+
+// networks/prior.py: of several embeddings, the one with the largest dot product with the caption's.
+function closest(candidates, text) {
+  const products = candidates.map((each) => dot(each, text));
+  return candidates[products.indexOf(Math.max(...products))];
+}
 
 // networks/prior.py: from a (share = 0) to b (share = 1) along the great circle.
 function slerp(a, b, share) {
-  let [both, ofA, ofB] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    both += a[i] * b[i];
-    ofA += a[i] * a[i];
-    ofB += b[i] * b[i];
-  }
-  const cosine = Math.min(1, both / Math.sqrt(ofA * ofB));
-  if (cosine < -1 + 1e-6) throw new Error("There is no single shortest path between two opposite embeddings.");
-  const w = Math.acos(cosine);
+  const shared = Math.min(1, cosine(a, b));
+  if (shared < -1 + 1e-6) throw new Error("There is no single shortest path between two opposite embeddings.");
+  const w = Math.acos(shared);
   return w < 1e-4 ? a : mix(Math.sin((1 - share) * w) / Math.sin(w), a, Math.sin(share * w) / Math.sin(w), b);
 }
 

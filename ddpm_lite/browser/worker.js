@@ -1,8 +1,6 @@
 // What the worker does: it keeps the networks, and draws step by step. Between two steps it hears what has come: of the requests of
 // one asker, only the last is drawn.
 
-const ENLARGING = 1 << 20; // the stream of the noise for enlarging: those before are of the steps of a drawing
-
 const nextTurn = () => {
   const { port1, port2 } = new MessageChannel(); // setTimeout would wait for 4 ms
   return new Promise((go) => {
@@ -88,6 +86,32 @@ function serve(post, way = null) {
     }
   }
 
+  // DALL·E 2: for each seed an embedding, and the picture that the decoder draws from it, and from the caption if it `reads` it too.
+  // source: "imagined", where the prior draws CANDIDATES of each and the one closest to the caption's is kept; "text", the caption's
+  // own; "none".
+  async function imagine(request) {
+    const { prior: name, clip, tokens, source, reads, seeds } = request;
+    const { dim } = found(clip).recipe.network;
+    const bottom = heap.top;
+    try {
+      const [text] = embedded(encodeText(found(clip), [tokens]), dim);
+      let embeddings = seeds.map(() => (source === "text" ? text : null));
+      if (source === "imagined") {
+        const net = found(name);
+        const all = Array.from({ length: CANDIDATES }, (_, k) => [...noises(seeds, dim, IMAGINING + k)]).flat();
+        const eps = predictor(net, Array(CANDIDATES * seeds.length).fill({ tokens, embedding: text }), 1);
+        const x = await drawn(request, "imagine", net, eps, Float32Array.from(all), { steps: IMAGINING_STEPS, clip: false });
+        if (!x) return { stopped: true };
+        const candidate = (k, i) => x.slice((k * seeds.length + i) * dim, (k * seeds.length + i + 1) * dim);
+        embeddings = seeds.map((_, i) => closest(Array.from({ length: CANDIDATES }, (_each, k) => candidate(k, i)), text));
+      }
+      const answer = await draw({ ...request, rows: embeddings.map((embedding) => ({ tokens: reads ? tokens : null, embedding })) });
+      return { embeddings, closeness: embeddings.map((each) => each && cosine(each, text)), ...answer };
+    } finally {
+      heap.top = bottom;
+    }
+  }
+
   // What is seen of a picture that a latent model has in work.
   const shown = (net, x) => (net.recipe.autoencoder ? decode(found(net.recipe.autoencoder), x) : x);
 
@@ -144,7 +168,7 @@ function serve(post, way = null) {
 
   const compare = ({ name, pictures, tokens }) => ({ image: encodeImage(found(name), pictures), text: encodeText(found(name), tokens) });
   const unlessOvertaken = (act) => (request) => (request.asker && latest.get(request.asker) !== request.id ? { stopped: true } : act(request));
-  const tasks = { load, draw: unlessOvertaken(draw), enlarge: unlessOvertaken(enlarge), vary: unlessOvertaken(vary), compare: unlessOvertaken(compare) };
+  const tasks = { load, draw: unlessOvertaken(draw), enlarge: unlessOvertaken(enlarge), imagine: unlessOvertaken(imagine), vary: unlessOvertaken(vary), compare: unlessOvertaken(compare) };
 
   return function hear(message) {
     if (message.task === "train") return train(message); // it goes on while other messages are heard

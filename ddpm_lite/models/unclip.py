@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..maths.checks import require_pictures
@@ -153,13 +153,28 @@ def imagine(
     device, n = prior.device, len(captions)
     tokens = clip.tokenizer.encode(captions).to(device)
     text = embed(clip.net.encode_text(tokens))
-    cond = conditions(tokens, text).repeat(candidates, 1)
     seed %= 2**63
     own = [torch.Generator(device).manual_seed(s) for s in (seed, *seeds(candidates - 1, seed))]
-    x_T = torch.cat([normal(n, prior.net.shape, generator) for generator in own])
+    noise = torch.stack([normal(n, prior.net.shape, generator) for generator in own])
+    return imagined(prior, tokens, text, noise, steps=steps, scale=scale)
+
+
+@torch.no_grad()
+def imagined(
+    prior: PriorModel,
+    tokens: Int[Tensor, "n length"],
+    text: Float[Tensor, "n d"],
+    noise: Float[Tensor, "k n d"],
+    *,
+    steps: int = 25,
+    scale: float = 1.0,
+) -> Float[Tensor, "n d"]:
+    """What `imagine` keeps for captions, by their tokens and text embeddings, of the k embeddings that the prior draws for each
+    from this noise. Slide L26; Ramesh et al. 2022, section 2.2."""
     eps = guided(prior.eps(), scale, prior.net.null)
-    *_, last = sample(eps, x_T, prior.schedule, cond=cond, steps=steps, method="ddim")
-    return closest(last.x_t.reshape(candidates, n, -1), text)
+    cond = conditions(tokens, text).repeat(len(noise), 1)
+    *_, last = sample(eps, noise.flatten(0, 1), prior.schedule, cond=cond, steps=steps, method="ddim")
+    return closest(last.x_t.reshape(noise.shape), text)
 
 
 def refuse_another_clip(model: Trained, clip: Trained) -> None:

@@ -14,6 +14,7 @@ from .density import Density
 from .draw import Draw
 from .field import Field
 from .fill_in import FillIn
+from .imagine import Imagine
 from .live import LiveTraining
 from .matrix import Matrix
 from .noise import Noise
@@ -34,6 +35,7 @@ __all__ = [
     "Draw",
     "Field",
     "FillIn",
+    "Imagine",
     "LiveTraining",
     "Matrix",
     "Noise",

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 import traitlets
 from jaxtyping import Float
 from torch import Tensor
@@ -21,7 +22,8 @@ SEEDS = 100  # of which the reader chooses one
 STEPS = 50  # of a drawing, at most
 SCALES = (0.0, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # of guidance, which the slider offers
 METHODS = [name for name in SAMPLERS if name != "ddpm"]  # that add no noise
-SAMPLING = {"scales": SCALES, "methods": METHODS, "samplers": list(SAMPLERS), "steps": STEPS, "seeds": SEEDS}
+SEVERAL = 4  # pictures, from as many seeds, where a view shows what differs among them
+SAMPLING = {"scales": SCALES, "methods": METHODS, "samplers": list(SAMPLERS), "steps": STEPS, "seeds": SEEDS, "several": SEVERAL}
 
 
 def drawing_esm(*names: str) -> str:
@@ -86,3 +88,7 @@ class DrawingView(View):
     def noise(self, seed: int, count: int, shape: tuple[int, ...]) -> Float[Tensor, "{count} *d"]:
         """The noise that a seed means in the browser too, the same for each of `count` pictures of this shape."""
         return portable_noise(seed, (1, *shape)).expand(count, *shape)
+
+    def noises(self, seed: int, count: int, shape: tuple[int, ...], stream: int = 0) -> Float[Tensor, "{count} *d"]:
+        """The noise of this seed and of those after it, one for each of `count` pictures, in a stream of theirs."""
+        return torch.cat([portable_noise(seed + i, (1, *shape), stream) for i in range(count)])

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..browser.export import described, rounded
-from ..browser.noise import portable_noise
+from ..browser.noise import ENLARGING, portable_noise
 from ..models.kinds import InpaintingModel
 from ..models.upsampling import UpsamplingModel
 from ..networks.channels import enlarge
@@ -22,7 +22,6 @@ from .plots import figure_strip
 from .reader_pictures import OWN, as_hex, at_size, from_hex, named
 
 ERASED = 0.5  # the grey of what is erased, in the still pictures
-LARGE = 1 << 20  # the stream of the noise for enlarging: see worker.js
 
 
 class FillIn(DrawingView):
@@ -88,7 +87,7 @@ class FillIn(DrawingView):
         filled = model.edit(small, mask, captions, **how)
         self.known_pictures = b"".join(packed(filled))
         if upsampler is not None:
-            noise = portable_noise(self.seed, (1, *upsampler.net.shape), LARGE)
+            noise = portable_noise(self.seed, (1, *upsampler.net.shape), ENLARGING)
             self.known_large = b"".join(packed(upsampler.draw(filled, captions, noise=noise.expand(len(small), -1, -1, -1))))
 
     @traitlets.validate("picture")

@@ -2,7 +2,7 @@
 
 const [VARIATIONS, WAY, WORDS] = ["variations", "the way to another picture", "turned by words"]; // as in vary.py
 const [NEW, OWN] = ["new noise", "its own noise"];
-const COUNT = 4;
+const COUNT = SAMPLING.several;
 
 function build(kit) {
   const { model } = kit;
@@ -23,11 +23,10 @@ function build(kit) {
     enlarger?.end();
   });
 
-  const tiles = (titles, h) => pictureGrid(kit, { rows: 1, columns: titles.length, c, h, w: h, titles, widest: 150 });
-  const first = tiles(["the picture"], size);
-  const four = tiles(["seed", ...[1, 2, 3].map((i) => (NARROW ? `+ ${i}` : `seed + ${i}`))], side);
-  const single = tiles(["drawn"], side);
-  const second = tiles(["the other"], size);
+  const first = pictureTiles(kit, ["the picture"], c, size);
+  const four = pictureTiles(kit, seedTitles(), c, side);
+  const single = pictureTiles(kit, ["drawn"], c, side);
+  const second = pictureTiles(kit, ["the other"], c, size);
 
   const now = (trait) => model.get(trait);
   const varied = () => now("mode") === VARIATIONS;
@@ -52,11 +51,7 @@ function build(kit) {
   const seeds = (seed) => (varied() ? `${seed} to ${seed + COUNT - 1}` : String(seed));
   shown(seedSlider(kit, seeds).parentElement, () => !keeps());
 
-  // Pictures as they are drawn, in the tiles of their enlarged ones.
-  const paint = (values, of = size) => {
-    const large = enlarged(values, values.length / of ** 2, of, side / of);
-    for (let k = 0; k < large.length / (c * side * side); k++) (varied() ? four : single).paint(large, k * c * side * side, 0, k);
-  };
+  const paint = (pictures, of = size) => (varied() ? four : single).paint(pictures, of);
 
   const told = ({ mode, picture, other, before, after, share, scale, steps, seed }) => {
     const count = `${steps} step${steps === 1 ? "" : "s"} at guidance ${scale}`;
@@ -69,7 +64,7 @@ function build(kit) {
     return text[0].toUpperCase() + text.slice(1);
   };
 
-  const seedsOf = (mode, seed) => Array.from({ length: mode === VARIATIONS ? COUNT : 1 }, (_, i) => seed + i);
+  const seedsOf = (mode, seed) => (mode === VARIATIONS ? seedsFrom(seed) : [seed]);
   const tokensOf = ({ before, after }) => [before, after].map((caption) => tokenizer.read(caption).tokens);
 
   const ask = drawing(kit, {
@@ -114,8 +109,7 @@ function build(kit) {
   button(kit, "Draw", ask);
 
   kit.onChange(() => {
-    first.paint(stills, still(now("picture")), 0, 0);
-    second.paint(stills, still(now("other")), 0, 0);
+    for (const [tile, trait] of [[first, "picture"], [second, "other"]]) tile.paint(stills.subarray(still(now(trait)), still(now(trait)) + one), size);
     for (const [node, when] of seen) node.style.display = when() ? "" : "none";
     four.node.hidden = !varied();
     single.node.hidden = varied();

@@ -17,12 +17,11 @@ from ..models.unclip import Chain
 from ..networks.prior import embed, slerp, text_difference
 from ..sampling.editing import invert
 from .base import packed, pictures, unpacked
-from .drawing import SEEDS, STEPS, Caption, DrawingView, Scale, drawing_esm
+from .drawing import SEEDS, SEVERAL, STEPS, Caption, DrawingView, Scale, drawing_esm
 from .plots import figure_strip
 
 VARIATIONS, WAY, WORDS = MODES = ("variations", "the way to another picture", "turned by words")
 NEW, OWN = NOISES = ("new noise", "its own noise")
-COUNT = 4  # variations, from as many seeds
 
 
 class Vary(DrawingView):
@@ -41,7 +40,7 @@ class Vary(DrawingView):
     """
 
     STATE = ("mode", "picture", "other", "before", "after", "share", "begin", "scale", "steps", "seed")
-    _esm = drawing_esm("asking", "vary")
+    _esm = drawing_esm("asking", "tiles", "vary")
     mode = traitlets.Enum(MODES, VARIATIONS).tag(sync=True)
     picture = traitlets.Unicode().tag(sync=True)
     other = traitlets.Unicode().tag(sync=True)
@@ -75,8 +74,8 @@ class Vary(DrawingView):
             known=names,
             **{"picture": names[0], "other": names[1]} | state,
         )
-        options: dict[str, Any] = {"steps": self.steps, "scale": self.scale, "noise": self._noises(0, COUNT)}
-        varied = [chain.decode(embedding.expand(COUNT, -1), **options) for embedding in embeddings]
+        options: dict[str, Any] = {"steps": self.steps, "scale": self.scale, "noise": self.noises(0, SEVERAL, self._shape)}
+        varied = [chain.decode(embedding.expand(SEVERAL, -1), **options) for embedding in embeddings]
         stills = [torch.cat([picture[None], several]) for picture, several in zip(given, varied, strict=True)]
         self.known_pictures = b"".join(packed(torch.cat(stills)))
 
@@ -105,7 +104,7 @@ class Vary(DrawingView):
         if self.mode == WORDS:
             was, wished = (embed(clip.encode_text([caption])) for caption in (self.before, self.after))
             embedding = text_difference(images, was, wished, self.share)
-        count, noise, method = (COUNT if self.mode == VARIATIONS else 1), None, "dpm-solver++"
+        count, noise, method = (SEVERAL if self.mode == VARIATIONS else 1), None, "dpm-solver++"
         if self._keeps_noise:
             cond, method = decoder.conditions([""] * len(given), images), "ddim"
             own = invert(decoder.eps(), given, decoder.schedule, cond=cond, steps=self.steps)
@@ -113,7 +112,7 @@ class Vary(DrawingView):
         drawn = decoder.draw(
             [""] * count,
             embedding=embedding.expand(count, -1),
-            noise=self._noises(self.seed, count) if noise is None else noise,
+            noise=self.noises(self.seed, count, self._shape) if noise is None else noise,
             steps=self.steps,
             scale=self.scale,
             method=method,
@@ -128,22 +127,20 @@ class Vary(DrawingView):
         """The only row, or what lies between two."""
         return rows[:1] if len(rows) == 1 else slerp(rows[:1], rows[1:], self.share)
 
-    def _noises(self, seed: int, count: int) -> Float[Tensor, "{count} c h w"]:
-        """The noise of this seed and of those after it."""
+    @property
+    def _shape(self) -> tuple[int, int, int]:
         network = self.decoder["network"]
-        shape = (network["channels"], network["size"], network["size"])
-        return torch.cat([self.noise(seed + i, 1, shape) for i in range(count)])
+        return network["channels"], network["size"], network["size"]
 
     def _stills(self) -> Float[Tensor, "known several c h w"]:
-        network = self.decoder["network"]
-        stills = unpacked(self.known_pictures, network["channels"], network["size"], network["size"])
-        return torch.from_numpy(stills).float().reshape(len(self.known), 1 + COUNT, *stills.shape[1:])
+        stills = unpacked(self.known_pictures, *self._shape)
+        return torch.from_numpy(stills).float().reshape(len(self.known), 1 + SEVERAL, *stills.shape[1:])
 
     def describe(self) -> str:
         """What is drawn, and how."""
         count = f"{self.steps} step{'s' if self.steps != 1 else ''} at guidance {self.scale:g}"
         if self.mode == VARIATIONS:
-            what, noise = f"Four variations of {self.picture}", f"the noise of seeds {self.seed} to {self.seed + COUNT - 1}"
+            what, noise = f"Four variations of {self.picture}", f"the noise of seeds {self.seed} to {self.seed + SEVERAL - 1}"
         else:
             way = f"{self.share:g} of the way from {self.picture} to {self.other}"
             turn = f"{self.picture}, turned by {self.share:g} from “{self.before}” to “{self.after}”"
@@ -157,5 +154,5 @@ class Vary(DrawingView):
     def filmstrip(self) -> Figure:
         """The pictures, up to six of them, each over its variations, as they were drawn beforehand."""
         stills = self._stills()[:6]
-        rows = {"the picture": stills[:, 0], **{f"variation {i}": stills[:, i] for i in range(1, 1 + COUNT)}}
+        rows = {"the picture": stills[:, 0], **{f"variation {i}": stills[:, i] for i in range(1, 1 + SEVERAL)}}
         return figure_strip(rows, [textwrap.fill(name, 12) for name in self.known[:6]])

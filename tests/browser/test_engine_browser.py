@@ -222,7 +222,7 @@ def test_memory_is_flat_over_two_hundred_drawings():
     const answers = [];
     const hear = E.serve((answer) => answers.push(answer), given.way);
     const { data, ...entry } = given.network;
-    await hear({ id: 0, task: "load", name: entry.recipe.name, entry, bytes: E.fromBase64(data) });
+    await hear({ id: 0, task: "load", name: entry.recipe.name, entry, bytes: bytes(data) });
     const request = { task: "draw", asker: "me", name: entry.recipe.name, rows: [given], seeds: [1], scale: 2, steps: 1 };
     const sizes = [];
     const grown = E.Heap.prototype.grow;

@@ -1,4 +1,4 @@
-"""The browser's engine varies pictures as the package's DALL·E 2 does: same weights, same noise, same picture."""
+"""The browser's engine varies pictures, and imagines them, as the package's DALL·E 2 does: same noise, same picture."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,9 @@ import torch
 from engine import entry, exact, needs_node, pack, run, unpack
 from torch import Tensor
 
-from ddpm_lite.browser.noise import portable_noise
+from ddpm_lite.browser.noise import IMAGINING, portable_noise
 from ddpm_lite.data import changes, grammar
-from ddpm_lite.models.unclip import Chain
+from ddpm_lite.models.unclip import Chain, imagined
 from ddpm_lite.networks.prior import slerp, text_difference
 
 pytestmark = needs_node
@@ -16,10 +16,10 @@ VARY = """
 const answers = [];
 const hear = E.serve((answer) => answers.push(answer));
 for (const [name, { data, ...entry }] of Object.entries(given.networks)) {
-  await hear({ id: name, task: "load", name, entry, bytes: E.fromBase64(data) });
+  await hear({ id: name, task: "load", name, entry, bytes: bytes(data) });
 }
-const both = { task: "vary", asker: "me", name: "decoder-emoji", clip: "clip-emoji" };
-const ask = (request, id) => hear({ id, ...both, ...request, pictures: numbers(request.pictures) });
+const chain = { asker: "me", name: "decoder-emoji", clip: "clip-emoji", prior: "prior-emoji" };
+const ask = (request, id) => hear({ id, task: "vary", ...chain, ...request, pictures: numbers(request.pictures ?? "") });
 if (given.patient) for (const [id, request] of given.requests.entries()) await ask(request, id);
 else await Promise.all(given.requests.map(ask));
 return given.requests.map((_, id) => answers.filter((answer) => answer.id === id));
@@ -39,7 +39,7 @@ def pictures():
 
 def ask(requests: list[dict], bits: int = 16, patient: bool = True) -> list[list[dict]]:
     """What comes of each request, of which each waits for the one before, or not."""
-    networks = {name: entry(exact(name), bits) for name in ("clip-emoji", "decoder-emoji")}
+    networks = {name: entry(exact(name), bits) for name in ("clip-emoji", "decoder-emoji", "prior-emoji")}
     (answers,) = run([{"run": VARY, "networks": networks, "requests": requests, "patient": patient}])
     return answers
 
@@ -93,6 +93,32 @@ def test_turned_by_words(chain, pictures):
     found = answer(pictures=pack(pictures[0]), tokens=tokens, share=0.4, own=True, scale=1)
     assert np.abs(unpack(found["embedding"]) - turned.numpy().ravel()).max() < 1e-4
     assert furthest(found, truth) < 1
+
+
+@pytest.mark.parametrize(("source", "reads"), [("imagined", True), ("imagined", False), ("text", False), ("none", True)])
+def test_from_words(chain, source, reads):
+    captions = ["three blue foxes"] * 3
+    tokens, text = chain.clip.tokenizer.encode(captions), chain.encode_text(captions)
+    start = torch.stack([torch.cat([portable_noise(seed, (1, 96), IMAGINING + k) for seed in (5, 6, 7)]) for k in (0, 1)])
+    z = {"imagined": imagined(chain.prior, tokens, text, start), "text": text, "none": None}[source]
+    request = {"task": "imagine", "tokens": rows_of(tokens)[0], "source": source, "reads": reads, "seeds": [5, 6, 7]}
+    found = answer(**request, method="dpm-solver++")
+    if z is None:
+        assert found["embeddings"] == found["closeness"] == [None] * 3
+    else:
+        assert np.abs(np.stack([unpack(each) for each in found["embeddings"]]) - z.numpy()).max() < 1e-3
+        assert np.allclose(found["closeness"], torch.cosine_similarity(z, text).numpy(), atol=1e-4)
+    truth = chain.decode(
+        torch.zeros(3, 96) if z is None else z, captions if reads else None, noise=noises(5, 6, 7), steps=STEPS, scale=2.0
+    )
+    assert furthest(found, truth) < 1
+
+
+def test_what_is_overtaken_while_it_imagines_ends():
+    request = {"task": "imagine", "tokens": [1, 5, 2], "source": "imagined", "reads": True, "seeds": [1], "steps": 2, "scale": 1}
+    first, last = ask([request, request], patient=False)
+    assert len(first) == 1 and first[0]["stopped"]
+    assert [frame.get("stage") for frame in last] == ["imagine"] * 25 + ["draw"] * 2 + [None]
 
 
 def test_what_has_no_answer_is_told(pictures):

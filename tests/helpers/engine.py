@@ -42,7 +42,7 @@ def unpack(packed: str) -> np.ndarray:
 
 
 def entry(model: Trained, bits: int = 16) -> dict:
-    """A model as its script puts it on the page's shelf."""
+    """What JavaScript must know of a model, with its weights in base64."""
     written = exported(model, bits)
     return written.entry | {"data": base64.b64encode(written.data).decode()}
 

@@ -79,7 +79,7 @@ ASKED = """
 const posts = [];
 const hear = E.serve((answer) => posts.push(answer), null);
 const { data, ...entry } = given.entry;
-hear({ task: "load", id: 1, name: "digits", entry, bytes: E.fromBase64(data) });
+hear({ task: "load", id: 1, name: "digits", entry, bytes: bytes(data) });
 const asked = { name: "digits", rows: [{ label: 3 }], seeds: [4], scale: 2, steps: 8, ...given.how };
 await hear({ task: "draw", asker: "a", id: 2, ...asked });
 return posts.filter((each) => each.pictures).map((each) => each.pictures)[0];
