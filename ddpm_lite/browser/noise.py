@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-# The streams of a seed's noise: 0 is the noise of a picture, and those after it belong to the steps of a drawing. With ENLARGING a
-# picture is enlarged; from IMAGINING, and those after it, a prior imagines embeddings.
+# The streams of a seed's noise: 0 is the noise of a picture, and those after it belong to the steps of a drawing. A picture is
+# enlarged with ENLARGING; from IMAGINING on, a prior imagines embeddings.
 ENLARGING, IMAGINING = 1 << 20, 1 << 21
 ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
 PARITY = 0x1BD11BDA
