@@ -8,6 +8,7 @@ import itertools
 import re
 
 import pytest
+import torch
 from slips import mutants
 
 from ddpm_lite.exercises.kit.asking import Answer, Prediction
@@ -71,6 +72,21 @@ def test_the_solution_is_right_and_the_stub_is_not_attempted(exercise):
     assert exercise.points(made(exercise, exercise.answer())) == 1
     assert exercise.check(made(exercise, exercise.stub())).state == "not attempted"
     assert exercise.check(...).state == "not attempted"
+
+
+@pytest.mark.parametrize("exercise", WRITTEN, **by_number)
+def test_the_right_numbers_with_one_more_axis_are_told_of_the_axis(exercise):
+    """And of no mistake that was not made."""
+
+    def longer(*arguments):
+        return solution(*arguments)[..., None]
+
+    solution = made(exercise, exercise.answer())
+    if not isinstance(solution(*exercise.cases()[0][1:]), torch.Tensor):
+        return  # it returns several
+    says = exercise.check(longer).says
+    assert "It has an axis of length 1 too many" in says or "should be one number, without axes" in says, says
+    assert "mistake" not in says and "missing" not in says, says
 
 
 @pytest.mark.parametrize("exercise", WRITTEN, **by_number)

@@ -321,6 +321,31 @@ def test_what_is_imported_inside_of_an_answer_keeps_its_own_patterns(monkeypatch
     assert re.sub(sys.modules.pop("imported_inside").DIGIT, "x", "1") == "x"
 
 
+FIRST = """
+import itertools, sys, torch
+from ddpm_lite import exercises
+from ddpm_lite.exercises.score_and_flow import mixture_score
+
+def my_mixture_score(x, weights, means, std):
+    free = torch.nn.Parameter(torch.ones(2))
+    free.sum().backward()
+    torch.optim.SGD([free], 0.1).step()      # torch imports its compiler here, which builds on itertools
+    away = means - x[:, None]
+    shares = (weights.log() - (away ** 2).sum(2) / (2 * std ** 2)).softmax(1)
+    return (shares[..., None] * away).sum(1) / std ** 2
+
+counted = itertools.count
+assert "torch._dynamo" not in sys.modules, "nothing is tested if it is there before"
+assert mixture_score.check(my_mixture_score).state == "right"
+assert itertools.count is counted and not any("FirstImport" in type(each).__name__ for each in sys.meta_path)
+"""
+
+
+def test_a_library_may_be_imported_for_the_first_time_by_an_answer():
+    done = subprocess.run([sys.executable, "-c", FIRST], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-1000:]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the state of a process is read from /proc")
 def test_no_process_is_left_behind_by_an_expression_that_runs_away(monkeypatch):
     monkeypatch.setattr("ddpm_lite.exercises.kit.calling.SECONDS", 1.0)

@@ -70,6 +70,9 @@ def _plain_tensor(value: Tensor) -> Tensor | Unreadable:
     return value if type(value) is Tensor else value.as_subclass(Tensor)
 
 
+ONE_MORE = " It has an axis of length 1 too many: is it kept by keepdim, or made by [:, None]?"
+
+
 def difference(got: Any, want: Any) -> str | None:
     """None where `got` are the numbers of `want` (a tensor, or a tuple of them); else what differs, in some sentences.
 
@@ -200,6 +203,8 @@ def _wrong_shape(got: tuple, want: tuple) -> str:
     says, many, wanted = f"Its result has the shape {got}; it should have {want}.", math.prod(got), math.prod(want)
     if not want:
         return says + f" The result should be one number{': sum or average' if many > 1 else ', without axes'}."
+    if [n for n in got if n != 1] == [n for n in want if n != 1]:
+        return says + (" An axis of length 1 is missing." if len(got) < len(want) else ONE_MORE)
     if many == wanted:
         return says + " The count is right, but the numbers are arranged differently."
     apart = [g - w for g, w in zip(got, want, strict=False) if g != w] if len(got) == len(want) else []

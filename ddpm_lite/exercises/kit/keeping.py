@@ -11,6 +11,7 @@ import random
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -98,6 +99,9 @@ def _disarm(space: dict[str, Any], stack: contextlib.ExitStack) -> None:
     stood_for = {name: getattr(itertools, name) for name in ENDLESS}
     for name, endless in ENDLESS.items():
         setattr(itertools, name, endless)
+    finder = _FirstImport(stood_for)
+    sys.meta_path.insert(0, finder)
+    stack.callback(sys.meta_path.remove, finder)
     for name, value in list(space.items()):
         instead = _leave if name in ("exit", "quit") else next((ENDLESS[n] for n, of in stood_for.items() if value is of), None)
         if instead is not None:
@@ -106,6 +110,19 @@ def _disarm(space: dict[str, Any], stack: contextlib.ExitStack) -> None:
     for name, stream in (("stdin", io.StringIO()), ("__stdout__", sys.stdout), ("__stderr__", sys.stderr)):
         stack.callback(setattr, sys, name, getattr(sys, name))
         setattr(sys, name, stream)
+
+
+class _FirstImport(MetaPathFinder):
+    """Finds no module. But before one is imported for the first time, the counters of itertools are its own again: a library may
+    build on them, as torch's compiler does, which comes with the first step of an optimiser."""
+
+    def __init__(self, counters: dict[str, Any]) -> None:
+        self.counters = counters
+
+    def find_spec(self, *module: Any) -> None:
+        """None: others find it."""
+        for name, value in self.counters.items():
+            setattr(itertools, name, value)
 
 
 def _limit_memory(stack: contextlib.ExitStack) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .comparing import all_same, near, same
+from .explaining import shape
 from .slips import slips
 
 
@@ -64,6 +65,8 @@ class Mistakes:
         """The sentences about two mistakes that give these results, a misconception among them if possible. They may not be those
         that were made: so ask this last."""
         every = [*self._known, *self._slips]
+        if shape(results[0]) != shape(wants[0]):
+            return None
         return self._two(self._known, every, results, wants) or self._two(self._slips, self._slips, results, wants)
 
     def _two(self, some: list[Mistake], others: list[Mistake], results: Sequence, wants: Sequence) -> str | None:
