@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ddpm_lite.models.presets import PRESETS
 from ddpm_lite.networks.caption import Context
 from ddpm_lite.networks.dit import DIT_SIZES, DiT, DiTBlock, grid_positions
+from ddpm_lite.networks.layers import timestep_embedding
 from ddpm_lite.networks.unet import UNet
 
 SMALL = {"size": 8, "channels": 3, "width": 16, "depth": 2, "heads": 2, "patch": 2}
@@ -74,11 +75,13 @@ def test_the_whole_with_the_weights_of_diffusers_gives_its_output(g):
     ours.last.weight.copy_(theirs.proj_out_2.weight[channels_first])
     ours.last.bias.copy_(theirs.proj_out_2.bias[channels_first])
     x, labels = torch.randn(3, 3, 8, 8, generator=g), torch.tensor([0, 4, 5])
-    for steps, tolerance in (((1, 20, 60), 1e-5), ((1, 500, 999), 1e-4)):  # 32 bits leave fewer digits of the angles of large t
+    for steps in ((1, 20, 60), (1, 500, 999)):
         t = torch.tensor(steps)
+        if max(steps) > 100:  # 32 bits leave fewer digits of these angles: both are given the same (see test_networks.py)
+            embedder.time_proj = Given(timestep_embedding(t, 2 * half).roll(half, 1))
         expected = theirs.eval()(x, timestep=t, class_labels=labels).sample
         assert expected.std() > 0.1
-        torch.testing.assert_close(ours.eval()(x, t, labels), expected, rtol=tolerance, atol=1e-5)
+        torch.testing.assert_close(ours.eval()(x, t, labels), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(("width", "side"), [(8, 3), (32, 16)])
