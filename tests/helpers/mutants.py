@@ -617,8 +617,10 @@ models/unclip.py
   models/test_wiring_drawing.py::test_the_prior_s_sample_is_ddim_s_under_guidance_and_the_closest_is_kept
     guided(prior.eps(), scale, prior.net.null) => guided(prior.eps(), 1.0, prior.net.null)
     cond=cond, steps=steps, method="ddim") => cond=cond, steps=25, method="ddim")
-    closest(last.x_t.reshape(candidates, n, -1), text) => last.x_t.reshape(candidates, n, -1)[0]
-    repeat(candidates, 1) => repeat_interleave(candidates, 0)
+    closest(last.x_t.reshape(noise.shape), text) => last.x_t.reshape(noise.shape)[0]
+    repeat(len(noise), 1) => repeat_interleave(len(noise), 0)
+    noise, steps=steps, scale=scale) => noise, scale=scale)
+    noise, steps=steps, scale=scale) => noise, steps=steps)
     text = embed(clip.net.encode_text(tokens)) => text = clip.net.encode_text(tokens)
     for s in (seed, *seeds(candidates - 1, seed)) => for s in [seed] * candidates
   models/test_chain.py::test_models_made_for_another_clip_are_refused_by_name
@@ -756,6 +758,9 @@ models/evaluation/claims.py
     (distance < distance[i]).sum() => (distance <= distance[i]).sum()
   models/test_claims.py::test_on_an_even_way_the_ranks_of_the_ends_change_places
     (drawn[i + 1] - pictures) => (drawn[i + 1] - drawn[0])
+exercises/kit/mistakes.py
+  exercises/test_exercises.py::test_the_right_numbers_with_one_more_axis_are_told_of_the_axis[9.1]
+    if shape(results[0]) != shape(wants[0]): => if False:
 exercises/kit/calling.py
   exercises/test_exercise_kit.py::test_each_call_has_its_own_copy_of_every_input_and_a_change_of_it_is_named
     return copy.deepcopy(list(arguments)) => return list(arguments)

@@ -25,6 +25,7 @@ ASKED = {
     "Draw": ("load('digits', 'cpu')", "Draw", SEED),
     "AskCLIP": ("load('clip-emoji', 'cpu'), named, ['a fox', 'a pizza']", "Compare", None),
     "FillIn": ("load('inpaint-emoji', 'cpu'), named, mask, ['a cat', 'a cat']", "Fill in", SEED),
+    "Imagine": ("load_chain('unclip-emoji', 'cpu'), ['a fox'], steps=4", "Draw", SEED),
     "Vary": ("load_chain('unclip-emoji', 'cpu'), named, steps=4", "Draw", SEED),
 }
 
