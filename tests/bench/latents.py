@@ -1,8 +1,10 @@
 """What is an architecture worth, and what a beginning? Networks that draw in the latents of `autoencoder-emoji`, at equal
-multiply-adds: a U-Net and a Transformer from fresh weights, and a U-Net from those of a model of small pictures.
+multiply-adds: a U-Net and a Transformer from fresh weights, and a U-Net from those of a model of small pictures. And what are
+latents worth? The same U-Net in 16 x 16 pixels, from fresh weights, too.
 
-`python tests/bench/latents.py scratch DIR` trains the U-Net from fresh weights, as long as `dit-emoji`; the others are presets.
-`python tests/bench/latents.py score SCRATCH DIT BEGUN` scores three runs: notebook 09 shows the rows, which are in
+`python tests/bench/latents.py scratch latent-emoji DIR` trains a preset's U-Net from fresh weights, as long as `dit-emoji`;
+`glide-emoji` is the one in pixels, and the others are presets.
+`python tests/bench/latents.py score SCRATCH DIT BEGUN PIXELS` scores four runs: notebook 09 shows the rows, which are in
 `ddpm_lite/assets/studies/latents.json`. Each training takes 35 to 80 minutes of one core, each score about 5.
 `python tests/bench/latents.py cost` times ten pictures of each way to draw, in turn, and prints the rows of
 `ddpm_lite/assets/studies/cost.json`: seconds of one core for a picture, the median of the rounds.
@@ -24,14 +26,14 @@ from ddpm_lite.networks.unet import UNet
 
 KEYS = ("composed_colour", "composed_number", "composed_worn", "composed_place", "names", "frechet_drawn")
 WISHES, ROUNDS, HOW = ["a panda with a party hat"] * 10, 9, {"steps": 15, "method": "dpm-solver++", "scale": 4.0}
-NAMES = ("U-Net", "Transformer", "U-Net that has drawn small pictures")
+NAMES = ("U-Net", "Transformer", "U-Net that has drawn small pictures", "U-Net in 16 x 16 pixels")
 
 
-def scratch(folder: str) -> int:
-    """Train the U-Net of latent-emoji from fresh weights."""
-    long = replace(presets.PRESETS["latent-emoji"].training, steps=presets.PRESETS["dit-emoji"].training.steps)
-    presets.PRESETS["latent-emoji"] = replace(presets.PRESETS["latent-emoji"], begin=None, training=long)
-    return cli.main(["train", "latent-emoji", "--out", folder, "--resume"])
+def scratch(name: str, folder: str) -> int:
+    """Train the U-Net of a preset from fresh weights."""
+    presets.PRESETS[name] = replace(presets.PRESETS[name], begin=None)
+    steps = presets.PRESETS["dit-emoji"].training.steps
+    return cli.main(["train", name, "--steps", str(steps), "--out", folder, "--resume"])
 
 
 def score(*folders: str) -> int:
@@ -40,9 +42,9 @@ def score(*folders: str) -> int:
     for name, folder in zip(NAMES, folders, strict=True):
         model = trained.load(folder, "cpu")
         assert model.made is not None, "a run says how long it took"
-        found = evaluation.score(model)
+        found = evaluation.score(model)  # details are those of 64 x 64 pixels
         done = {"pictures": model.made.step * model.recipe.training.batch_size, "minutes": round(model.made.seconds / 60, 1)}
-        rows.append({"name": name, **done, **{key: round(found[key], 4) for key in KEYS}})
+        rows.append({"name": name, **done, **{key: round(found[key], 4) for key in KEYS if key in found}})
     print(json.dumps(rows, indent=2))
     return 0
 
