@@ -33,6 +33,8 @@ function mix(a, x, b, y) {
   return out;
 }
 
+const HIGHEST = 200; // sigma, above which Heun's step is Euler's
+
 // sampling/samplers.py. A step from t to an earlier t_next; now and before are alpha_bar of the two. seen: { eps, x0, last: the
 // alpha_bar and x0 of the step before, at(x, t_next): eps there }; z() gives fresh noise.
 const SAMPLERS = {
@@ -59,6 +61,7 @@ const SAMPLERS = {
   euler: (x, seen, now, before) => euler(x, seen.eps, now, before),
   heun: (x, seen, now, before) => {
     const guess = euler(x, seen.eps, now, before);
+    if (now < 1 / (1 + HIGHEST ** 2)) return guess;
     return before < 1 ? euler(x, mix(0.5, seen.eps, 0.5, seen.at(guess)), now, before) : guess;
   },
 };

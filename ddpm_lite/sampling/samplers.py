@@ -122,6 +122,9 @@ def euler_step(
     return ratio * x_t + step * eps_hat
 
 
+HIGHEST = 200  # sigma; Karras et al. 2022 begin at 80, and the linear schedule of DDPM ends at 157
+
+
 def heun_step(
     x_t: Float[Tensor, "*x"],
     eps_hat: Float[Tensor, "*x"],
@@ -134,11 +137,11 @@ def heun_step(
     Karras et al. 2022, Algorithm 1.
 
     eps_at(x, t) is the network's eps_hat: it is asked once more, at t_next. The step to t_next = 0 is Euler's, since there is no
-    noise to be seen at 0. A schedule that ends almost without signal, such as `Schedule.straight`, has too long a first step in
-    sigma for Heun: begin at a smaller t, or use another sampler.
+    noise to be seen at 0. So is one from a sigma above HIGHEST: a cosine schedule ends at 20,000, and the slope at the far end of
+    so long a step says nothing of its mean.
     """
     guess = euler_step(x_t, eps_hat, t, t_next, schedule)
-    if t_next == 0:
+    if t_next == 0 or schedule.alpha_bar[t] < 1 / (1 + HIGHEST**2):
         return guess
     return euler_step(x_t, (eps_hat + eps_at(guess, t_next)) / 2, t, t_next, schedule)
 

@@ -50,6 +50,15 @@ def test_digits_by_every_sampler_that_adds_no_noise(method):
     assert furthest(drawn(model, noise, [{"label": 3}, {"label": 8}], scale=3, method=method), picture) < 1
 
 
+def test_captions_by_heun_from_the_cosine_schedule_s_noise():
+    model, noise = exact("glide-emoji"), portable_noise(1, (1, 3, 16, 16))
+    options = {"scale": 2.0, "method": "heun"}
+    picture = model.draw(["a blue heart"], noise=noise, steps=STEPS, **options)
+    fine = model.draw(["a blue heart"], noise=noise, steps=100, scale=2.0)
+    assert (picture - fine).abs().mean() < 0.1, "it is a drawing"
+    assert furthest(drawn(model, noise, rows_of(model.tokens(["a blue heart"])), **options), picture) < 1
+
+
 @pytest.mark.parametrize("name", ["glide-shapes", "glide-emoji"])
 @pytest.mark.parametrize("scale", [0.0, 1.0, 2.5])
 def test_captions(name, scale):

@@ -710,7 +710,7 @@ data/scenes.py
     choose(n, PARTS, part, generator) => choose(n, PARTS, "all", generator)
 sampling/samplers.py
   sampling/test_ode.py::test_heun_asks_twice_a_step_and_once_in_the_last
-    if t_next == 0:\n => if False:\n
+    if t_next == 0 or schedule => if schedule
   sampling/test_ode.py::test_heun_is_the_sampler_of_edm
     (eps_hat + eps_at(guess, t_next)) / 2 => eps_at(guess, t_next)
     eps_at(guess, t_next)) / 2 => eps_at(x_t, t_next)) / 2
