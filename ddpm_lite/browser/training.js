@@ -2,6 +2,7 @@
 // have them, and a training that goes on in a worker while a view changes what it learns from.
 
 const WINDOW = 20; // steps averaged in a row of the history
+const TRIED = 1024; // noisy points, from which the floor of the loss is estimated
 const ADAM = { first: 0.9, second: 0.999, tiny: 1e-8, clip: 1, warmup: 100, average: 0.99 };
 
 class Learner {
@@ -68,6 +69,36 @@ class Learner {
   }
 }
 
+// What no network does better than on exactly these points: the loss of the best answer to x_t, which knows them all, weighs each by
+// how likely it is, and answers with the mean of the noises (maths/oracle.py). Estimated from TRIED noisy points.
+function floorOf(points, { kind, T, ...options }, seed) {
+  const table = alphaBar({ kind, T, ...options });
+  const n = points.length / 2;
+  const eps = portableNoise(seed, 2 * TRIED, 0);
+  const away = new Float64Array(n);
+  let sum = 0;
+  for (let i = 0; i < TRIED; i++) {
+    const t = 1 + Math.floor(((i + 0.5) * T) / TRIED);
+    const [signal, noise] = [Math.sqrt(table[t]), Math.sqrt(1 - table[t])];
+    const row = Math.floor(portableUniform(seed, 0, i) * n);
+    const x = [0, 1].map((k) => signal * points[2 * row + k] + noise * eps[2 * i + k]);
+    let nearest = Infinity;
+    for (let j = 0; j < n; j++) {
+      away[j] = ((x[0] - signal * points[2 * j]) ** 2 + (x[1] - signal * points[2 * j + 1]) ** 2) / (2 * noise ** 2);
+      nearest = Math.min(nearest, away[j]);
+    }
+    let [all, a, b] = [0, 0, 0];
+    for (let j = 0; j < n; j++) {
+      const weight = Math.exp(nearest - away[j]);
+      all += weight;
+      a += weight * points[2 * j];
+      b += weight * points[2 * j + 1];
+    }
+    sum += ((x[0] - (signal * a) / all) / noise - eps[2 * i]) ** 2 + ((x[1] - (signal * b) / all) / noise - eps[2 * i + 1]) ** 2;
+  }
+  return sum / (2 * TRIED);
+}
+
 // The acts of a training, for `serve`: begin, change and rest are heard at any moment, between two slices of its work.
 //   begin { id, points, options }   `setup` makes the network, if there is none: { network, schedule, seed, places, count, steps }. Each
 //                                   look at it is posted under this id, the last one when it rests
@@ -76,14 +107,21 @@ class Learner {
 function trainer(post) {
   const SLICE = 12; // milliseconds of learning before messages are heard
   const APART = 100; // milliseconds from one look to the next, at least
-  let job = null; // { learner, setup, points, options, samples, going: the id of what goes on, or null }
+  let job = null; // { learner, setup, points, floor, options, samples, going: the id of what goes on, or null }
 
-  const look = ({ learner, setup, options, samples }) => ({
+  const floor = (own) => (own.floor ??= own.points.length ? floorOf(own.points, own.setup.schedule, own.setup.seed) : null);
+  const look = (own) => ({ ...seen(own), floor: floor(own) });
+  const seen = ({ learner, setup, options, samples }) => ({
     step: learner.step,
     history: Float64Array.from(learner.history),
     eps: learner.eps(setup.places, options.t),
     samples,
   });
+
+  function learnFrom(points) {
+    const same = points.length === job.points?.length && points.every((value, i) => value === job.points[i]);
+    if (!same) Object.assign(job, { points, floor: null }); // the next look finds their floor
+  }
 
   // Points drawn by the network as it is now.
   function finish(own) {
@@ -91,7 +129,7 @@ function trainer(post) {
   }
 
   async function work(own, id) {
-    let [drawing, seen] = [null, performance.now()];
+    let [drawing, last] = [null, performance.now()];
     while (own.going === id) {
       const start = performance.now();
       do own.learner.learn(own.learner.batch(own.points, own.options.batch), own.options.lr);
@@ -100,9 +138,9 @@ function trainer(post) {
       const { value, done } = drawing.next(); // a step of a drawing beside each slice
       if (done) drawing = null;
       else if (value.t === 0) own.samples = value.x_t;
-      if (performance.now() - seen >= APART) {
+      if (performance.now() - last >= APART) {
         post({ id, ...look(own) });
-        seen = performance.now();
+        last = performance.now();
       }
       await nextTurn();
     }
@@ -115,14 +153,16 @@ function trainer(post) {
       if (!points.length) throw new Error("There are no points to learn from: draw some, or choose a shape.");
       if (job?.going) throw new Error("It is learning already.");
       job ??= { learner: new Learner(new PointNet(setup.network), setup.schedule, setup.seed), setup };
-      Object.assign(job, { points, options, going: id, samples: job.samples ?? new Float32Array(0) });
+      learnFrom(points);
+      Object.assign(job, { options, going: id, samples: job.samples ?? new Float32Array(0) });
       return work(job, id);
     },
     change: ({ points, options }) => {
       if (!job) return {};
-      Object.assign(job, { points, options });
+      learnFrom(points);
+      job.options = options;
       if (!points.length) job.going = null;
-      return look(job);
+      return seen(job);
     },
     rest: () => void (job && (job.going = null)),
     forget: () => {

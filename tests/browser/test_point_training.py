@@ -9,7 +9,7 @@ import torch
 from engine import needs_node, run
 from torch import Tensor, nn
 
-from ddpm_lite import Schedule, loss_floor, low_discrepancy_t, q_sample
+from ddpm_lite import FiniteData, Schedule, loss_floor, low_discrepancy_t, q_sample
 from ddpm_lite.browser.noise import portable_noise, threefry
 from ddpm_lite.data import points
 from ddpm_lite.networks.mlp import PointMLP
@@ -126,6 +126,22 @@ def test_a_batch_is_drawn_as_in_algorithm_1():
     x_t = q_sample(data[torch.tensor(np.floor(u[:n] * 9).astype(int))], t, eps, SCHEDULE)
     assert np.allclose(unpack(answer["eps"]), eps.numpy().ravel(), atol=1e-6)
     assert np.allclose(unpack(answer["x"]), x_t.numpy().ravel(), atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 40])
+def test_the_floor_is_the_loss_of_the_exact_answer_on_these_points(n):
+    """From the same random numbers; and, within its error, the floor that the package computes."""
+    seed, tried, data = 3, 1024, portable_noise(1, (n, 2)).double()
+    code = f"return E.floorOf(doubles(given.data), given.setup.schedule, {seed});"
+    (found,) = run([{"run": BEGIN + code, "setup": SETUP, "data": pack(data)}])
+    u = (threefry((seed, 0), np.stack([np.arange(tried), np.ones(tried)], 1))[0] + 0.5) / 2**32
+    x0, eps = data[torch.tensor(np.floor(u * n).astype(int))], portable_noise(seed, (tried, 2)).double()
+    t = 1 + torch.tensor([int((i + 0.5) * 1000 / tried) for i in range(tried)])
+    exact = FiniteData(data)
+    off = (exact.eps(q_sample(x0, t, eps, SCHEDULE), t, SCHEDULE) - eps) ** 2
+    assert found == pytest.approx(float(off.mean()), abs=1e-6)
+    floors = [loss_floor(exact, t, SCHEDULE, 200, torch.Generator().manual_seed(t)).value for t in range(5, 1000, 10)]
+    assert found == pytest.approx(sum(floors) / len(floors), abs=0.06)
 
 
 def test_a_gradient_that_is_not_finite_is_told():
