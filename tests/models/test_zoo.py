@@ -85,6 +85,20 @@ def test_the_same_seed_draws_the_same_and_any_integer_is_a_seed():
     assert not torch.equal(model.draw(labels, steps=2), model.draw(labels, steps=2, seed=20261123224900))
 
 
+ALONE = ["digits", "glide-shapes", "glide-emoji", "inpaint-emoji", "decoder-emoji", "latent-emoji", "dit-emoji"]
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_every_sampler_without_noise_arrives_at_the_same_picture(name):
+    """In 20 steps nearly where DDIM arrives in 100, under guidance: each is a way along the same flow."""
+    model = trained.load(name, "cpu")
+    asked = torch.tensor([3]) if name == "digits" else ["a red circle" if name == "glide-shapes" else "a blue heart"]
+    fine = model.draw(asked, seed=0, steps=100, method="ddim", scale=2.0)
+    for method in ("ddim", "dpm-solver++", "euler", "heun"):
+        drawn = model.draw(asked, seed=0, steps=20, method=method, scale=2.0)
+        assert float((drawn - fine).square().mean().sqrt()) < 0.2, method
+
+
 def test_build_leaves_the_global_generator_alone():
     before = torch.get_rng_state()
     a, b = DIGITS.build(1), DIGITS.build(1)
