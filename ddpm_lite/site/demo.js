@@ -6,7 +6,6 @@
   const [form, box, marks, said, told, canvas, still] = ["demo", "wish", "marks", "said", "told", "drawn", "still"].map((id) => document.getElementById(id));
   const { channels, size } = recipe.network;
   const STEPS = 20;
-  const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   const writer = new Writer(recipe, upsampler, (name) => fromShelf(name, `networks/${name}.js`));
   let seed = -1; // each drawing has new noise
   let latest = 0;
@@ -46,21 +45,9 @@
       await writer.wake();
       if (!current()) return;
       told.textContent = `Drawing “${caption}” …`;
-      // Each frame as the screen can show it, `look` of it in words; the answer, null if it was overtaken.
-      const watched = async (work, see, look) => {
-        let shown = null;
-        const answer = await work((frame) => {
-          if (!current() || calm) return;
-          cancelAnimationFrame(shown);
-          shown = requestAnimationFrame(() => current() && see(frame));
-          label(look(frame));
-        });
-        cancelAnimationFrame(shown);
-        return current() && !answer.stopped ? answer : null;
-      };
       const options = { seed, steps: STEPS, scale: 2, method: "ddim" };
-      const inWork = ({ k, steps }) => `noise that becomes a picture, step ${k + 1} of ${steps}`;
-      const drawn = await watched((onFrame) => writer.draw([caption], options, onFrame), ({ x_t }) => paint(x_t, size), inWork);
+      const inWork = ({ k, steps }) => label(`noise that becomes a picture, step ${k + 1} of ${steps}`);
+      const drawn = await watched((onFrame) => writer.draw([caption], options, onFrame), current, ({ x_t }) => paint(x_t, size), inWork);
       if (!drawn) return;
       paint(drawn.pictures, size);
       label(`drawn in this page, ${size} × ${size} pixels`);
@@ -70,7 +57,7 @@
       if (!current()) return;
       const { trouble } = writer.enlarger;
       const enlarge = (onFrame) => writer.enlarge(drawn.pictures, [caption], options, onFrame);
-      const large = trouble ? null : await watched(enlarge, ({ x0 }) => paint(x0, 4 * size), () => "being enlarged");
+      const large = trouble ? null : await watched(enlarge, current, ({ x0 }) => paint(x0, 4 * size), () => label("being enlarged"));
       if (!current()) return;
       if (large) {
         paint(large.large, 4 * size);

@@ -187,6 +187,9 @@ function canvas(kit, width, height) {
   return { node, context, width, height };
 }
 
+// A number with two decimals; + 0 turns -0 into 0.
+const rounded = (v) => (Number(v.toFixed(2)) + 0).toFixed(2);
+
 // A value of an axis in words.
 const say = (value) => (typeof value === "number" ? String(Number(value.toPrecision(6))) : value);
 

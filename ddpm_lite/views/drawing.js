@@ -55,7 +55,6 @@ const asAtStart = (model, state, changed = {}) => JSON.stringify(state) === JSON
 // Gives ask(), which begins.
 function drawing(kit, { words, refuse = () => "", loading, draw, step, finish, still, enlarging = null, act = "Draw", done = "drawn" }) {
   const { model } = kit;
-  const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   const progress = progressBar(kit, "how far the drawing is");
   const alert = element("p", { role: "alert" });
   kit.figure.after(alert);
@@ -72,20 +71,13 @@ function drawing(kit, { words, refuse = () => "", loading, draw, step, finish, s
     kit.describe(`${words(state())}${ending}`);
   };
 
-  // What `work` gives: begin() comes before the first frame, and each is shown. Null if it was overtaken.
-  async function watched(work, current, show, begin = () => {}) {
-    let waiting = null;
-    const answer = await work((frame) => {
-      if (!current()) return;
-      if (frame.k === 0) begin();
-      progress((frame.k + 1) / frame.steps);
-      if (calm) return;
-      cancelAnimationFrame(waiting);
-      waiting = requestAnimationFrame(kit.guard(() => current() && show(frame)));
+  // What `work` gives, or null if it was overtaken: begin() comes before the first frame, and each is shown.
+  async function followed(work, current, show, begin = () => {}) {
+    const answer = await watched(work, current, kit.guard(show), ({ k, steps }) => {
+      if (k === 0) begin();
+      progress((k + 1) / steps);
     });
-    cancelAnimationFrame(waiting);
-    if (!current() || answer.stopped) return null;
-    progress(null);
+    if (answer) progress(null);
     return answer;
   }
 
@@ -106,7 +98,7 @@ function drawing(kit, { words, refuse = () => "", loading, draw, step, finish, s
         describe("");
         enlarging?.blank();
       };
-      const answer = await watched((onFrame) => draw(now, onFrame), current, step, begin);
+      const answer = await followed((onFrame) => draw(now, onFrame), current, step, begin);
       if (!answer) return;
       kit.drew(answer);
       const more = finish(answer) ?? "";
@@ -128,7 +120,7 @@ function drawing(kit, { words, refuse = () => "", loading, draw, step, finish, s
     await enlarger.loaded;
     if (!current()) return;
     if (enlarger.trouble) return tell(`It is not enlarged. ${enlarger.trouble}`);
-    const result = await watched((onFrame) => larger(answer, now, onFrame), current, ({ x0 }) => show(x0));
+    const result = await followed((onFrame) => larger(answer, now, onFrame), current, ({ x0 }) => show(x0));
     if (!result) return;
     kit.drew({ ...answer, large: result.large });
     show(result.large);
