@@ -10,6 +10,12 @@
   let seed = -1; // each drawing has new noise
   let latest = 0;
 
+  // A screen reader says what came of it, and not each thing on the way there.
+  const tell = (sentence, aloud = true) => {
+    told.setAttribute("aria-live", aloud ? "polite" : "off");
+    told.textContent = sentence;
+  };
+
   const { mark, text } = watchCaption(box, marks, said, writer.tokenizer);
 
   // A picture of side x side pixels in [-1, 1], as large as the canvas.
@@ -33,18 +39,18 @@
     const caption = text();
     mark();
     if (!caption) {
-      told.textContent = "Write what the picture is to show.";
+      tell("Write what the picture is to show.");
       return;
     }
     const mine = ++latest;
     seed = (seed + 1) % 2 ** 32;
     const current = () => mine === latest;
     const label = (what) => canvas.setAttribute("aria-label", `“${caption}”, ${what}`);
-    told.textContent = writer.studio.engine ? `Drawing “${caption}” …` : "Loading the networks, 9 MB, once …";
+    tell(writer.studio.engine ? `Drawing “${caption}” …` : "Loading the networks, 9 MB, once …", false);
     try {
       await writer.wake();
       if (!current()) return;
-      told.textContent = `Drawing “${caption}” …`;
+      tell(`Drawing “${caption}” …`, false);
       const options = { seed, steps: STEPS, scale: 2, method: "ddim" };
       const inWork = ({ k, steps }) => label(`noise that becomes a picture, step ${k + 1} of ${steps}`);
       const drawn = await watched((onFrame) => writer.draw([caption], options, onFrame), current, ({ x_t }) => paint(x_t, size), inWork);
@@ -66,17 +72,17 @@
       const words = said.textContent ? ` ${said.textContent}` : "";
       const side = large ? `, ${4 * size} × ${4 * size} pixels` : "";
       const unlarged = trouble ? ` It is not enlarged. ${trouble}` : "";
-      told.textContent = `Drawn: “${caption}”, from noise in ${STEPS} steps${side}.${words}${unlarged} Press Draw again for other noise.`;
+      tell(`Drawn: “${caption}”, from noise in ${STEPS} steps${side}.${words}${unlarged} Press Draw again for other noise.`);
     } catch (error) {
       if (!current()) return;
-      told.textContent = `${error.message} What was drawn beforehand is seen in its place.`;
+      tell(`${error.message} What was drawn beforehand is seen in its place.`);
       canvas.hidden = true;
       still.hidden = false;
     }
   }
 
   if (!engineRuns()) {
-    told.textContent = "This browser cannot run the networks, so nothing is drawn here: what was drawn beforehand is seen.";
+    tell("This browser cannot run the networks, so nothing is drawn here: what was drawn beforehand is seen.");
     told.hidden = false;
     return;
   }

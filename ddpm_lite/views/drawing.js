@@ -51,15 +51,16 @@ const asAtStart = (model, state, changed = {}) => JSON.stringify(state) === JSON
 //   step(frame)            a frame is seen; finish(answer): so is the end, and a sentence about it may be given
 //   still(state)           shows what was drawn beforehand, if anything was for this state: gives whether it did
 //   enlarging              if pictures are enlarged: { enlarger, draw(answer, state, onFrame), blank(), show(pictures) }
+//   boxes                  of captionBox: what is written in them belongs to the state, whatever is drawn next
 //   act, done              the button that asks, and what has then been done: "Draw", "drawn"
 // Gives ask(), which begins.
-function drawing(kit, { words, refuse = () => "", loading, draw, step, finish, still, enlarging = null, act = "Draw", done = "drawn" }) {
+function drawing(kit, { words, refuse = () => "", loading, draw, step, finish, still, enlarging = null, boxes = [], act = "Draw", done = "drawn" }) {
   const { model } = kit;
   const progress = progressBar(kit, "how far the drawing is");
   const alert = element("p", { role: "alert" });
   kit.figure.after(alert);
-  kit.caption.setAttribute("role", "status");
-  let awake = false; // whether the reader has asked for a drawing
+  let awake = kit.kept.awake ?? false; // whether the reader has asked for a drawing
+  const wake = (is) => (kit.kept.awake = awake = is);
   let handled = null; // the state that is drawn, in work, refused, or not to be drawn
   let latest = 0; // of several drawings, the last
   const state = () => Object.fromEntries(Object.keys(model.get("start")).map((name) => [name, model.get(name)]));
@@ -67,9 +68,7 @@ function drawing(kit, { words, refuse = () => "", loading, draw, step, finish, s
     alert.textContent = trouble.replace(/[^.!?]$/, "$&.");
     alert.hidden = !trouble;
   };
-  const describe = (ending) => {
-    kit.describe(`${words(state())}${ending}`);
-  };
+  const describe = (ending, aloud = false) => kit.describe(`${words(state())}${ending}`, aloud);
 
   // What `work` gives, or null if it was overtaken: begin() comes before the first frame, and each is shown.
   async function followed(work, current, show, begin = () => {}) {
@@ -80,6 +79,10 @@ function drawing(kit, { words, refuse = () => "", loading, draw, step, finish, s
     if (answer) progress(null);
     return answer;
   }
+
+  const read = () => {
+    for (const box of boxes) box.read();
+  };
 
   async function start() {
     const [now, mine] = [state(), ++latest];
@@ -103,12 +106,12 @@ function drawing(kit, { words, refuse = () => "", loading, draw, step, finish, s
       kit.drew(answer);
       const more = finish(answer) ?? "";
       kit.figure.closest(".ddpm-view").dataset.finished = JSON.stringify(now);
-      describe(` ${done[0].toUpperCase()}${done.slice(1)}.${more && ` ${more}`}`);
+      describe(` ${done[0].toUpperCase()}${done.slice(1)}.${more && ` ${more}`}`, true);
       if (enlarging) await enlarge(answer, now, current);
     } catch (error) {
       if (!current()) return;
       progress(null);
-      awake = false;
+      wake(false);
       tell(error.message);
       if (rest()) tell(`${alert.textContent} What was ${done} beforehand is seen in its place.`);
     }
@@ -137,13 +140,15 @@ function drawing(kit, { words, refuse = () => "", loading, draw, step, finish, s
   tell("");
   kit.onChange(() => {
     if (JSON.stringify(state()) === handled) return;
+    read();
     if (awake) return void start();
     handled = JSON.stringify(state());
     tell("");
     rest();
   });
   return () => {
-    awake = true;
+    read();
+    wake(true);
     start();
   };
 }
