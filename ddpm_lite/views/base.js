@@ -371,7 +371,7 @@ function clipped(g, { box }) {
 }
 
 // Where a pointer drags on a canvas: act(x, y, event) in canvas units, from its press to its release. A finger that swipes up or down
-// scrolls the page: so what it presses counts only once it moves sideways or is lifted. A canvas to draw on needs all directions: it
+// scrolls the page: so what it presses counts only once it has moved sideways or is lifted. A canvas to draw on needs all directions: it
 // leaves fingers to the page until the reader presses a button in `host`, which is seen, and which a keyboard and a screen reader reach.
 function drag(kit, { node, width }, act, host = null) {
   const tell = kit.guard((event) => {
@@ -405,6 +405,8 @@ function drag(kit, { node, width }, act, host = null) {
   };
   node.addEventListener("pointermove", (event) => {
     if (event.pointerId !== dragging) return;
+    const [across, down] = ["clientX", "clientY"].map((side) => Math.abs(event[side] - pressed?.[side]));
+    if (pressed && across < Math.max(8, down)) return;
     press();
     tell(event);
   });
