@@ -55,7 +55,9 @@ function narrowed(node) {
 function show() {
   const slide = Reveal.getCurrentSlide();
   setMaths(slide.querySelectorAll(".math"));
-  for (const node of slide.querySelectorAll(".math.display")) narrowed(node);
+  const narrow = () => slide.querySelectorAll(".math.display").forEach(narrowed);
+  narrow(); // which asks for their fonts; and once those are there, since others may have stood in for them:
+  document.fonts.ready.then(narrow);
   for (const host of slide.querySelectorAll(".view")) settle(host);
 }
 

@@ -28,15 +28,19 @@ SET = "document.documentElement.dataset.maths === 'set'"
 AT = "JSON.stringify(Reveal.getIndices())"
 KEY = "at => at.dispatchEvent(new KeyboardEvent('keydown', {key: ' ', keyCode: 32, bubbles: true, composed: true}))"
 # The formulas that end beyond the text of their slide, when that is shown.
-TOO_WIDE = """() => {
-  return Reveal.getSlides().flatMap((slide) => {
+TOO_WIDE = """async () => {
+  const beyond = [];
+  for (const slide of Reveal.getSlides()) {
     const { h, v } = Reveal.getIndices(slide);
     Reveal.slide(h, v);
-    return [...slide.querySelectorAll('.math')].filter((node) => {
+    await document.fonts.ready;
+    const wide = [...slide.querySelectorAll('.math')].filter((node) => {
       const right = slide.getBoundingClientRect().right - 40 * Reveal.getScale();
       return [...node.querySelectorAll('.katex-html > *')].some((part) => part.getBoundingClientRect().right > right + 1);
-    }).map((node) => `${h + 1}/${v + 1}: ${node.querySelector('annotation').textContent.slice(0, 60)}`);
-  });
+    });
+    beyond.push(...wide.map((node) => `${h}/${v}: ${node.querySelector('annotation').textContent.slice(0, 60)}`));
+  }
+  return beyond;
 }"""
 BOXES = "[...document.querySelectorAll('.scroll, .highlight pre, .math.display')]"
 # Everything that a view says of its state.
