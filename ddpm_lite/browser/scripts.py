@@ -38,9 +38,9 @@ def worker_script() -> str:
 
 @cache
 def page_script() -> str:
-    """What a page or a view needs to ask a worker: `Writer` and what it uses."""
+    """What a page or a view needs to ask a worker: `Writer` and what it uses, and `watched`, to see it draw."""
     return f"const LONGEST = {LONGEST};\n" + "".join(
-        map(part, ("tokenizer", "caption", "engine", "studio", "enlarger", "writer"))
+        map(part, ("tokenizer", "caption", "engine", "studio", "watched", "enlarger", "writer"))
     )
 
 

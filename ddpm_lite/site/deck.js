@@ -7,9 +7,8 @@
 async function settle(host) {
   const model = await mountView(host);
   if (!model) return;
-  const slide = host.closest("section section");
+  const slide = host.closest("section");
   const live = host.querySelector(".live");
-  const root = live.shadowRoot.querySelector(".ddpm-view");
   const fits = () => slide.scrollHeight <= slide.clientHeight && live.scrollWidth <= live.clientWidth;
   const enlarge = (beside) => {
     root.classList.toggle("beside", beside);
@@ -19,7 +18,9 @@ async function settle(host) {
     const boxes = [...root.querySelectorAll("canvas")].map((canvas) => canvas.getBoundingClientRect());
     return fits() ? boxes.reduce((area, box) => area + box.width * box.height, 0) : 0;
   };
+  let root = null;
   const fit = () => {
+    root = live.shadowRoot.querySelector(".ddpm-view"); // which may have been built anew
     live.style.zoom = 1;
     if (root) {
       root.style.fontSize = model.get("big") ? "20px" : "";
@@ -35,6 +36,7 @@ async function settle(host) {
     ".beside > .controls { flex: 0 0 19em } .beside input[type=range] { width: 16em }";
   live.shadowRoot.append(beside);
   model.on("change:big", later);
+  new ResizeObserver(() => fits() || later()).observe(live); // what is typed may make it grow
   if (model.get("big") === false) model.set("big", true);
   later();
   // The keys that reach a view are the view's, and not the slides'; Escape gives them back.
@@ -44,9 +46,18 @@ async function settle(host) {
   host.dataset.preventSwipe = "";
 }
 
+// A formula that is wider than its slide is made smaller.
+function narrowed(node) {
+  const share = node.clientWidth / node.scrollWidth;
+  if (share < 1) node.style.fontSize = `${share * parseFloat(window.getComputedStyle(node).fontSize)}px`;
+}
+
 function show() {
   const slide = Reveal.getCurrentSlide();
   setMaths(slide.querySelectorAll(".math"));
+  const narrow = () => slide.querySelectorAll(".math.display").forEach(narrowed);
+  narrow(); // which asks for their fonts; and once those are there, since others may have stood in for them:
+  document.fonts.ready.then(narrow);
   for (const host of slide.querySelectorAll(".view")) settle(host);
 }
 
@@ -67,6 +78,7 @@ Reveal.initialize({
   hash: true,
   slideNumber: "c/t",
   transition: "none",
+  scrollActivationWidth: null, // on a phone too the slides are slides, as large as it allows: our styles are for those
   plugins: [RevealNotes],
 }).then(() => {
   show();

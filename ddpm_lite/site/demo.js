@@ -6,10 +6,15 @@
   const [form, box, marks, said, told, canvas, still] = ["demo", "wish", "marks", "said", "told", "drawn", "still"].map((id) => document.getElementById(id));
   const { channels, size } = recipe.network;
   const STEPS = 20;
-  const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   const writer = new Writer(recipe, upsampler, (name) => fromShelf(name, `networks/${name}.js`));
   let seed = -1; // each drawing has new noise
   let latest = 0;
+
+  // A screen reader says what came of it, and not each thing on the way there.
+  const tell = (sentence, aloud = true) => {
+    told.setAttribute("aria-live", aloud ? "polite" : "off");
+    told.textContent = sentence;
+  };
 
   const { mark, text } = watchCaption(box, marks, said, writer.tokenizer);
 
@@ -34,33 +39,21 @@
     const caption = text();
     mark();
     if (!caption) {
-      told.textContent = "Write what the picture is to show.";
+      tell("Write what the picture is to show.");
       return;
     }
     const mine = ++latest;
     seed = (seed + 1) % 2 ** 32;
     const current = () => mine === latest;
     const label = (what) => canvas.setAttribute("aria-label", `“${caption}”, ${what}`);
-    told.textContent = writer.studio.engine ? `Drawing “${caption}” …` : "Loading the networks, 9 MB, once …";
+    tell(writer.studio.engine ? `Drawing “${caption}” …` : "Loading the networks, 9 MB, once …", false);
     try {
       await writer.wake();
       if (!current()) return;
-      told.textContent = `Drawing “${caption}” …`;
-      // Each frame as the screen can show it, `look` of it in words; the answer, null if it was overtaken.
-      const watched = async (work, see, look) => {
-        let shown = null;
-        const answer = await work((frame) => {
-          if (!current() || calm) return;
-          cancelAnimationFrame(shown);
-          shown = requestAnimationFrame(() => current() && see(frame));
-          label(look(frame));
-        });
-        cancelAnimationFrame(shown);
-        return current() && !answer.stopped ? answer : null;
-      };
+      tell(`Drawing “${caption}” …`, false);
       const options = { seed, steps: STEPS, scale: 2, method: "ddim" };
-      const inWork = ({ k, steps }) => `noise that becomes a picture, step ${k + 1} of ${steps}`;
-      const drawn = await watched((onFrame) => writer.draw([caption], options, onFrame), ({ x_t }) => paint(x_t, size), inWork);
+      const inWork = ({ k, steps }) => label(`noise that becomes a picture, step ${k + 1} of ${steps}`);
+      const drawn = await watched((onFrame) => writer.draw([caption], options, onFrame), current, ({ x_t }) => paint(x_t, size), inWork);
       if (!drawn) return;
       paint(drawn.pictures, size);
       label(`drawn in this page, ${size} × ${size} pixels`);
@@ -70,7 +63,7 @@
       if (!current()) return;
       const { trouble } = writer.enlarger;
       const enlarge = (onFrame) => writer.enlarge(drawn.pictures, [caption], options, onFrame);
-      const large = trouble ? null : await watched(enlarge, ({ x0 }) => paint(x0, 4 * size), () => "being enlarged");
+      const large = trouble ? null : await watched(enlarge, current, ({ x0 }) => paint(x0, 4 * size), () => label("being enlarged"));
       if (!current()) return;
       if (large) {
         paint(large.large, 4 * size);
@@ -79,17 +72,17 @@
       const words = said.textContent ? ` ${said.textContent}` : "";
       const side = large ? `, ${4 * size} × ${4 * size} pixels` : "";
       const unlarged = trouble ? ` It is not enlarged. ${trouble}` : "";
-      told.textContent = `Drawn: “${caption}”, from noise in ${STEPS} steps${side}.${words}${unlarged} Press Draw again for other noise.`;
+      tell(`Drawn: “${caption}”, from noise in ${STEPS} steps${side}.${words}${unlarged} Press Draw again for other noise.`);
     } catch (error) {
       if (!current()) return;
-      told.textContent = `${error.message} What was drawn beforehand is seen in its place.`;
+      tell(`${error.message} What was drawn beforehand is seen in its place.`);
       canvas.hidden = true;
       still.hidden = false;
     }
   }
 
   if (!engineRuns()) {
-    told.textContent = "This browser cannot run the networks, so nothing is drawn here: what was drawn beforehand is seen.";
+    tell("This browser cannot run the networks, so nothing is drawn here: what was drawn beforehand is seen.");
     told.hidden = false;
     return;
   }

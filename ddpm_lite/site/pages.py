@@ -29,7 +29,9 @@ from .repository import address, services
 from .text import HERE, file, inline, markdown, sections
 
 VIEW = "application/vnd.jupyter.widget-view+json"
-OPENING = ("words", "scenes")  # what the index opens with, from assets/: it moves, and where nothing should move, it does not
+# What the index opens with, from assets/: it moves once, for less than five seconds, since it has no button to stop it; and where
+# nothing should move, it does not.
+OPENING = ("words", "scenes")
 PRIORITY = [VIEW, "text/html", "text/markdown", "image/svg+xml", "image/png", "text/plain"]
 
 

@@ -11,7 +11,6 @@ function build(kit) {
   const sheet = pictureGrid(kit, { rows: Math.ceil(n / columns), columns, c, h, w });
   const alert = element("p", { role: "alert" });
   kit.figure.after(alert);
-  kit.caption.setAttribute("role", "status"); // a screen reader says that the pictures have come
 
   // A question that is known beforehand is answered here. Others go to Python; if it does not answer, the reader is told.
   let patience = null;
@@ -61,7 +60,7 @@ function build(kit) {
     alert.hidden = !model.get("problem");
     cancel.disabled = !working;
     progress(working ? model.get("progress") : null);
-    kit.describe(`${model.get("title")}: ${n === 1 ? "the picture" : `${n} pictures`} ${whose}`);
+    kit.describe(`${model.get("title")}: ${n === 1 ? "the picture" : `${n} pictures`} ${whose}`, !working);
     if (silent) kit.caption.textContent = "A new question needs Python, which has not answered: it is busy, or it does not run here.";
     return i < 0 ? unpacked(model.get("latest"), c, h, w) : before.subarray(i * n * size, (i + 1) * n * size);
   };

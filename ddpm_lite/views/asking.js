@@ -1,7 +1,7 @@
 // What a reader asks a network for: a caption, and how it is to draw.
 
-// A box for a caption, filled by `trait` unless the reader is writing; see watchCaption. Gives { trait, text(), nodes: all that belongs
-// to it }.
+// A box for a caption, filled by `trait` unless the reader is writing; see watchCaption. Its button is to ask `drawing`, which has read()
+// it first: then what stands in the box is the trait. Gives { read, nodes: all that belongs to it }.
 function captionBox(kit, trait, { label, ask, tokenizer }, act) {
   const box = textBox(kit, { label, ask }, act);
   box.removeAttribute("maxlength"); // a longer one is read in part, and it is said
@@ -12,12 +12,14 @@ function captionBox(kit, trait, { label, ask, tokenizer }, act) {
   kit.controls.append(marks, said);
   const { mark, text } = watchCaption(box, marks, said, tokenizer);
   let last = null;
-  kit.onChange(() => {
-    if (last === kit.model.get(trait)) return;
+  const fill = () => {
     box.value = last = kit.model.get(trait);
     mark();
-  });
-  return { trait, text, nodes };
+  };
+  kit.onChange(() => last === kit.model.get(trait) || fill());
+  kit.onReset(fill);
+  const read = () => text() === kit.model.get(trait) || kit.set(trait, text());
+  return { read, nodes };
 }
 
 // A guidance scale in words.

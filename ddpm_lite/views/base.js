@@ -3,8 +3,9 @@
 
 const COLORS = { blue: "#0072B2", orange: "#E69F00", green: "#009E73", red: "#D55E00", purple: "#CC79A7" };
 
-const NARROW = window.innerWidth < 600; // a phone: a view stacks what it would put side by side
-const LETTERS = NARROW ? 13 : 17; // pixels, of what stands beside pictures
+const isNarrow = () => window.innerWidth < 600;
+let NARROW = isNarrow(); // a phone: a view stacks what it would put side by side
+let LETTERS = NARROW ? 13 : 17; // pixels, of what stands beside pictures
 
 // The bytes of a trait as a typed array, in its own memory, so that it is aligned.
 function numbers(view, Type) {
@@ -65,11 +66,14 @@ function element(tag, attributes = {}, ...children) {
   return node;
 }
 
+// A value that is seen beside its control, which says it to a screen reader: an output would be said at each change too.
+const quiet = (attributes = {}) => element("output", { "aria-live": "off", ...attributes });
+
 // A slider for an integer or real trait. JupyterLab would take its arrow keys: stop them here.
 function slider(kit, name, { label, min, max, step = 1, page = 10, words }) {
   const input = element("input", { type: "range", min, max, step, "aria-label": label, "data-trait": name });
   input.means = (position) => position; // the trait's value there
-  const output = element("output");
+  const output = quiet();
   const show = () => {
     const value = kit.model.get(name);
     input.value = value;
@@ -142,7 +146,7 @@ function progressBar(kit, label) {
   };
 }
 
-// Play runs `name` through `values` in about `seconds`, and stops at any touch of the controls. Nothing plays by itself;
+// Play runs `name` through `values` in about `seconds`, and stops at whatever is done with the controls. Nothing plays by itself;
 // where the reader's system asks for reduced motion, Play moves twice a second instead of gliding.
 function player(kit, name, values, seconds) {
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -169,7 +173,10 @@ function player(kit, name, values, seconds) {
     };
     timer = requestAnimationFrame(move);
   });
-  kit.controls.addEventListener("pointerdown", (event) => event.target !== node && timer !== null && stop());
+  for (const done of ["pointerdown", "keydown", "input", "change", "click"]) {
+    const touched = ({ target, key }) => timer !== null && target !== node && !["Tab", "Shift"].includes(key) && stop();
+    kit.controls.addEventListener(done, touched, { capture: true }); // before a control, which may keep a key for itself
+  }
   kit.onLeave(stop);
 }
 
@@ -186,6 +193,9 @@ function canvas(kit, width, height) {
   kit.figure.append(node);
   return { node, context, width, height };
 }
+
+// A number with two decimals; + 0 turns -0 into 0.
+const rounded = (v) => (Number(v.toFixed(2)) + 0).toFixed(2);
 
 // A value of an axis in words.
 const say = (value) => (typeof value === "number" ? String(Number(value.toPrecision(6))) : value);
@@ -360,23 +370,73 @@ function clipped(g, { box }) {
   g.clip();
 }
 
-// Where a pointer drags on a canvas: act(x, y, event) in canvas units, from its press to its release.
-function drag(kit, { node, width }, act) {
+// Where a pointer drags on a canvas: act(x, y, event) in canvas units, from its press to its release. A finger that swipes up or down
+// scrolls the page: so what it presses counts only once it has moved sideways or is lifted. A canvas to draw on needs all directions: it
+// leaves fingers to the page until the reader presses a button in `host`, which is seen, and which a keyboard and a screen reader reach.
+function drag(kit, { node, width }, act, host = null) {
   const tell = kit.guard((event) => {
     const scale = width / node.clientWidth;
     act(event.offsetX * scale, event.offsetY * scale, event);
   });
-  node.style.touchAction = "none";
+  let fingers = !host; // whether they count
+  let dragging = null; // the pointer that does
+  let pressed = null; // by a finger that may still scroll
+  if (host) {
+    const toggle = button({ ...kit, controls: host }, "Draw with a finger", () => {
+      fingers = !fingers;
+      toggle.setAttribute("aria-pressed", fingers);
+      node.style.touchAction = fingers ? "none" : SCROLLS;
+    });
+    toggle.setAttribute("aria-pressed", false);
+    toggle.hidden = !window.matchMedia("(any-pointer: coarse)").matches; // there is no touch screen
+  }
+  node.style.touchAction = SCROLLS;
   node.addEventListener("pointerdown", (event) => {
+    const touch = event.pointerType === "touch";
+    if (touch && !fingers) return;
     node.setPointerCapture(event.pointerId);
+    dragging = event.pointerId;
+    if (touch && !host) pressed = event;
+    else tell(event);
+  });
+  const press = () => {
+    if (pressed) tell(pressed);
+    pressed = null;
+  };
+  node.addEventListener("pointermove", (event) => {
+    if (event.pointerId !== dragging) return;
+    const [across, down] = ["clientX", "clientY"].map((side) => Math.abs(event[side] - pressed?.[side]));
+    if (pressed && across < Math.max(8, down)) return;
+    press();
     tell(event);
   });
-  node.addEventListener("pointermove", (event) => node.hasPointerCapture(event.pointerId) && tell(event));
+  node.addEventListener("pointerup", press);
+  for (const end of ["pointerup", "pointercancel"]) node.addEventListener(end, () => (dragging = pressed = null));
+}
+const SCROLLS = "pan-y pinch-zoom";
+
+// The view in its place, which is built anew when a phone is turned: the state is the model's, and `kept` is for what else must stay.
+function mount(build, { model, el }) {
+  const kept = {};
+  let built = NARROW;
+  let leave = placed(build, model, el, kept);
+  const turned = () => {
+    if (isNarrow() === built) return;
+    built = NARROW = isNarrow();
+    LETTERS = NARROW ? 13 : 17;
+    leave();
+    leave = placed(build, model, el, kept);
+  };
+  window.addEventListener("resize", turned);
+  return () => {
+    window.removeEventListener("resize", turned);
+    leave();
+  };
 }
 
-// The view in its place: `build(kit)` makes canvases and controls and says by `kit.onChange` what to do at each change.
-// After each, `root.dataset.state` is the state that is drawn, and `root.drawn` the numbers it was drawn from.
-function mount(build, { model, el }) {
+// `build(kit)` makes canvases and controls and says by `kit.onChange` what to do at each change. After each, `root.dataset.state` is the
+// state that is drawn, and `root.drawn` the numbers it was drawn from. Gives leave(), which takes the view away.
+function placed(build, model, el, kept) {
   const root = element("div", { class: "ddpm-view" });
   el.append(root);
   const fail = (error) => {
@@ -395,14 +455,19 @@ function mount(build, { model, el }) {
   const start = model.get("start");
   const listeners = [];
   const leaving = [];
+  const resetting = [];
   const kit = {
     model,
+    kept,
     guard,
     figure: element("div", { class: "figure" }),
     controls: element("div", { class: "controls" }),
     caption: element("p", { class: "caption" }),
-    // The present state in words: the caption of the view, and what its first canvas is called.
-    describe: (text) => {
+    // The present state in words: the caption of the view, and what its first canvas is called. A screen reader says it only if it is
+    // `aloud`: what the reader has just set is known.
+    describe: (text, aloud = false) => {
+      if (kit.caption.textContent === text) return;
+      kit.caption.setAttribute("aria-live", aloud ? "polite" : "off");
       kit.caption.textContent = text;
       kit.figure.querySelector("canvas").setAttribute("aria-label", text);
     },
@@ -413,6 +478,7 @@ function mount(build, { model, el }) {
     },
     onChange: (listener) => listeners.push(listener),
     onLeave: (act) => leaving.push(act),
+    onReset: (act) => resetting.push(act), // for what is no part of the state
     drew: (drawn) => (root.drawn = drawn),
   };
   let waiting = null;
@@ -425,7 +491,10 @@ function mount(build, { model, el }) {
   guard(() => {
     root.append(kit.figure, kit.controls, kit.caption);
     build(kit);
-    button(kit, "Reset", () => kit.setAll(model.get("start")));
+    button(kit, "Reset", () => {
+      kit.setAll(model.get("start"));
+      for (const act of resetting) act();
+    });
     const big = button(kit, "Big", () => kit.set("big", !model.get("big")));
     kit.onChange(() => {
       root.classList.toggle("big", model.get("big"));
@@ -438,5 +507,6 @@ function mount(build, { model, el }) {
     model.off("change", schedule);
     cancelAnimationFrame(waiting);
     for (const act of leaving) act();
+    root.remove();
   };
 }

@@ -24,7 +24,7 @@ function captionBars(kit, { tokenizer, act, change }) {
   const bar = (color, name) => {
     const fill = element("div");
     const track = element("div", { "aria-hidden": "true" }, fill);
-    const output = element("output", { "aria-label": name });
+    const output = quiet({ "aria-label": name });
     const row = element("div", {}, track, output);
     Object.assign(row.style, { display: "flex", gap: "8px", alignItems: "center" });
     Object.assign(track.style, { flex: 1, position: "relative", height: "1em", border: "1px solid #767676", background: "#fff" });
@@ -74,15 +74,21 @@ function captionBars(kit, { tokenizer, act, change }) {
     if (said.textContent !== sentence) said.textContent = sentence; // a screen reader says it once
   };
   button(kit, act, () => send(true));
+  const follow = () => {
+    const captions = model.get("captions");
+    if (JSON.stringify(captions) !== last) {
+      last = JSON.stringify(captions);
+      for (const [i, { input }] of rows.entries()) input.value = captions[i] ?? "";
+    }
+    mark();
+  };
+  kit.onReset(() => {
+    clearTimeout(pause);
+    last = null;
+    follow();
+  });
   return {
-    follow: () => {
-      const captions = model.get("captions");
-      if (JSON.stringify(captions) !== last) {
-        last = JSON.stringify(captions);
-        for (const [i, { input }] of rows.entries()) input.value = captions[i] ?? "";
-      }
-      mark();
-    },
+    follow,
     // The numbers of the captions that are not empty, in their order.
     show: (similarity, probability) => {
       let k = 0;

@@ -45,14 +45,13 @@ function build(kit) {
     show();
   };
   const place = element("input", { type: "range", min: 0, max: 0, step: 1, "aria-label": "look at a step" });
-  const said = element("output");
+  const said = quiet();
   place.addEventListener("input", kit.guard(() => look(Number(place.value))));
   place.addEventListener("keydown", (event) => event.stopPropagation());
   drag(kit, strip, kit.guard((x, y) => {
     const k = strip.at(x, y);
     if (k !== null && k < path.length) look(k);
   }));
-  strip.node.style.touchAction = "pan-y"; // so that a phone still scrolls
 
   const words = ({ label, scale, eta, steps, method, seed }) => {
     const how = [`${steps} step${steps === 1 ? "" : "s"} of ${method}`];

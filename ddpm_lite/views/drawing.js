@@ -51,16 +51,16 @@ const asAtStart = (model, state, changed = {}) => JSON.stringify(state) === JSON
 //   step(frame)            a frame is seen; finish(answer): so is the end, and a sentence about it may be given
 //   still(state)           shows what was drawn beforehand, if anything was for this state: gives whether it did
 //   enlarging              if pictures are enlarged: { enlarger, draw(answer, state, onFrame), blank(), show(pictures) }
+//   boxes                  of captionBox: what is written in them belongs to the state, whatever is drawn next
 //   act, done              the button that asks, and what has then been done: "Draw", "drawn"
 // Gives ask(), which begins.
-function drawing(kit, { words, refuse = () => "", loading, draw, step, finish, still, enlarging = null, act = "Draw", done = "drawn" }) {
+function drawing(kit, { words, refuse = () => "", loading, draw, step, finish, still, enlarging = null, boxes = [], act = "Draw", done = "drawn" }) {
   const { model } = kit;
-  const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   const progress = progressBar(kit, "how far the drawing is");
   const alert = element("p", { role: "alert" });
   kit.figure.after(alert);
-  kit.caption.setAttribute("role", "status");
-  let awake = false; // whether the reader has asked for a drawing
+  let awake = kit.kept.awake ?? false; // whether the reader has asked for a drawing
+  const wake = (is) => (kit.kept.awake = awake = is);
   let handled = null; // the state that is drawn, in work, refused, or not to be drawn
   let latest = 0; // of several drawings, the last
   const state = () => Object.fromEntries(Object.keys(model.get("start")).map((name) => [name, model.get(name)]));
@@ -68,26 +68,21 @@ function drawing(kit, { words, refuse = () => "", loading, draw, step, finish, s
     alert.textContent = trouble.replace(/[^.!?]$/, "$&.");
     alert.hidden = !trouble;
   };
-  const describe = (ending) => {
-    kit.describe(`${words(state())}${ending}`);
-  };
+  const describe = (ending, aloud = false) => kit.describe(`${words(state())}${ending}`, aloud);
 
-  // What `work` gives: begin() comes before the first frame, and each is shown. Null if it was overtaken.
-  async function watched(work, current, show, begin = () => {}) {
-    let waiting = null;
-    const answer = await work((frame) => {
-      if (!current()) return;
-      if (frame.k === 0) begin();
-      progress((frame.k + 1) / frame.steps);
-      if (calm) return;
-      cancelAnimationFrame(waiting);
-      waiting = requestAnimationFrame(kit.guard(() => current() && show(frame)));
+  // What `work` gives, or null if it was overtaken: begin() comes before the first frame, and each is shown.
+  async function followed(work, current, show, begin = () => {}) {
+    const answer = await watched(work, current, kit.guard(show), ({ k, steps }) => {
+      if (k === 0) begin();
+      progress((k + 1) / steps);
     });
-    cancelAnimationFrame(waiting);
-    if (!current() || answer.stopped) return null;
-    progress(null);
+    if (answer) progress(null);
     return answer;
   }
+
+  const read = () => {
+    for (const box of boxes) box.read();
+  };
 
   async function start() {
     const [now, mine] = [state(), ++latest];
@@ -106,17 +101,17 @@ function drawing(kit, { words, refuse = () => "", loading, draw, step, finish, s
         describe("");
         enlarging?.blank();
       };
-      const answer = await watched((onFrame) => draw(now, onFrame), current, step, begin);
+      const answer = await followed((onFrame) => draw(now, onFrame), current, step, begin);
       if (!answer) return;
       kit.drew(answer);
       const more = finish(answer) ?? "";
       kit.figure.closest(".ddpm-view").dataset.finished = JSON.stringify(now);
-      describe(` ${done[0].toUpperCase()}${done.slice(1)}.${more && ` ${more}`}`);
+      describe(` ${done[0].toUpperCase()}${done.slice(1)}.${more && ` ${more}`}`, true);
       if (enlarging) await enlarge(answer, now, current);
     } catch (error) {
       if (!current()) return;
       progress(null);
-      awake = false;
+      wake(false);
       tell(error.message);
       if (rest()) tell(`${alert.textContent} What was ${done} beforehand is seen in its place.`);
     }
@@ -128,7 +123,7 @@ function drawing(kit, { words, refuse = () => "", loading, draw, step, finish, s
     await enlarger.loaded;
     if (!current()) return;
     if (enlarger.trouble) return tell(`It is not enlarged. ${enlarger.trouble}`);
-    const result = await watched((onFrame) => larger(answer, now, onFrame), current, ({ x0 }) => show(x0));
+    const result = await followed((onFrame) => larger(answer, now, onFrame), current, ({ x0 }) => show(x0));
     if (!result) return;
     kit.drew({ ...answer, large: result.large });
     show(result.large);
@@ -145,13 +140,15 @@ function drawing(kit, { words, refuse = () => "", loading, draw, step, finish, s
   tell("");
   kit.onChange(() => {
     if (JSON.stringify(state()) === handled) return;
+    read();
     if (awake) return void start();
     handled = JSON.stringify(state());
     tell("");
     rest();
   });
   return () => {
-    awake = true;
+    read();
+    wake(true);
     start();
   };
 }

@@ -184,6 +184,4 @@ function build(kit) {
   });
 }
 
-const rounded = (v) => (Number(v.toFixed(2)) + 0).toFixed(2); // + 0 turns -0 into 0
-
 export default { render: (view) => mount(build, view) };

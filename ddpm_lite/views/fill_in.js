@@ -94,7 +94,7 @@ function build(kit) {
     }
   }
 
-  const wish = captionBox(kit, "caption", { label: "what is to be there", ask: "Fill in", tokenizer: writer.tokenizer }, () => go());
+  const wish = captionBox(kit, "caption", { label: "what is to be there", ask: "Fill in", tokenizer: writer.tokenizer }, () => ask());
   kit.controls.append(spoken);
   choice(mine, "tool", "the brush", ["erase", "restore"]);
   picker(mine, "brush", [1, 3, 5, 7], { label: "its size", words: (value) => (value === 1 ? "1 pixel" : `${value} × ${value} pixels`) });
@@ -136,6 +136,7 @@ function build(kit) {
   };
 
   const ask = drawing(kit, {
+    boxes: [wish],
     act: "Fill in",
     done: "filled in",
     words,
@@ -158,10 +159,6 @@ function build(kit) {
       show: (pictures) => large.paint(pictures, 0, 0, 0),
     },
   });
-  const go = () => {
-    kit.set("caption", wish.text());
-    ask();
-  };
   takePictures(kit, size, (_, bytes) => {
     keep();
     kit.setAll({ picture: toHex(bytes), mask: "1".repeat(size * size) });

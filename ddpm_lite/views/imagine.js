@@ -26,7 +26,7 @@ function build(kit) {
   });
 
   const { node, paint } = pictureTiles(kit, seedTitles(), c, side);
-  const box = captionBox(kit, "caption", { label: "A caption", ask: "Draw", tokenizer }, () => go());
+  const box = captionBox(kit, "caption", { label: "A caption", ask: "Draw", tokenizer }, () => ask());
   choice(kit, "given", "the decoder is given", [BOTH, IMAGINED, TEXT, CAPTION]);
   scalePicker(kit);
   stepsSlider(kit);
@@ -40,6 +40,7 @@ function build(kit) {
     [CAPTION]: "the caption, without an embedding",
   };
   const ask = drawing(kit, {
+    boxes: [box],
     words: ({ caption, given, scale, steps, seed }) =>
       `Four pictures for “${caption}”, drawn from ${WHAT[given]}: ${steps} step${steps === 1 ? "" : "s"} at guidance ${scale}, ` +
       `from the noise of seeds ${seed} to ${seed + SAMPLING.several - 1}.`,
@@ -76,10 +77,6 @@ function build(kit) {
       show: (pictures) => paint(pictures, side),
     },
   });
-  const go = () => {
-    kit.set("caption", box.text());
-    ask();
-  };
   kit.onChange(() => node.setAttribute("aria-label", `Four pictures for “${model.get("caption")}”`));
 }
 

@@ -186,7 +186,6 @@ function build(kit) {
   });
 }
 
-const rounded = (v) => (Number(v.toFixed(2)) + 0).toFixed(2); // + 0 turns -0 into 0
 const stopAt = (k, steps, end) => 1 - (k * (1 - end)) / steps;
 
 // The paths x = a x_0 + b eps, and the rates of a and b, as in maths/path.py.

@@ -192,7 +192,7 @@ function pad(kit, { pixels, side, step, title, widest, begin, stroke, end, moved
     }
     stroke(last ?? [x, y], [x, y]);
     last = [x, y];
-  });
+  }, holder);
   const lift = kit.guard(() => {
     if (last) end();
     last = null;

@@ -18,12 +18,15 @@ function build(kit) {
   const line = Array.from({ length: 16 }, (_, i) => (2 * REACH * i) / 15 - REACH);
   const places = line.flatMap((y) => line.map((x) => [x, y]));
   const wide = NARROW ? 360 : 440;
-  const plane = canvas(kit, wide, wide + 4);
+  const board = element("div"); // to draw on
+  kit.figure.append(board);
+  board.style.width = "100%";
+  board.style.maxWidth = `calc(${wide}px * var(--ddpm-zoom))`;
+  const plane = canvas({ ...kit, figure: board }, wide, wide + 4);
   const chart = canvas(kit, NARROW ? 360 : 370, 260);
   const alert = element("p", { role: "alert" });
   const hint = element("p", { class: "said", id: "pen" }, "Grey: the points it learns from. Red squares: points drawn with the network. Draw more with mouse or finger; on the keyboard, arrow keys move the pen, and Space puts points.");
   kit.figure.after(alert, hint);
-  kit.caption.setAttribute("role", "status");
   plane.node.setAttribute("role", "application");
   plane.node.setAttribute("aria-describedby", "pen");
   plane.node.tabIndex = 0;
@@ -55,7 +58,7 @@ function build(kit) {
     pen.x = Math.min(REACH, Math.max(-REACH, REACH * ((2 * (a - left)) / (right - left) - 1)));
     pen.y = Math.min(REACH, Math.max(-REACH, REACH * ((2 * (b - bottom)) / (top - bottom) - 1)));
     put();
-  });
+  }, board);
   plane.node.addEventListener("pointerup", kit.guard(keep));
   plane.node.addEventListener("keydown", kit.guard((event) => {
     const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1], " ": [0, 0], Enter: [0, 0] }[event.key];
@@ -210,8 +213,9 @@ function build(kit) {
     const those = shape === OWN ? `${n} of your own points` : `${n} point${n === 1 ? "" : "s"} of ${shape}`;
     if (!step) return `${those}. The network has learnt nothing yet: press Begin.`;
     const so = loss ? `, its loss is ${loss.toFixed(3)}` : "";
-    const learnt = model.get("running") === "learning" ? "The network is learning" : `The network has learnt for ${step} step${step === 1 ? "" : "s"}${so}`;
-    return `${those}. ${learnt}. The arrows are those at t = ${model.get("t")} of ${model.get("network").T}.`;
+    const count = `${step} step${step === 1 ? "" : "s"}${so}`;
+    const learnt = model.get("running") === "learning" ? "is learning:" : "has learnt for";
+    return `${those}. The network ${learnt} ${count}. The arrows are those at t = ${model.get("t")} of ${model.get("network").T}.`;
   };
 
   // Everything is drawn anew at most once a frame.
@@ -225,6 +229,7 @@ function build(kit) {
   const toggle = button(kit, "Begin", () => kit.set("running", model.get("running") === "learning" ? "stopped" : "learning"));
   button(kit, "Clear", () => {
     [mine, drawn] = [[], null];
+    tell("");
     keep();
     kit.setAll({ shape: OWN, running: "not begun" });
     plane.node.focus();
@@ -244,11 +249,19 @@ function build(kit) {
   });
   // What was saved while it learnt has no network.
   if (model.get("running") !== "not begun" || model.get("step")) kit.setAll({ running: "not begun", step: 0, loss: 0 });
+  kit.onReset(() => tell(""));
+  let [chosen, news] = [];
   kit.onChange(() => {
+    if (chosen !== model.get("shape")) {
+      chosen = model.get("shape");
+      if (chosen !== OWN) tell(""); // it was about other points
+    }
     toggle.textContent = { learning: "Stop", stopped: "Go on" }[model.get("running")] ?? "Begin";
     follow();
     draw();
-    kit.describe(words());
+    const before = news;
+    news = [points().length, ...["shape", "running", "step"].map((name) => model.get(name))].join();
+    kit.describe(words(), news !== before);
   });
 }
 

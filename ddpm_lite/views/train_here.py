@@ -112,10 +112,9 @@ class TrainHere(DrawingView):
         if not self.step:
             return f"{drawn}. The network has learnt nothing yet: press Begin."
         loss = f", its loss is {self.loss:.3f}" if self.loss else ""
-        learnt = f"The network has learnt for {self.step} step{'s' if self.step != 1 else ''}{loss}"
-        if self.running == "learning":
-            learnt = "The network is learning"  # the chart counts its steps
-        return f"{drawn}. {learnt}. The arrows are those at t = {self.t} of {self.network['T']}."
+        learnt = "is learning:" if self.running == "learning" else "has learnt for"
+        count = f"{self.step} step{'s' if self.step != 1 else ''}{loss}"
+        return f"{drawn}. The network {learnt} {count}. The arrows are those at t = {self.t} of {self.network['T']}."
 
     def filmstrip(self) -> Figure:
         """The points, the way back at t and points drawn with the network, after three numbers of steps of the same training."""

@@ -38,7 +38,7 @@ function build(kit) {
   shown(choice(kit, "other", "the other", known).parentElement, () => now("mode") === WAY);
   const boxes = ["before", "after"].map((trait) => {
     const label = trait === "before" ? "from these words" : "to these";
-    const asks = captionBox(kit, trait, { label, ask: "Turn", tokenizer }, () => turn());
+    const asks = captionBox(kit, trait, { label, ask: "Turn", tokenizer }, () => ask());
     if (trait === "before") asks.nodes[1].remove(); // one button for both
     for (const node of asks.nodes) shown(node, () => now("mode") === WORDS);
     return asks;
@@ -69,6 +69,7 @@ function build(kit) {
 
   const ask = drawing(kit, {
     words: told,
+    boxes,
     refuse: (state) => {
       if (state.mode !== WORDS) return "";
       if (!state.before || !state.after) return "Write what the picture shows, and what it is to show.";
@@ -102,10 +103,6 @@ function build(kit) {
       show: (pictures) => paint(pictures, side),
     },
   });
-  const turn = () => {
-    kit.setAll(Object.fromEntries(boxes.map(({ trait, text }) => [trait, text()])));
-    ask();
-  };
   button(kit, "Draw", ask);
 
   kit.onChange(() => {

@@ -22,7 +22,7 @@ function build(kit) {
   });
   const boxes = ["caption", "other"].map((trait) => {
     const [label, press] = trait === "caption" ? ["A caption", "Draw"] : ["another, from the same noise", "Draw both"];
-    return captionBox(kit, trait, { label, ask: press, tokenizer: writer.tokenizer }, () => go());
+    return captionBox(kit, trait, { label, ask: press, tokenizer: writer.tokenizer }, () => ask());
   });
   samplingControls(kit);
   beginnings(kit, known, () => known.find((each) => each === model.get("caption")), (name) => kit.set("caption", name));
@@ -55,6 +55,7 @@ function build(kit) {
 
   const ask = drawing(kit, {
     words,
+    boxes,
     refuse: ({ caption }) => (caption ? "" : "Write what the picture is to show."),
     still,
     loading: () => !writer.studio.engine,
@@ -69,10 +70,6 @@ function build(kit) {
     },
   });
 
-  const go = () => {
-    kit.setAll(Object.fromEntries(boxes.map(({ trait, text }) => [trait, text()])));
-    ask();
-  };
   kit.onChange(() => {
     for (const [k, { work, large }] of panels.entries()) {
       const text = captions()[k] ?? "";

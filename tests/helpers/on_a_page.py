@@ -33,7 +33,7 @@ def published(view, home: Path) -> Path:
 
 def with_weights(view, folder: Path, bits: int) -> Path:
     """The folder, once the weights of a view in so many bits are in it."""
-    for name in view.networks:
+    for name in getattr(view, "networks", ()):
         (folder / "networks" / f"{name}.js").write_text(exported(view._models[name], bits).script())
     return folder
 
@@ -49,18 +49,38 @@ def part_of(folder: Path, to: Path, *whole: str, cut: tuple[str, ...] = ()) -> P
 
 
 @contextmanager
-def opened(chromium, folder: Path, width: int = 1280, init: str = "", **options):
+def opened(chromium, folder: Path, width: int = 1280, init: str = "", height: int = 1000, file: str = "view.html", **options):
     """The page of a view in a browser without a network, after a script `init`; its faults are the test's."""
-    page = chromium.new_page(viewport={"width": width, "height": 1000}, offline=True, **options)
+    page = chromium.new_page(viewport={"width": width, "height": height}, offline=True, **options)
     page.add_init_script(init)
     faults = []
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto((folder / "view.html").as_uri())
+    page.goto((folder / file).as_uri())
     page.wait_for_selector(".live canvas", state="attached")
     yield page
     page.close()
     cut = ("Unexpected end", "Invalid or unexpected token")  # what the browser says of a script that was cut
     assert not [fault for fault in faults if not any(words in fault for words in cut)]
+
+
+def listen(page, root: str = ROOT) -> None:
+    """From now on, window.heard holds what a screen reader says of itself: what changes in live regions, while they are live."""
+    page.evaluate(f"""() => {{ window.heard = []; new MutationObserver((all) => {{
+        for (const {{ target }} of all) {{
+            const element = target.nodeType === 1 ? target : target.parentElement;
+            const live = element?.closest('[aria-live], [role=status], [role=alert], output');
+            if (live && live.ariaLive !== 'off' && live.textContent && !heard.includes(live.textContent)) heard.push(live.textContent);
+        }} }}).observe({root}, {{ childList: true, characterData: true, subtree: true }}); }}""")
+
+
+def swipe(page, node, across: int = 0, down: int = 0) -> None:
+    """A finger goes from the middle of an element by so many pixels, as a touch screen reports it."""
+    box, screen = node.bounding_box(), page.context.new_cdp_session(page)
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for i in range(11):
+        at = {"x": x + across * i / 10, "y": y + down * i / 10}
+        screen.send("Input.dispatchTouchEvent", {"type": "touchMove" if i else "touchStart", "touchPoints": [at]})
+    screen.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
 def alert(page) -> str:

@@ -1,5 +1,7 @@
 """The front page draws what is typed: from a disk, by keyboard, on a phone, with reduced motion; else it says why it cannot."""
 
+import re
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +9,11 @@ import pytest
 from engine import exact
 from lab import SCREENSHOTS, marks
 from nbformat.v4 import new_markdown_cell
+from on_a_page import listen
 from playwright.sync_api import expect
 from test_site import small
 
+import ddpm_lite
 from ddpm_lite import site
 from ddpm_lite.browser.export import rounded
 from ddpm_lite.browser.noise import portable_noise
@@ -171,3 +175,29 @@ def test_nothing_stands_in_the_way_of_a_screen_reader(visit):
     page.evaluate(AXE)
     found = page.evaluate("axe.run(document.querySelector('main'))")
     assert [f"{each['id']}: {each['nodes'][0]['html'][:80]}" for each in found["violations"]] == []
+
+
+def test_a_screen_reader_hears_what_came_of_it_once(visit):
+    page = visit()
+    listen(page, "document.body")
+    for _ in range(2):
+        page.locator("#wish").press("Enter")
+        finished(page, CAPTIONS[0])
+    assert page.evaluate("heard") == [page.locator("#told").inner_text()]
+
+
+def test_a_word_without_end_does_not_widen_a_phone_s_page(visit):
+    page = visit(viewport={"width": 390, "height": 800})
+    for letters in ("x" * 3000, "https://example.org/a-long-address-of-fifty-letters"):
+        page.locator("#wish").fill(letters)
+        page.keyboard.press("Enter")
+        page.wait_for_function("document.getElementById('marks').textContent && document.getElementById('told').textContent.includes('…')")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_opening_moves_once_and_for_less_than_five_seconds():
+    """As WCAG 2.2.2 asks of what has no button to stop it. An APNG says how often it plays in acTL, and its delays in fcTL."""
+    data = (Path(ddpm_lite.__file__).parent / "assets" / "words.png").read_bytes()
+    _, plays = struct.unpack_from(">II", data, data.index(b"acTL") + 4)
+    delays = [struct.unpack_from(">HH", data, found.end() + 20) for found in re.finditer(b"fcTL", data)]
+    assert plays == 1 and 0 < sum(part / (whole or 100) for part, whole in delays) < 5

@@ -27,6 +27,21 @@ AXE = (Path(__file__).parents[1] / "vendor" / "axe-core" / "axe.min.js").read_te
 SET = "document.documentElement.dataset.maths === 'set'"
 AT = "JSON.stringify(Reveal.getIndices())"
 KEY = "at => at.dispatchEvent(new KeyboardEvent('keydown', {key: ' ', keyCode: 32, bubbles: true, composed: true}))"
+# The formulas that end beyond the text of their slide, when that is shown.
+TOO_WIDE = """async () => {
+  const beyond = [];
+  for (const slide of Reveal.getSlides()) {
+    const { h, v } = Reveal.getIndices(slide);
+    Reveal.slide(h, v);
+    await document.fonts.ready;
+    const wide = [...slide.querySelectorAll('.math')].filter((node) => {
+      const right = slide.getBoundingClientRect().right - 40 * Reveal.getScale();
+      return [...node.querySelectorAll('.katex-html > *')].some((part) => part.getBoundingClientRect().right > right + 1);
+    });
+    beyond.push(...wide.map((node) => `${h}/${v}: ${node.querySelector('annotation').textContent.slice(0, 60)}`));
+  }
+  return beyond;
+}"""
 BOXES = "[...document.querySelectorAll('.scroll, .highlight pre, .math.display')]"
 # Everything that a view says of its state.
 STATE = "host => [...host.querySelector('.live').shadowRoot.querySelectorAll('[data-state]')].map(n => n.dataset.state).join()"
@@ -312,6 +327,13 @@ def test_without_scripts_there_are_pictures_and_all_slides(folder, visit):
     for slide in slides:
         expect(slide).to_be_visible()
     assert tops == sorted(set(tops))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_formula_of_a_deck_is_wider_than_its_slide(folder, visit, name):
+    page = visit(folder / f"{name}.slides.html", viewport={"width": 1280, "height": 720})
+    page.wait_for_function(SET)
+    assert page.evaluate(TOO_WIDE) == []
 
 
 @pytest.mark.parametrize("name", NAMES)

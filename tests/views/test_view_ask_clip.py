@@ -9,7 +9,7 @@ import pytest
 import torch
 from engine import exact
 from lab import CHROMIUM, SCREENSHOTS
-from on_a_page import FINISHED, ROOT, alert, opened, part_of, published, with_weights
+from on_a_page import FINISHED, ROOT, alert, listen, opened, part_of, published, with_weights
 from PIL import Image
 from playwright.sync_api import expect
 from traitlets import TraitError
@@ -301,11 +301,24 @@ class TestOnAPage:
         page.wait_for_function(f"JSON.parse({ROOT}.dataset.state).captions[0] === 'a fox'")
         assert first.input_value() == "a fox"
 
+    def test_a_screen_reader_says_what_came_of_it_and_not_each_number(self, page):
+        page.get_by_role("application").focus()
+        listen(page)
+        page.keyboard.press("Space")
+        compared(page)
+        page.wait_for_function(f"{ROOT}.querySelector('.caption').textContent.includes('Compared.')")
+        assert [text for text in page.evaluate("heard") if not text.startswith("The brush is")] == [page.locator(".caption").inner_text()]
+
     def test_on_a_phone_with_a_finger_and_without_motion(self, chromium, home):
         with opened(chromium, home, 390, has_touch=True, reduced_motion="reduce") as page:
             board = page.get_by_role("application")
             board.scroll_into_view_if_needed()
-            page.get_by_role("application").tap(position={"x": 100, "y": 100})
+            before = state(page)
+            board.tap(position={"x": 100, "y": 100})
+            assert board.evaluate("node => getComputedStyle(node).touchAction") == "pan-y pinch-zoom"
+            assert state(page) == before, "a finger scrolls until it is to draw"
+            page.get_by_role("button", name="Draw with a finger").click()
+            board.tap(position={"x": 100, "y": 100})
             compared(page)
             assert page.evaluate("document.documentElement.scrollWidth") <= 390
             assert board.evaluate("node => getComputedStyle(node).touchAction") == "none"

@@ -265,6 +265,7 @@ class TestOnAPage:
     def test_on_a_phone_with_a_finger_and_without_motion(self, chromium, home):
         with opened(chromium, home, 390, has_touch=True, reduced_motion="reduce") as page:
             page.get_by_role("application").scroll_into_view_if_needed()
+            page.get_by_role("button", name="Draw with a finger").click()
             page.get_by_role("application").tap(position={"x": 5, "y": 5})
             page.wait_for_function(f'{ROOT}.dataset.state.includes(\'"mask":"00\')')
             page.get_by_role("button", name="Fill in").click()

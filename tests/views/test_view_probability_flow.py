@@ -9,6 +9,9 @@ import torch
 import traitlets
 from scipy import stats
 from scipy.interpolate import RegularGridInterpolator
+from lab import marks
+from on_a_page import ROOT, opened, published, swipe
+from playwright.sync_api import expect
 from scipy.stats import multivariate_normal
 from test_view_field import SLANTED, many
 
@@ -279,3 +282,52 @@ def test_a_state_that_there_is_not_is_refused():
     ):
         with pytest.raises(traitlets.TraitError, match=says):
             setattr(view, trait, value)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return published(flow(), tmp_path_factory.mktemp("flow"))
+
+
+def in_browser(test):
+    """A test that is skipped without Chromium."""
+    for mark in (*marks, slow):
+        test = mark(test)
+    return test
+
+
+@in_browser
+@pytest.mark.parametrize("how", ["Home", "Reset", "a list"])
+def test_play_is_stopped_by_the_keyboard(chromium, folder, how):
+    with opened(chromium, folder) as page:
+        time = page.get_by_role("slider", name="time u")
+        start = time.input_value()
+        page.get_by_role("button", name="Play").press("Enter")
+        expect(time).not_to_have_value(start)
+        page.get_by_role("button", name="Pause").press("Tab")  # to move the focus stops nothing
+        expect(page.get_by_role("button", name="Pause")).to_be_visible()
+        if how == "a list":
+            page.get_by_label("arrows", exact=True).select_option("score")
+        elif how == "Home":
+            time.press("Home")
+        else:
+            page.get_by_role("button", name="Reset").press("Enter")
+        expect(page.get_by_role("button", name="Play")).to_be_visible()
+        if how != "a list":
+            expect(time).to_have_value({"Home": "0", "Reset": start}[how])
+
+
+@in_browser
+def test_a_finger_that_scrolls_changes_nothing(chromium, folder):
+    with opened(chromium, folder, 390, height=500, has_touch=True) as page:
+        plane = page.locator(".live canvas").first
+        state = page.evaluate(f"{ROOT}.dataset.state")
+        swipe(page, plane, down=-200)
+        page.wait_for_function("scrollY > 100")
+        assert page.evaluate(f"{ROOT}.dataset.state") == state
+        plane.tap(position={"x": 100, "y": 60})
+        page.wait_for_function(f"JSON.parse({ROOT}.dataset.state).x_start > 1")
+        plane.scroll_into_view_if_needed()
+        tapped = page.evaluate(f"JSON.parse({ROOT}.dataset.state).x_start")
+        swipe(page, plane, across=80, down=-20)
+        page.wait_for_function(f"JSON.parse({ROOT}.dataset.state).x_start !== {tapped}")

@@ -1,11 +1,13 @@
 """TrainHere: the network learns in a page from a disk, from points that are chosen or drawn. The gradient and the steps are
 proved in tests/browser/test_point_training.py."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 from lab import CHROMIUM
-from on_a_page import ROOT, alert, opened, part_of, photograph, published
+from on_a_page import ROOT, alert, listen, opened, part_of, photograph, published, swipe
 from playwright.sync_api import expect
 from traitlets import TraitError
 
@@ -129,6 +131,7 @@ class TestOnAPage:
                 assert np.allclose(shown, np.asarray(values, dtype=float).ravel(), atol=1e-6), name
             assert page.locator(".caption").inner_text() == view.describe()
             assert not page.evaluate("performance.getEntriesByType('resource').length"), "nothing is loaded before it is asked"
+            listen(page)
             page.get_by_role("button", name="Begin").click()
             reach(page, 1)
             page.evaluate("""() => { globalThis.gaps = []; let last = performance.now(); const tick = (now) => {
@@ -139,6 +142,8 @@ class TestOnAPage:
             assert 0.7 < loss[0] < 1.2 and loss[-1] < 0.6 * loss[0]
             page.get_by_role("button", name="Stop").click()
             at = rested(page)
+            heard = [text for text in page.evaluate("heard") if "is learning" in text]
+            assert heard and all(re.search(r"is learning: \d+ steps?(, its loss is [01]\.\d{3})?\.", text) for text in heard)
             assert f"learnt for {at} steps, its loss is" in page.locator(".caption").inner_text()
             drawn = np.array(page.evaluate(f"[...{ROOT}.drawn.samples]")).reshape(-1, 2)
             apart = torch.cdist(torch.tensor(drawn), shapes()["two moons"].double()).amin(1)
@@ -171,11 +176,14 @@ class TestOnAPage:
             assert page.locator(".live [role=alert]").inner_text().startswith("There are no points to learn from")
             page.wait_for_function(f"{ROOT}.dataset.state.includes('not begun')")
             page.get_by_label("points", exact=True).select_option("two moons")
+            expect(page.locator(".live [role=alert]")).to_be_hidden()
             page.get_by_role("button", name="Begin").click()
             reach(page, 5)
             page.get_by_label("points", exact=True).select_option("your own")  # of which there is none
             page.wait_for_function(f"{ROOT}.dataset.state.includes('stopped')")
             assert page.locator(".live [role=alert]").inner_text().startswith("There are no points left to learn from")
+            page.get_by_role("button", name="Reset").click()
+            expect(page.locator(".live [role=alert]")).to_be_hidden()
 
     def test_one_point_and_thousands_by_the_keyboard(self, chromium, folder, view):
         with opened(chromium, folder) as page:
@@ -209,6 +217,14 @@ class TestOnAPage:
 
     def test_on_a_phone_and_with_reduced_motion(self, chromium, folder):
         with opened(chromium, folder, 390, reduced_motion="reduce", has_touch=True) as page:
+            page.set_viewport_size({"width": 390, "height": 500})
+            before = state(page, "shape")
+            swipe(page, page.locator(PLANE), down=-200)
+            page.wait_for_function("scrollY > 100")
+            page.locator(PLANE).tap(position={"x": 200, "y": 100})
+            assert state(page, "shape") == before, "to scroll is not to draw"
+            page.get_by_role("button", name="Draw with a finger").press("Enter")
+            expect(page.get_by_role("button", name="Draw with a finger", pressed=True)).to_be_visible()
             page.locator(PLANE).tap(position={"x": 200, "y": 100})
             page.wait_for_function(f"{ROOT}.dataset.state.includes('your own')")
             page.get_by_role("button", name="Begin").click()

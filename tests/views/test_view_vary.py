@@ -174,6 +174,10 @@ class TestOnAPage:
         put(view, after="a fox with a zz crown")
         with pytest.warns(UserWarning, match="zz"):
             assert differs(page, view.frame()) < 2
+        page.get_by_label("to these").fill("a fox with a blue crown")
+        page.get_by_role("button", name="Draw", exact=True).click()  # does what Turn does
+        page.wait_for_function(f"{FINISHED} && {ROOT}.dataset.state.includes('blue crown')", timeout=60_000)
+        page.get_by_label("to these").fill("a fox with a zz crown")
         page.get_by_label("from these words").fill("a fox with a crown")
         page.get_by_label("from these words").press("Enter")
         assert alert(page).startswith("To CLIP the two captions say the same")

@@ -5,7 +5,7 @@ import pytest
 import torch
 from engine import exact
 from lab import CHROMIUM
-from on_a_page import ROOT, alert, opened, part_of, photograph, published
+from on_a_page import ROOT, alert, listen, opened, part_of, photograph, published
 from playwright.sync_api import expect
 from traitlets import TraitError
 
@@ -195,3 +195,79 @@ class TestOnAPage:
             assert page.evaluate(f"{ROOT}.drawn.pictures.length") == 3 * 16 * 16
             middle = "canvas => [...canvas.getContext('2d').getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data]"
             assert page.locator(".live canvas").nth(1).evaluate(middle) == [230, 230, 230, 255], "no other caption's picture"
+
+    def test_what_stands_in_the_box_is_what_is_drawn(self, page):
+        box, seed = page.get_by_label("A caption", exact=True), page.get_by_label("seed of the noise")
+        box.fill("a green fish")
+        seed.press("ArrowRight")  # without Enter
+        page.wait_for_function(f"{ROOT}.dataset.state.includes('green')")
+        expect(page.locator(".caption")).to_contain_text("“a green fish”")
+        ask(page, "a red fish")
+        page.wait_for_function(FINISHED, timeout=60_000)
+        box.fill("a blue apple")
+        seed.press("ArrowRight")
+        page.wait_for_function(f"{FINISHED} && {ROOT}.dataset.state.includes('blue apple')", timeout=60_000)
+        page.get_by_role("button", name="Reset").click()
+        expect(box).to_have_value(CAPTIONS[0])
+        box.fill("a cow")
+        page.get_by_role("button", name="Reset").click()  # nothing of the state has changed
+        expect(box).to_have_value(CAPTIONS[0])
+
+    def test_a_screen_reader_says_what_came_of_it_and_nothing_on_the_way(self, page):
+        listen(page)
+        page.get_by_label("seed of the noise").press("ArrowRight")
+        ask(page, "a red fish")
+        page.wait_for_function(FINISHED, timeout=60_000)
+        expect(page.locator(".caption")).to_contain_text("Drawn.")
+        assert page.evaluate("heard") == [page.locator(".caption").inner_text()]
+
+    @pytest.mark.parametrize("width", [390, 1280])
+    def test_a_word_without_end_is_wrapped(self, chromium, folder, width):
+        with opened(chromium, folder, width) as page:
+            ask(page, "x" * 3000)
+            page.wait_for_function(f"{ROOT}.dataset.state.includes('xxx')")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+    def test_on_a_slide_it_is_made_smaller_when_it_grows_and_nothing_is_moved(self, chromium, folder):
+        over = "(({ scrollHeight, clientHeight }) => scrollHeight - clientHeight)(document.querySelector('.view').closest('section'))"
+        with opened(chromium, folder, height=720, file="view.slides.html") as page:
+            page.wait_for_function(f"document.querySelector('.live').style.zoom && {over} <= 0")
+            ask(page, "a blorb fish", "another, from the same noise")
+            expect(page.locator(".live canvas:visible")).to_have_count(4)
+            page.wait_for_function(f"{over} <= 0")
+            page.wait_for_function(f"{FINISHED} && {over} <= 0", timeout=60_000)
+            photograph(page, "write-slide")
+            for _ in range(12):
+                page.keyboard.press("Tab")
+            assert page.evaluate("[...document.querySelectorAll('html, body, .reveal, .slides')].every((node) => !node.scrollTop)")
+
+    def test_a_deck_on_a_phone(self, chromium, folder):
+        with opened(chromium, folder, 390, height=844, file="view.slides.html") as page:
+            page.wait_for_function("document.querySelector('.live').style.zoom !== ''")
+            box = page.locator(".view").bounding_box()
+            assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+            photograph(page, "write-deck-phone")
+
+    def test_a_phone_that_is_turned_has_the_layout_of_its_width(self, chromium, folder):
+        sizes = f"Array.from({ROOT}.querySelectorAll('canvas'), (canvas) => canvas.width + ' ' + canvas.height).join()"
+        with opened(chromium, folder, 390) as page:
+            narrow = page.evaluate(sizes)
+        with opened(chromium, folder, 844) as page:
+            page.get_by_label("seed of the noise").press("ArrowRight")
+            ask(page, "a red fish")
+            page.wait_for_function(FINISHED, timeout=60_000)
+            wide = page.evaluate(sizes)
+            page.set_viewport_size({"width": 390, "height": 844})
+            page.wait_for_function(f"{sizes} === '{narrow}' && '{narrow}' !== '{wide}'")
+            expect(page.get_by_label("A caption", exact=True)).to_have_value("a red fish")
+            page.wait_for_function(f"{FINISHED} && {ROOT}.dataset.state.includes('\"seed\":1')", timeout=60_000)
+            page.set_viewport_size({"width": 844, "height": 390})
+            page.wait_for_function(f"{sizes} === '{wide}'")
+
+    def test_on_a_phone_a_slider_stands_beside_its_name_and_its_value(self, chromium, folder):
+        with opened(chromium, folder, 390) as page:
+            for name in ("guidance", "steps", "seed of the noise"):
+                label = page.locator("label", has=page.get_by_role("slider", name=name))
+                tops = label.evaluate("label => Array.from(label.children, (node) => node.getBoundingClientRect()).map((box) => (box.top + box.bottom) / 2)")
+                assert max(tops) - min(tops) < 8, name
+            photograph(page, "write-phone")

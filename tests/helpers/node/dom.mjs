@@ -221,6 +221,8 @@ export function page(width, data) {
   const globals = {
     window: globalThis,
     innerWidth: width,
+    addEventListener() {}, // nothing happens to the window
+    removeEventListener() {},
     devicePixelRatio: 1,
     document: { createElement: create, getElementById: () => ({ textContent: data }), activeElement: null },
     matchMedia: () => ({ matches: false }),
