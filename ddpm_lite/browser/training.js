@@ -109,18 +109,22 @@ function trainer(post) {
   const APART = 100; // milliseconds from one look to the next, at least
   let job = null; // { learner, setup, points, floor, options, samples, going: the id of what goes on, or null }
 
-  const floor = (own) => (own.floor ??= own.points.length ? floorOf(own.points, own.setup.schedule, own.setup.seed) : null);
-  const look = (own) => ({ ...seen(own), floor: floor(own) });
-  const seen = ({ learner, setup, options, samples }) => ({
+  const look = ({ learner, setup, options, samples, floor }) => ({
     step: learner.step,
     history: Float64Array.from(learner.history),
+    floor, // null until it is found for new points
     eps: learner.eps(setup.places, options.t),
     samples,
   });
 
   function learnFrom(points) {
     const same = points.length === job.points?.length && points.every((value, i) => value === job.points[i]);
-    if (!same) Object.assign(job, { points, floor: null }); // the next look finds their floor
+    if (!same) Object.assign(job, { points, floor: null });
+  }
+
+  function withFloor(own) {
+    if (own.points.length) own.floor ??= floorOf(own.points, own.setup.schedule, own.setup.seed);
+    return own;
   }
 
   // Points drawn by the network as it is now.
@@ -139,13 +143,13 @@ function trainer(post) {
       if (done) drawing = null;
       else if (value.t === 0) own.samples = value.x_t;
       if (performance.now() - last >= APART) {
-        post({ id, ...look(own) });
+        post({ id, ...look(withFloor(own)) });
         last = performance.now();
       }
       await nextTurn();
     }
     if (job === own) finish(own);
-    return look(own);
+    return look(withFloor(own));
   }
 
   const acts = {
@@ -162,7 +166,7 @@ function trainer(post) {
       learnFrom(points);
       job.options = options;
       if (!points.length) job.going = null;
-      return seen(job);
+      return look(job);
     },
     rest: () => void (job && (job.going = null)),
     forget: () => {

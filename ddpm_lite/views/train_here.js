@@ -25,7 +25,7 @@ function build(kit) {
   const plane = canvas({ ...kit, figure: board }, wide, wide + 4);
   const chart = canvas(kit, NARROW ? 360 : 370, 260);
   const alert = element("p", { role: "alert" });
-  const hint = element("p", { class: "said", id: "pen" }, "Grey: the points it learns from. Red squares: points drawn with the network. Draw more with mouse or finger; on the keyboard, arrow keys move the pen, and Space puts points.");
+  const hint = element("p", { class: "said", id: "pen" }, "Grey: the points it learns from. Red squares: points drawn with the network. Dashed: the floor of the loss, which no network beats on exactly these points. Draw more with mouse or finger; on the keyboard, arrow keys move the pen, and Space puts points.");
   kit.figure.after(alert, hint);
   plane.node.setAttribute("role", "application");
   plane.node.setAttribute("aria-describedby", "pen");
@@ -75,7 +75,7 @@ function build(kit) {
 
   // The worker, and what it has said last.
   const studio = new Studio(fetchedFor(model));
-  let seen = null; // { step, history, eps, samples }
+  let seen = null; // { step, history, floor, eps, samples }
   let going = false;
   let run = 0; // of several beginnings, the last
   let [told, shown] = [0, 0];
@@ -201,10 +201,12 @@ function build(kit) {
     const rows = Math.max(10, history.length);
     const curveFrame = axes(chart, { title: so, x: [0, 20 * rows, "training step"], y: [0, 1.2, "loss"], heights: [0, 0.5, 1] });
     clipped(chart.context, curveFrame);
+    const floor = seen?.floor ?? null;
+    if (floor !== null) curve(chart.context, curveFrame, [0, 20 * rows], [floor, floor], { color: "#000", width: 1.5, dash: [6, 4] });
     curve(chart.context, curveFrame, Array.from(history, (_, i) => 20 * (i + 1)), history, { color: COLORS.blue });
     chart.context.restore();
-    chart.node.setAttribute("aria-label", `The loss over the steps: ${so}.`);
-    kit.drew({ points: x, near: often, ways, loss: history, samples: seen?.samples ?? new Float32Array(0), step: seen?.step ?? 0 });
+    chart.node.setAttribute("aria-label", `The loss over the steps: ${so}.${floor === null ? "" : ` Its floor on these points is ${floor.toFixed(3)}.`}`);
+    kit.drew({ points: x, near: often, ways, loss: history, floor, samples: seen?.samples ?? new Float32Array(0), step: seen?.step ?? 0 });
   }
 
   const words = () => {
