@@ -65,12 +65,15 @@ def opened(chromium, folder: Path, width: int = 1280, init: str = "", height: in
 
 def listen(page, root: str = ROOT) -> None:
     """From now on, window.heard holds what a screen reader says of itself: what changes in live regions, while they are live."""
-    page.evaluate(f"""() => {{ window.heard = []; new MutationObserver((all) => {{
-        for (const {{ target }} of all) {{
-            const element = target.nodeType === 1 ? target : target.parentElement;
-            const live = element?.closest('[aria-live], [role=status], [role=alert], output');
-            if (live && live.ariaLive !== 'off' && live.textContent && !heard.includes(live.textContent)) heard.push(live.textContent);
-        }} }}).observe({root}, {{ childList: true, characterData: true, subtree: true }}); }}""")
+    page.evaluate(f"""() => {{
+        window.heard = [];
+        const live = ({{ target }}) => (target.closest ? target : target.parentElement)?.closest('[aria-live], [role], output');
+        const says = (node) => node?.matches('[aria-live], [role=status], [role=alert], output') && node.ariaLive !== 'off';
+        const hear = (all) => {{
+            for (const node of new Set(all.map(live))) if (says(node) && node.textContent) heard.push(node.textContent);
+        }};
+        new MutationObserver(hear).observe({root}, {{ childList: true, characterData: true, subtree: true }});
+    }}""")
 
 
 def swipe(page, node, across: int = 0, down: int = 0) -> None:

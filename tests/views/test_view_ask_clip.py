@@ -307,7 +307,8 @@ class TestOnAPage:
         page.keyboard.press("Space")
         compared(page)
         page.wait_for_function(f"{ROOT}.querySelector('.caption').textContent.includes('Compared.')")
-        assert [text for text in page.evaluate("heard") if not text.startswith("The brush is")] == [page.locator(".caption").inner_text()]
+        heard = [text for text in page.evaluate("heard") if not text.startswith("The brush is")]
+        assert heard == [page.locator(".caption").inner_text()]
 
     def test_on_a_phone_with_a_finger_and_without_motion(self, chromium, home):
         with opened(chromium, home, 390, has_touch=True, reduced_motion="reduce") as page:

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 import traitlets
-from scipy import stats
-from scipy.interpolate import RegularGridInterpolator
 from lab import marks
 from on_a_page import ROOT, opened, published, swipe
 from playwright.sync_api import expect
+from scipy import stats
+from scipy.interpolate import RegularGridInterpolator
 from scipy.stats import multivariate_normal
 from test_view_field import SLANTED, many
 
