@@ -388,6 +388,7 @@ function drag(kit, { node, width }, act, host = null) {
       node.style.touchAction = fingers ? "none" : SCROLLS;
     });
     toggle.setAttribute("aria-pressed", false);
+    toggle.style.margin = "6px 0";
     toggle.hidden = !window.matchMedia("(any-pointer: coarse)").matches; // there is no touch screen
   }
   node.style.touchAction = SCROLLS;
