@@ -25,7 +25,7 @@ function build(kit) {
     enlarger?.end();
   });
 
-  const { node, paint } = pictureTiles(kit, seedTitles(), c, side);
+  const { paint } = pictureTiles(kit, seedTitles(), c, side);
   const box = captionBox(kit, "caption", { label: "A caption", ask: "Draw", tokenizer }, () => ask());
   choice(kit, "given", "the decoder is given", [BOTH, IMAGINED, TEXT, CAPTION]);
   scalePicker(kit);
@@ -77,7 +77,6 @@ function build(kit) {
       show: (pictures) => paint(pictures, side),
     },
   });
-  kit.onChange(() => node.setAttribute("aria-label", `Four pictures for “${model.get("caption")}”`));
 }
 
 export default { render: (view) => mount(build, view) };
