@@ -2,39 +2,25 @@
 /* global Reveal, RevealNotes */
 
 // Letters for the hall, as large as the code on the slides. Then the pictures are made as large as the slide allows (the
-// views' base.css sizes them by --ddpm-zoom), above their controls or beside them, whichever gives more picture; and if
-// that is not enough, the view as a whole is made smaller.
+// views' base.css sizes them by --ddpm-zoom); and if that is not enough, the view as a whole is made smaller.
 async function settle(host) {
   const model = await mountView(host);
   if (!model) return;
   const slide = host.closest("section");
   const live = host.querySelector(".live");
   const fits = () => slide.scrollHeight <= slide.clientHeight && live.scrollWidth <= live.clientWidth;
-  const enlarge = (beside) => {
-    root.classList.toggle("beside", beside);
-    root.style.removeProperty("--ddpm-zoom");
-    const own = Number(window.getComputedStyle(root).getPropertyValue("--ddpm-zoom"));
-    for (let size = own; size >= 0.8 && !fits(); size -= 0.05) root.style.setProperty("--ddpm-zoom", size);
-    const boxes = [...root.querySelectorAll("canvas")].map((canvas) => canvas.getBoundingClientRect());
-    return fits() ? boxes.reduce((area, box) => area + box.width * box.height, 0) : 0;
-  };
-  let root = null;
   const fit = () => {
-    root = live.shadowRoot.querySelector(".ddpm-view"); // which may have been built anew
+    const root = live.shadowRoot.querySelector(".ddpm-view"); // which may have been built anew
     live.style.zoom = 1;
     if (root) {
       root.style.fontSize = model.get("big") ? "20px" : "";
-      const below = enlarge(false);
-      if (root.children.length === 2 && enlarge(true) < 1.2 * below) enlarge(false);
+      root.style.removeProperty("--ddpm-zoom");
+      const own = Number(window.getComputedStyle(root).getPropertyValue("--ddpm-zoom"));
+      for (let size = own; size >= 0.8 && !fits(); size -= 0.05) root.style.setProperty("--ddpm-zoom", size);
     }
     for (let zoom = 1; zoom >= 0.4 && !fits(); zoom -= 0.05) live.style.zoom = zoom;
   };
   const later = () => requestAnimationFrame(() => requestAnimationFrame(fit));
-  const beside = document.createElement("style");
-  beside.textContent =
-    ".beside { display: flex; gap: 28px; align-items: center } .beside > .figure { flex: 1; justify-content: center }" +
-    ".beside > .controls { flex: 0 0 19em } .beside input[type=range] { width: 16em }";
-  live.shadowRoot.append(beside);
   model.on("change:big", later);
   new ResizeObserver(() => fits() || later()).observe(live); // what is typed may make it grow
   if (model.get("big") === false) model.set("big", true);
