@@ -46,7 +46,7 @@
     seed = (seed + 1) % 2 ** 32;
     const current = () => mine === latest;
     const label = (what) => canvas.setAttribute("aria-label", `“${caption}”, ${what}`);
-    tell(writer.studio.engine ? `Drawing “${caption}” …` : "Loading the networks, 9 MB, once …", false);
+    tell(writer.studio.engine ? `Drawing “${caption}” …` : "Loading the networks, 8 MB, once …", false);
     try {
       await writer.wake();
       if (!current()) return;
