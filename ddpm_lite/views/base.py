@@ -4,6 +4,7 @@ A view is two halves. The Python half holds the data and the state, and `frame()
 package's maths; the browser half (the .js beside it, after base.js) computes the same and draws it, at every move.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -75,8 +76,9 @@ def esm(name: str) -> str:
 
 
 def halves(*names: str) -> str:
-    """Files of the browser halves, one after the other."""
-    return "".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in names)
+    """Files of the browser halves, one after the other. Comments are left out, but not their lines: each view has a copy."""
+    files = "".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in names)
+    return re.sub(r"^ *//.*$", "", files, flags=re.MULTILINE)
 
 
 def pictures(x: Float[Tensor, "n c h w"], name: str = "pictures") -> Float[Tensor, "n c h w"]:

@@ -8,7 +8,6 @@ JavaScript that one picture takes in that drag (median, 95 %), which depend less
 
 import argparse
 import json
-import re
 import sys
 import tempfile
 from collections import defaultdict
@@ -23,7 +22,7 @@ from lab import chromium
 
 from ddpm_lite.site.text import HERE as SITE
 from ddpm_lite.site.text import in_html
-from ddpm_lite.views.base import HERE
+from ddpm_lite.views.base import HERE, halves
 
 # The view, the notebook that shows it (its first there), the trait that is moved.
 VIEWS = {
@@ -98,11 +97,10 @@ async function dragged(trait, seconds) {{
 def saved(notebook: str, name: str) -> dict:
     """The first view of this name that a notebook holds: its state and its data."""
     states = nbformat.read(NOTEBOOKS / f"{notebook}.ipynb", as_version=4).metadata["widgets"]
-    title = re.match(r"\s*// (\w+):", (HERE / f"{name}.js").read_text())[1]
     for widget in states["application/vnd.jupyter.widget-state+json"]["state"].values():
-        if re.search(rf"^// {title}:", widget["state"].get("_esm", ""), re.MULTILINE):
+        if widget["state"].get("_esm", "").endswith(halves(name)):
             return widget
-    raise ValueError(f"{notebook} holds no {title}.")
+    raise ValueError(f"{notebook} holds no view of {name}.js.")
 
 
 def page_of(widget: dict, name: str, folder: Path) -> str:

@@ -307,10 +307,10 @@ def test_a_question_is_answered_cancelled_refused_and_lost_without_a_kernel(lab)
     page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     box.fill("a horse")
     box.press("Enter")
-    root.locator("[role=status]", has_text="A new question needs Python, which has not answered").wait_for()
+    expect(root.locator(".caption")).to_contain_text("A new question needs Python, which has not answered")
     put(root, "question", "a dog")
     called("for “a dog”")
-    assert root.locator("[role=status]").inner_text() == "caption: the picture for “a dog”." and page.errors == []
+    assert root.locator(".caption").inner_text() == "caption: the picture for “a dog”." and page.errors == []
 
 
 MATRIX = """

@@ -45,8 +45,9 @@ def drawn(page, k: int) -> np.ndarray:
     """What the k-th view says it drew, once it has drawn its state."""
     root = f"document.querySelectorAll('.ddpm-view')[{k}]"
     page.wait_for_function(f"{root}.dataset.finished === {root}.dataset.state", timeout=120_000)
-    numbers = "(values) => (ArrayBuffer.isView(values) || Array.isArray(values) ? [...values] : [])"
-    return np.array(page.evaluate(f"Object.values({root}.drawn).flatMap({numbers})"))
+    several = "ArrayBuffer.isView(all) || Array.isArray(all)"
+    numbers = f"(all) => ({several} ? [...all].flatMap(numbers) : typeof all === 'number' ? [all] : [])"
+    return np.array(page.evaluate(f"() => {{ const numbers = {numbers}; return numbers(Object.values({root}.drawn)); }}"))
 
 
 def test_they_draw_again_without_the_kernel(page):
