@@ -37,7 +37,7 @@ def notebook(request, lab):
     def see(name, which=0):
         root = page.locator(".ddpm-view").nth(every.index((request.param, name, which)))
         root.get_by_role("button", name="Reset").click()
-        page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")  # it is drawn with the next one
+        page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")  # and it is drawn
         return python_half(request.param, name, which), root
 
     return see
